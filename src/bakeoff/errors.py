@@ -1,0 +1,81 @@
+"""One class per way to fail: its exit code, and a message that says what to do.
+
+Exit codes, for scripts:
+
+==== =======================================================================
+0    no row of the table is wrong, failed or timed out
+1    some row is
+2    bad usage or input; nothing was changed
+4    stopped by ``--strict``: the machine is not fit to measure
+130  interrupted; what was measured is stored and shown
+==== =======================================================================
+"""
+
+
+class ExitCode:
+    """The numbers of the table above."""
+
+    OK = 0
+    SOME_ROWS_BAD = 1
+    BAD_INPUT = 2
+    NOT_FIT = 4
+    INTERRUPTED = 130
+
+
+class BakeoffError(Exception):
+    """What the user sees as one clear line; `advice`, if any, stands on a line of its own."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, message: str, advice: str | None = None) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class UsageError(BakeoffError):
+    """A flag, name or combination that cannot be meant: says which, and what would do."""
+
+
+class ModelError(BakeoffError):
+    """A model that cannot be read, fetched or brought into the form that an engine takes."""
+
+
+class UnsupportedModelError(ModelError):
+    """A sound model with something in it that one form cannot carry: a row of the table, not the end."""
+
+
+class EngineFolderError(BakeoffError):
+    """An engine folder whose engine.toml is wrong: names the file and the field."""
+
+
+class EnvironmentUnavailableError(BakeoffError):
+    """An environment that cannot be had here: becomes the reason of its engines' rows."""
+
+
+class StoreError(BakeoffError):
+    """The results cannot be read or written."""
+
+
+class WorkerError(Exception):
+    """Something a worker did instead of answering; becomes a row with this as its reason."""
+
+
+class WorkerDiedError(WorkerError):
+    """The worker's process ended, by itself or killed, before it answered."""
+
+
+class WorkerTimedOutError(WorkerError):
+    """The worker did not answer within its deadline; its process tree has been killed."""
+
+
+class AdapterError(WorkerError):
+    """The adapter raised: `kind` is the exception's class, `details` its traceback."""
+
+    def __init__(self, kind: str, message: str, details: str = "") -> None:
+        super().__init__(f"{kind}: {message}" if message else kind)
+        self.kind = kind
+        self.details = details
+
+
+class UnsupportedError(WorkerError):
+    """The adapter says that its framework cannot do this; the message is the reason, in its words."""

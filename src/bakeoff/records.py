@@ -1,0 +1,279 @@
+"""The vocabulary as frozen types: what the store, the JSON and the protocol speak.
+
+Nothing here imports anything of bakeoff, and everything else may import this.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """A frozen value, made by keyword."""
+
+
+class Status(StrEnum):
+    """What became of a case."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    """its outputs lie too far from the reference: no speed is published"""
+    UNSUPPORTED = "unsupported"
+    """the engine cannot do this"""
+    UNAVAILABLE = "unavailable"
+    """its environment or interpreter is missing"""
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    NOT_RUN = "not_run"
+    """the budget was spent before it"""
+
+
+class Case(Record, order=True):
+    """One cell of the table: engine x model x batch size x threads x precision x device."""
+
+    engine: str
+    model: str
+    """the model's name within the run; its digest stands in the run's `ModelRecord`"""
+    batch_size: int
+    threads: int
+    precision: str = "fp32"
+    device: str = "cpu"
+
+
+# Models
+
+
+class TensorSpec(Record):
+    """A model's input or output. `shape` in the model's own order; None where the batch size goes."""
+
+    name: str
+    dtype: str
+    """a numpy name: "float32", "int64" """
+    shape: tuple[int | None, ...]
+
+    def at(self, batch_size: int) -> tuple[int, ...]:
+        """The shape with the batch size filled in."""
+        return tuple(batch_size if size is None else size for size in self.shape)
+
+
+class ModelRecord(Record):
+    """A network with its weights and signature, named by its content digest."""
+
+    name: str
+    digest: str
+    """sha256 of the source ONNX file (and its external data), hex"""
+    weights: str
+    """"seeded", "trained" or the checkpoint's file name"""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    classes: int | None = None
+    """how many classes the first output scores; None where top-1 means nothing"""
+    parameters: int = 0
+    flops: int = 0
+    """multiply-adds x 2 of one sample, counted over convolutions and matrix products; 0 if unknown"""
+
+
+class ModelForm(Record):
+    """The form in which an engine takes a model.
+
+    `format` is "onnx" or "plain" (see `bakeoff.models.plain_graph`). For an old ONNX reader, `max_ir_version`
+    and `max_opset` say what it still reads.
+    """
+
+    format: str
+    max_ir_version: int | None = None
+    max_opset: int | None = None
+
+
+# Engines and environments
+
+
+class EnvironmentSpec(Record):
+    """A locked, isolated installation, as its engine.toml declares it."""
+
+    name: str
+    kind: str
+    """"uv" or "debian" """
+    lock: Path
+    """absolute path of the lock"""
+    python: str | None = None
+    """"3.11"; None for kinds that bring their own"""
+    requirements: tuple[str, ...] = ()
+    """what the lock was compiled from; for `debian`, package names"""
+    suite: str | None = None
+    """`debian` only: the release whose packages are taken"""
+    download_mb: int = 0
+    disk_mb: int = 0
+
+
+class EngineSpec(Record):
+    """One contender: a framework release run in one mode."""
+
+    name: str
+    title: str
+    framework: str
+    """the folder's name"""
+    release: str
+    """"today" or "2019" """
+    league: str
+    adapter: Path
+    """absolute path of the adapter file"""
+    environment: EnvironmentSpec
+    model: ModelForm
+    options: Mapping[str, Any] = {}
+    """handed to the adapter inside `settings`"""
+    env: Mapping[str, str] = {}
+    """environment variables of its workers, set before anything is imported"""
+    note: str = ""
+
+
+class Installed(Record):
+    """An environment that stands ready. A worker starts as ``[*command, worker.py, adapter.py]`` with `env` added."""
+
+    name: str
+    digest: str
+    """of the lock: what the environment is keyed by"""
+    path: Path
+    command: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    size_mb: float = 0.0
+
+
+# Trials and runs
+
+
+class Parity(Record):
+    """How far outputs lie from the reference."""
+
+    max_rel_error: float | None
+    """max|y - y64| / max|y64|, the worst sample and output; None where an output is not finite or misshapen"""
+    top1_agreement: float | None
+    """share of samples whose largest class is the reference's; None where there are no classes"""
+
+
+class Measurement(Record):
+    """What a worker's bursts gave for one case in one heat. Times in seconds."""
+
+    latencies: tuple[tuple[float, ...], ...]
+    """every latency, burst by burst"""
+    warm_up: tuple[float, ...]
+    load_s: float
+    prepare_s: float
+    first_inference_s: float
+    import_s: float
+    burst_s: tuple[float, ...]
+    """wall time of each burst, first to last timed call"""
+    cpu_s: tuple[Mapping[str, float], ...]
+    """CPU time per thread, for each burst"""
+    voluntary_switches: int
+    involuntary_switches: int
+    peak_rss_mb: float | None
+    cold: bool
+    """this case ran first in its process: load, first inference and peak memory are its own"""
+
+
+class Trial(Record):
+    """One worker's part in one heat for one case, or the reason why there is none."""
+
+    round: int
+    case: Case
+    status: Status
+    reason: str = ""
+    log: str = ""
+    framework_version: str = ""
+    environment_digest: str = ""
+    requested: Mapping[str, Any] = {}
+    effective: Mapping[str, Any] = {}
+    parity: Parity | None = None
+    measurement: Measurement | None = None
+    started_at: float = 0.0
+    """seconds since the epoch"""
+
+
+class RunRecord(Record):
+    """A whole race, as stored when it starts: enough to resume it and to report it."""
+
+    name: str
+    """unique in its store, for people: "2026-11-23-1" """
+    started_at: float
+    plan: "Plan"
+    machine: Mapping[str, Any]
+    """the fingerprint, see `bakeoff.machine.fingerprint`"""
+    bakeoff_version: str
+    models: tuple[ModelRecord, ...] = ()
+    engines: tuple["EngineInfo", ...] = ()
+    state: str = "running"
+    """"running", "finished", "interrupted" """
+    elapsed_s: float = 0.0
+    """time spent racing, over all its sittings"""
+
+
+class EngineInfo(Record):
+    """What a stored run remembers of an engine, so that a report needs no catalogue."""
+
+    name: str
+    title: str
+    framework: str
+    release: str
+    league: str
+    environment: str = ""
+
+
+class Plan(Record):
+    """What to race, completely: the same plan and seed give the same order of everything."""
+
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
+    threads: int
+    weights: str = "seeded"
+    precision: str = "fp32"
+    device: str = "cpu"
+    seed: int = 0
+    rounds: int | None = None
+    """at most so many; None: as many as the budget holds"""
+    budget_s: float = 900.0
+    timeout_s: float = 300.0
+    """the deadline of each request to a worker"""
+    burst: int = 4
+    """timed inferences in a burst, fewer where one takes long"""
+    bursts: int = 3
+    """bursts of each case in a heat"""
+    quick: bool = False
+    engines_dirs: tuple[str, ...] = ()
+
+    def cases(self) -> list[Case]:
+        """Every cell of the table, model by model, in the plan's order."""
+        return [
+            Case(engine=e, model=m, batch_size=b, threads=self.threads, precision=self.precision, device=self.device)
+            for m in self.models
+            for b in self.batch_sizes
+            for e in self.engines
+        ]
+
+
+class Summary(Record):
+    """A case's row: its statistics over its trials, and everything a reader may ask of it."""
+
+    case: Case
+    status: Status
+    reason: str
+    framework_version: str
+    requested: Mapping[str, Any]
+    effective: Mapping[str, Any]
+    fps: float | None
+    """images per second: geometric mean over trials of images / measured time"""
+    fps_ci95: tuple[float, float] | None
+    latency_ms: Mapping[str, float | None]
+    """mean, p50, p90, p95, p99, min; null where the sample does not support it"""
+    load_s: float | None
+    first_inference_s: float | None
+    peak_rss_mb: float | None
+    cores_used: float | None
+    parity: Parity | None
+    trials: int
+    cautions: tuple[str, ...] = ()
+    log: str = ""
