@@ -127,6 +127,8 @@ class EngineSpec(Record):
     """handed to the adapter inside `settings`"""
     env: Mapping[str, str] = {}
     """environment variables of its workers, set before anything is imported"""
+    groups: tuple[str, ...] = ()
+    """besides its framework and release: "study" marks the default race"""
     note: str = ""
 
 
