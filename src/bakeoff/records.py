@@ -250,7 +250,14 @@ class Plan(Record):
     def cases(self) -> list[Case]:
         """Every cell of the table, model by model, in the plan's order."""
         return [
-            Case(engine=e, model=m, batch_size=b, threads=self.threads, precision=self.precision, device=self.device)
+            Case(
+                engine=e,
+                model=m,
+                batch_size=b,
+                threads=self.threads,
+                precision=self.precision,
+                device=self.device,
+            )
             for m in self.models
             for b in self.batch_sizes
             for e in self.engines

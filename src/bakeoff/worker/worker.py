@@ -41,11 +41,11 @@ An adapter is a file with one class:
 .. code-block:: python
 
     class Engine:
-        def describe(self): ...             # -> {"version": "1.2.3", ...}: the framework, as it names itself
-        def load(self, model, settings): ... # returns the settings that took effect: {"threads": 2, ...}
+        def describe(self): ...  # -> {"version": "1.2.3", ...}: the framework, as it names itself
+        def load(self, model, settings): ...  # returns the settings that took effect: {"threads": 2, ...}
         def prepare(self, input_sets): ...  # K sets of host arrays -> the framework's layout, still host arrays
-        def run(self, k): ...               # one blocking inference on set k, host to host; this is what is timed
-        def outputs(self): ...              # outputs of the last run: numpy arrays, in the model's own order
+        def run(self, k): ...  # one blocking inference on set k, host to host; this is what is timed
+        def outputs(self): ...  # outputs of the last run: numpy arrays, in the model's own order
         def close(self): ...
 
 What it cannot honour it raises as ``NotImplementedError("reason")``; the row then says *unsupported: reason*.
@@ -167,9 +167,7 @@ class Worker:
         run = self.engine.run
         latencies = []
         begin = clock()
-        while len(latencies) < at_least or (
-            len(latencies) < len(order) and clock() - begin < at_most_seconds
-        ):
+        while len(latencies) < at_least or (len(latencies) < len(order) and clock() - begin < at_most_seconds):
             k = order[len(latencies) % len(order)]
             start = clock()
             run(k)
@@ -296,8 +294,7 @@ def windows_peak_working_set():
 def serve(worker, requests, replies):
     """Answer requests until ``close`` or the end of stdin."""
     operations = {
-        name: getattr(worker, name)
-        for name in ("hello", "load", "prepare", "outputs", "warm_up", "measure", "close")
+        name: getattr(worker, name) for name in ("hello", "load", "prepare", "outputs", "warm_up", "measure", "close")
     }
     for line in requests:
         request = json.loads(line)

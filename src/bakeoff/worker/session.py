@@ -1,0 +1,258 @@
+"""The controller's end of the worker protocol: start a worker, ask it, suspend it, be rid of it.
+
+Every wait blocks on a queue until the reply or the deadline: nothing polls, so the controller uses no CPU while a
+worker measures.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from bakeoff import paths
+from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
+
+WORKER = Path(__file__).with_name("worker.py")
+PROTOCOL = 1
+
+HELLO_TIMEOUT_S = 180.0
+"""The least that an import may take: a cold TensorFlow on a slow disk needs over a minute."""
+GOODBYE_S = 5.0
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "NM_DISABLE_ANALYTICS": "True",
+    "OPENVINO_TELEMETRY_DISABLE": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+LEAKS = (
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "CONDA_",
+    "PIP_",
+    "UV_",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "DYLD_",
+    "OMP_",
+    "KMP_",
+)
+
+
+def spawn_environment(threads: int, *extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of a worker: the caller's without what would leak into it, threads set, HOME ours.
+
+    Later mappings of `extra` win; ``{threads}`` in their values stands for the number of threads.
+    """
+    home = paths.worker_home()
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(LEAKS)}
+    homes = {
+        "HOME": home,
+        "USERPROFILE": home,
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_CONFIG_HOME": home / ".config",
+    }
+    chosen = {name: value.replace("{threads}", str(threads)) for more in extra for name, value in more.items()}
+    return (
+        inherited
+        | QUIET
+        | {name: str(path) for name, path in homes.items()}
+        | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        | chosen
+    )
+
+
+class WorkerSession:
+    """One worker process, from ``hello`` to ``close``. Use as a context manager: leaving it leaves no process."""
+
+    def __init__(
+        self, command: Sequence[str], adapter: Path, env: Mapping[str, str], log: Path, timeout_s: float
+    ) -> None:
+        """Start ``[*command, worker.py, adapter]``; its stderr goes to `log`, each request has `timeout_s` to answer.
+
+        Raises `WorkerDiedError` if the command cannot even be started.
+        """
+        self.log = log
+        self.timeout_s = timeout_s
+        log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with log.open("ab") as stderr:
+                self._process = subprocess.Popen(
+                    [*command, str(WORKER), str(adapter)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    env=dict(env),
+                    cwd=paths.worker_home(),
+                    encoding="utf-8",
+                    errors="replace",
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise WorkerDiedError(f"its interpreter does not start: {error}") from error
+        self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 - it is a pipe, as asked for
+        for line in stdout:
+            self._replies.put(line)
+        self._replies.put(None)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def hello(self) -> dict[str, Any]:
+        """Introduce ourselves: the worker imports its adapter and says what it is."""
+        return self.call("hello", timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL)
+
+    def call(self, op: str, *, timeout_s: float | None = None, **arguments: Any) -> dict[str, Any]:
+        """Send a request and wait for its reply.
+
+        Raises `UnsupportedError` or `AdapterError` for an error reply (the worker lives on), `WorkerDiedError` or
+        `WorkerTimedOutError` when there will be no reply (the process tree is gone).
+        """
+        deadline = self.timeout_s if timeout_s is None else timeout_s
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - it is a pipe, as asked for
+        try:
+            stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+            stdin.flush()
+        except OSError as error:
+            raise self._died(op) from error
+        try:
+            line = self._replies.get(timeout=deadline)
+        except queue.Empty:
+            self.kill()
+            raise WorkerTimedOutError(f"no answer to `{op}` within {deadline:g} s; killed") from None
+        if line is None:
+            raise self._died(op)
+        return self._unwrap(op, line)
+
+    def _unwrap(self, op: str, line: str) -> dict[str, Any]:
+        try:
+            reply = json.loads(line)
+            error = reply.get("error")
+            if error is None:
+                return dict(reply["ok"])
+            kind, message, details = str(error["type"]), str(error["message"]), str(error["traceback"])
+        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+            self.kill()
+            raise WorkerDiedError(f"answered `{op}` with something that is no reply: {line[:80]!r}") from wrong
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"--- {op} ---\n{details}\n")
+        first_line = message.strip().splitlines()[0] if message.strip() else ""
+        if kind == "NotImplementedError":
+            raise UnsupportedError(first_line or "the adapter gives no reason")
+        raise AdapterError(kind, first_line, details)
+
+    def _died(self, op: str) -> WorkerDiedError:
+        self.kill()
+        return WorkerDiedError(f"{how_it_ended(self._process.returncode)} during `{op}`{self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = [line for line in tail(self.log).splitlines() if line.strip()]
+        return f": {lines[-1].strip()[:200]}" if lines else ""
+
+    def suspend(self) -> None:
+        """Stop the whole process tree where it stands, spinning thread pools included."""
+        self._signal_tree("SIGSTOP", "suspend")
+
+    def resume(self) -> None:
+        """Let the process tree go on."""
+        self._signal_tree("SIGCONT", "resume")
+
+    def _signal_tree(self, posix_signal: str, psutil_method: str) -> None:
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, getattr(signal, posix_signal))
+            return
+        for process in self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                getattr(process, psutil_method)()
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            root = psutil.Process(self.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def close(self) -> int:
+        """Ask the worker to end, wait for it a little, and make sure. Returns its exit code."""
+        with contextlib.suppress(WorkerDiedError, WorkerTimedOutError, AdapterError, UnsupportedError):
+            self.call("close", timeout_s=GOODBYE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GOODBYE_S)
+        self.kill()
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """End the process tree now, suspended or not; harmless when it has ended."""
+        family = self._tree() if self._process.poll() is None else []
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code in words: which signal, and what that usually means."""
+    if code >= 0:
+        return f"the worker exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    meaning = {
+        "SIGKILL": " (out of memory, unless somebody killed it)",
+        "SIGILL": " (an instruction that this CPU lacks)",
+    }.get(name, "")
+    return f"the worker was killed by {name}{meaning}"
+
+
+def tail(log: Path, size: int = 4000) -> str:
+    """The end of a log file, at most `size` bytes; empty when there is none."""
+    try:
+        with log.open("rb") as f:
+            f.seek(0, os.SEEK_END)
+            f.seek(max(0, f.tell() - size))
+            return f.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
