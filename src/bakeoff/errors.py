@@ -79,3 +79,7 @@ class AdapterError(WorkerError):
 
 class UnsupportedError(WorkerError):
     """The adapter says that its framework cannot do this; the message is the reason, in its words."""
+
+
+class WrongOutputsError(WorkerError):
+    """The engine's outputs lie too far from the reference; the message says how far and when."""

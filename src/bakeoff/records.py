@@ -240,9 +240,7 @@ class Plan(Record):
     budget_s: float = 900.0
     timeout_s: float = 300.0
     """the deadline of each request to a worker"""
-    burst: int = 4
-    """timed inferences in a burst, fewer where one takes long"""
-    bursts: int = 3
+    bursts: int = 2
     """bursts of each case in a heat"""
     quick: bool = False
     engines_dirs: tuple[str, ...] = ()

@@ -1,0 +1,57 @@
+"""The command line: arguments in, calls, printed result. A command's module is imported when it is asked for."""
+
+import importlib
+
+import click
+
+from bakeoff import __version__
+
+COMMANDS = {
+    "run": "race engines on networks and print the table",
+    "resume": "go on with a run that was interrupted or killed",
+    "show": "print the results of a run again",
+    "engines": "list, install and remove engines",
+    "models": "list the networks, fetch trained weights",
+    "machine": "say what this machine is",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and summary, so that `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `bakeoff.cli.<name>` and return the command of that name in it."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"bakeoff.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bakeoff")
+def bakeoff() -> None:
+    """Which deep-learning framework runs my network fastest on this CPU, and is its answer right?
+
+    \b
+    Examples:
+      bakeoff run                                    the study's engines on ResNet-18 and ResNet-50
+      bakeoff run resnet50 --quick                   a first table in some minutes
+      bakeoff run resnet18 --engines onnxruntime,openvino --batch 1,8
+      bakeoff show                                   the last run's table again
+
+    \b
+    Exit codes: 0 every row is fine, 1 some row is wrong, failed or timed out, 2 bad usage or input,
+    4 stopped by --strict, 130 interrupted (what was measured is stored and shown).
+    """

@@ -192,6 +192,8 @@ class WorkerSession:
         self._signal_tree("SIGCONT", "resume")
 
     def _signal_tree(self, posix_signal: str, psutil_method: str) -> None:
+        if self._process.returncode is not None:
+            return
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, getattr(signal, posix_signal))

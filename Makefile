@@ -1,0 +1,44 @@
+# Needs nothing but a Python of at least 3.11 with venv; everything else goes into .venv and bakeoff's own cache.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: bench test test-unit lint contract-all docs format clean
+
+bench: $(READY)  ## race the study's engines on ResNet-18 and ResNet-50
+	$(BIN)/bakeoff run
+
+test: $(READY)  ## every test that runs anywhere; the engines of the default race for real
+	$(BIN)/pytest
+
+test-unit: $(READY)
+	$(BIN)/pytest -m unit
+
+contract-all: $(READY)  ## the contract suite on every engine there is
+	BAKEOFF_CONTRACT=all $(BIN)/pytest -m contract
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)  ## regenerate the command reference from the code
+	$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf .venv
+
+# The lock is uv's; pip installs from it, since pip is what knows the user's mirrors and certificates.
+$(READY): pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "bakeoff needs Python 3.11 or newer with venv: install one, or make PYTHON=/path/to/it"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv export --quiet --frozen --no-emit-project --output-file .venv/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement .venv/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

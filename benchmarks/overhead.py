@@ -1,0 +1,89 @@
+"""What bakeoff itself costs: per inference, in controller CPU while a worker measures, and at start-up.
+
+    .venv/bin/python benchmarks/overhead.py
+
+The first figure is the time between two readings of the clock around an engine that does nothing, and the loop's
+whole cost per inference; the second the CPU that the controller uses while it waits ten seconds for a worker.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from bakeoff.worker.session import WorkerSession, spawn_environment
+
+NOTHING = """
+import time
+import numpy as np
+
+class Engine:
+    def describe(self): return {"version": "0"}
+    def load(self, model, settings): self.nap = settings["nap"]
+    def prepare(self, input_sets): pass
+    def run(self, k):
+        if self.nap: time.sleep(self.nap)
+    def outputs(self): return []
+    def close(self): pass
+"""
+CALLS = 20_000
+WAIT_S = 10.0
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        adapter = Path(folder) / "nothing.py"
+        adapter.write_text(NOTHING, encoding="utf-8")
+        np.save(Path(folder) / "x.npy", np.zeros((1, 3), np.float32))
+        command = (sys.executable, "-I")
+        with WorkerSession(command, adapter, spawn_environment(1), Path(folder) / "log", 60.0) as session:
+            session.hello()
+            per_inference(session)
+            controller_cpu(session)
+    start_up()
+
+
+def load(session: WorkerSession, nap: float) -> None:
+    """Load an engine that sleeps for `nap` seconds, or does nothing."""
+    model = {"path": "", "format": "onnx", "inputs": [], "outputs": []}
+    session.call("load", model=model, settings={"nap": nap})
+    session.call("prepare", input_sets=[])
+
+
+def per_inference(session: WorkerSession) -> None:
+    """The loop's cost with an engine that does nothing."""
+    load(session, 0.0)
+    reply = session.call("measure", order=[0] * CALLS, untimed=[0] * 1000)
+    timed = statistics.median(reply["latencies"]) * 1e6
+    loop = reply["seconds"] / CALLS * 1e6
+    print(f"an inference that does nothing: {timed:.2f} us timed (median), {loop:.2f} us of loop   (limit 20 us)")
+
+
+def controller_cpu(session: WorkerSession) -> None:
+    """The controller's CPU time while it waits for one long reply."""
+    load(session, WAIT_S)
+    me = psutil.Process()
+    before = sum(me.cpu_times()[:2])
+    session.call("measure", order=[0], untimed=[])
+    used = sum(me.cpu_times()[:2]) - before
+    print(f"controller CPU while a worker measures: {used / WAIT_S:.3%} of a core   (limit 0.1%)")
+
+
+def start_up() -> None:
+    """`bakeoff --help`, whole process."""
+    seconds = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        subprocess.run([Path(sys.executable).with_name("bakeoff"), "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - begin)
+    print(f"bakeoff --help: {statistics.median(seconds):.3f} s (median of {len(seconds)})   (limit 0.3 s)")
+
+
+if __name__ == "__main__":
+    main()

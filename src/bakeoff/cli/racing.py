@@ -1,0 +1,143 @@
+"""What a race shows while it runs and when it ends: shared by `run` and `resume`.
+
+Nothing is drawn, and no thread of ours wakes, while a worker measures: the live view refreshes only when it is told
+something, which is always between two turns.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Self
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from bakeoff.cli.engines import InstallProgress
+from bakeoff.errors import ExitCode
+from bakeoff.judge.summary import summarise
+from bakeoff.race.race import Outcome
+from bakeoff.records import RunRecord, Status, Trial
+from bakeoff.report.terminal import results
+
+BAD = {Status.WRONG, Status.FAILED, Status.TIMED_OUT}
+
+
+class PlainView:
+    """Lines on stderr, for logs and pipes: one per batch size done, not one per turn."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.install = InstallProgress(console)
+        self._stage = ""
+
+    def say(self, what: str) -> None:
+        """Print what happens next when the stage has changed: the heat, not each turn in it."""
+        stage = what.partition(": ")[0]
+        if stage != self._stage:
+            self._stage = stage
+            self.console.print(Text(stage))
+
+    def note(self, what: str) -> None:
+        """A line worth keeping."""
+        self.console.print(Text(what))
+
+    def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
+        """The race begins, or goes on."""
+        plan = run.plan
+        stored = f", {len(trials)} trials already stored" if trials else ""
+        self.note(
+            f"run {run.name}: {len(plan.engines)} engines, {', '.join(plan.models)}, batch "
+            f"{', '.join(map(str, plan.batch_sizes))}, {plan.threads} threads, {in_minutes(plan.budget_s)}{stored}"
+        )
+
+    def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
+        """One line per batch size of a heat."""
+        del run
+        if trials and trials[-1].round:
+            last = trials[-1]
+            self.note(
+                f"  {last.case.model}, batch {last.case.batch_size}: measured in round {last.round}, "
+                f"{in_minutes(left_s)} left"
+            )
+
+
+class LiveView(PlainView):
+    """The table so far and what happens now, on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._run: RunRecord | None = None
+        self._trials: Sequence[Trial] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
+        """The race begins, or goes on: from here on the view is live."""
+        super().started(run, trials)
+        self._run, self._trials = run, trials
+        self._live.start()
+
+    def say(self, what: str) -> None:
+        """Show what happens next."""
+        if self._run is None:
+            self.console.print(Text(what))
+            return
+        parts = [Text(what, style="dim")]
+        if self._trials:
+            parts.insert(0, results(self._run, summarise(self._run, self._trials), self.console.width))
+        self._live.update(Group(*parts), refresh=True)
+
+    def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
+        """The table has more in it."""
+        self._run, self._trials = run, trials
+        self.say(f"{in_minutes(left_s)} left")
+
+
+def in_minutes(seconds: float) -> str:
+    """``4.5 min``."""
+    return f"{seconds / 60:.1f} min"
+
+
+@contextmanager
+def watching() -> Iterator[PlainView]:
+    """The view that fits where stderr goes; SIGTERM ends a race as Ctrl-C does."""
+    console = Console(stderr=True, highlight=False)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if console.is_terminal:
+            with LiveView(console) as view:
+                yield view
+        else:
+            yield PlainView(console)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """Print the table, or the JSON, to stdout, say where everything lies, and exit with the run's code."""
+    run, summaries = outcome.run, outcome.summaries
+    if as_json:
+        from bakeoff.report.json_file import to_json
+
+        click.echo(to_json(run, summaries))
+    else:
+        console = Console(highlight=False)
+        console.print(results(run, summaries, console.width))
+        console.print(Text(f"run {run.name}, {run.state}: everything is in {outcome.folder}"))
+    if run.state == "interrupted":
+        click.echo(f"interrupted; `bakeoff resume {run.name}` goes on from here", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.SOME_ROWS_BAD if any(row.status in BAD for row in summaries) else ExitCode.OK)

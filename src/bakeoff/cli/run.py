@@ -1,0 +1,82 @@
+"""`bakeoff run`: the main job."""
+
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.params import BatchSizes, Duration, Names, engines_dir_option, output_option
+
+RELEASES = click.Choice(["today", "2019", "all"])
+
+
+@click.command
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--engines", type=Names(), default=(), help="Names, frameworks, groups or globs.  [default: the study's]")
+@click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")
+@click.option("--release", type=RELEASES, help="Only engines of this release.  [default: today, if no engine is named]")
+@click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
+@click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
+@click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a torchvision checkpoint.")
+@click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
+@click.option("--budget", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
+@click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
+@click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, inputs and every random order.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
+@output_option
+@engines_dir_option
+def run(
+    models: tuple[str, ...],
+    engines: tuple[str, ...],
+    exclude: tuple[str, ...],
+    release: str | None,
+    batch: tuple[int, ...],
+    threads: int | None,
+    weights: str,
+    rounds: int | None,
+    budget: float | None,
+    quick: bool,
+    timeout: float,
+    seed: int,
+    as_json: bool,
+    output: Path,
+    engines_dirs: tuple[Path, ...],
+) -> None:
+    """Race engines on MODELs (default: resnet18 resnet50) and print who is how fast.
+
+    Environments that are missing are built first. Every trial is stored as it ends: Ctrl-C keeps what was measured,
+    and `bakeoff resume` goes on with it.
+
+    \b
+    Examples:
+      bakeoff run
+      bakeoff run resnet18 --engines onnxruntime,pytorch --batch 1,8 --quick
+      bakeoff run resnet50 --engines 'onnxruntime*' --threads 1 --rounds 5
+      bakeoff run resnet101 --budget 30m --output ~/races
+    """
+    from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.race.plan import make_plan
+    from bakeoff.race.race import start
+    from bakeoff.store import Store
+
+    catalogue = Catalogue.load(engines_dirs)
+    plan = make_plan(
+        catalogue,
+        models=models,
+        engines=engines,
+        exclude=exclude,
+        release=release,
+        batch_sizes=batch,
+        threads=threads,
+        weights=weights,
+        rounds=rounds,
+        budget_s=budget,
+        timeout_s=timeout,
+        seed=seed,
+        quick=quick,
+        engines_dirs=engines_dirs,
+    )
+    with Store.open(output) as store, watching() as observer:
+        outcome = start(plan, catalogue, store, output, observer)
+    report_outcome(outcome, as_json=as_json)

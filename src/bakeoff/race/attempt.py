@@ -1,0 +1,164 @@
+"""One contender at one batch size: it gets ready, it runs its bursts, and a trial comes of it."""
+
+import random
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError, WorkerDiedError, WorkerError, WorkerTimedOutError, WrongOutputsError
+from bakeoff.judge import parity
+from bakeoff.race.contender import Contender
+from bakeoff.records import Measurement, Parity, Status, TensorSpec, Trial
+from bakeoff.worker.session import WorkerSession
+
+WARM_UP_CALLS = 2
+"""at least so many inferences after the K checked ones, which warm up as well"""
+WARM_UP_CAP = 50
+WARM_UP_S = 0.5
+BURST_S = 0.4
+"""A burst aims at this, within its bounds: long enough to outweigh the switch between workers, short enough that
+the machine does not drift within a turn."""
+BURST_MIN, BURST_MAX = 2, 32
+
+STATUS_OF: Mapping[type[WorkerError], Status] = {
+    UnsupportedError: Status.UNSUPPORTED,
+    WrongOutputsError: Status.WRONG,
+    WorkerTimedOutError: Status.TIMED_OUT,
+}
+
+
+class Attempt:
+    """Each step raises `WorkerError`; whoever takes the steps keeps it in `error`, and `trial` tells the end."""
+
+    def __init__(self, contender: Contender, batch_size: int) -> None:
+        self.contender = contender
+        self.case = contender.case(batch_size)
+        self.material = contender.course.materials[batch_size]
+        self.started_at = time.time()
+        self.error: WorkerError | None = None
+        self.effective: dict[str, Any] = {}
+        self.parities: list[Parity] = []
+        self.loaded: dict[str, float] = {}
+        self.warm_up: list[float] = []
+        self.bursts: list[dict[str, Any]] = []
+        self.cold = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is still in the race."""
+        return self.error is None
+
+    @property
+    def killed_its_worker(self) -> bool:
+        """Whether the worker died of it: worth one more try, alone."""
+        return isinstance(self.error, WorkerDiedError)
+
+    def get_ready(self) -> None:
+        """Load for this batch size, check the outputs of every input set, warm up."""
+        contender = self.contender
+        with contender.awake() as session:
+            self.cold, contender.fresh = contender.fresh, False
+            loaded = session.call("load", model=self._model(), settings=self.requested())
+            self.effective = loaded["effective"] or {}
+            prepared = session.call("prepare", input_sets=self.material.paths)
+            first = self._check_every_set(session)
+            order = [i % self.material.sets for i in range(WARM_UP_CAP)]
+            warm = session.call("warm_up", order=order, at_least=WARM_UP_CALLS, at_most_seconds=WARM_UP_S)
+            self.warm_up = [*first, *warm["latencies"]]
+            self.loaded = {
+                "load_s": loaded["seconds"],
+                "prepare_s": prepared["seconds"],
+                "first_inference_s": first[0],
+            }
+
+    def _check_every_set(self, session: WorkerSession) -> list[float]:
+        seconds = []
+        for k in range(self.material.sets):
+            reply = session.call("outputs", k=k, directory=str(self.contender.scratch))
+            seconds.append(reply["seconds"])
+            self._check(k, reply["paths"], "")
+        return seconds
+
+    def _check(self, k: int, output_paths: list[str], when: str) -> None:
+        outputs = [np.load(path, allow_pickle=False) for path in output_paths]
+        course = self.contender.course
+        found, fault = parity.compare(outputs, self.material.expected[k], classes=course.model.classes)
+        self.parities.append(found)
+        status, reason = parity.judge(found, fault, tolerance=course.tolerance)
+        if status is not Status.OK:
+            raise WrongOutputsError(f"{reason}{when}")
+
+    def burst(self, rng: random.Random) -> None:
+        """One turn: an untimed call, then a few timed ones; the last one's outputs are checked."""
+        first = rng.randrange(self.material.sets)
+        order = [(first + i) % self.material.sets for i in range(self._burst_size())]
+        with self.contender.awake() as session:
+            reply = session.call(
+                "measure",
+                order=order,
+                untimed=[first - 1 if first else self.material.sets - 1],
+                directory=str(self.contender.scratch),
+            )
+        self._check(order[-1], reply["paths"], " (while timed)")
+        self.bursts.append(reply)
+
+    def _burst_size(self) -> int:
+        latency = statistics.median(self.warm_up[-WARM_UP_CALLS:])
+        return max(BURST_MIN, min(BURST_MAX, round(BURST_S / max(latency, 1e-9))))
+
+    def requested(self) -> dict[str, Any]:
+        """The settings as the adapter gets them."""
+        options = dict(self.contender.entry.engine.options)
+        return {
+            "threads": self.case.threads,
+            "precision": self.case.precision,
+            "batch_size": self.case.batch_size,
+        } | options
+
+    def _model(self) -> dict[str, Any]:
+        model = self.contender.course.model
+        return {
+            "path": str(self.contender.entry.model_path),
+            "format": self.contender.entry.engine.model.format,
+            "inputs": [self._filled(spec) for spec in model.inputs],
+            "outputs": [self._filled(spec) for spec in model.outputs],
+        }
+
+    def _filled(self, spec: TensorSpec) -> dict[str, Any]:
+        return {"name": spec.name, "dtype": spec.dtype, "shape": spec.at(self.case.batch_size)}
+
+    def trial(self) -> Trial:
+        """What came of it: a measurement, or the reason why there is none."""
+        status = Status.OK if self.error is None else STATUS_OF.get(type(self.error), Status.FAILED)
+        return Trial(
+            round=self.contender.course.round,
+            case=self.case,
+            status=status,
+            reason=str(self.error or ""),
+            log=str(self.contender.log),
+            framework_version=str(self.contender.hello.get("framework", {}).get("version", "")),
+            environment_digest=self.contender.entry.installed.digest,
+            requested=self.requested(),
+            effective=self.effective,
+            parity=parity.worst(self.parities),
+            measurement=self._measurement() if self.error is None else None,
+            started_at=self.started_at,
+        )
+
+    def _measurement(self) -> Measurement:
+        peak = self.bursts[-1]["peak_rss_bytes"]
+        return Measurement(
+            latencies=tuple(tuple(burst["latencies"]) for burst in self.bursts),
+            warm_up=tuple(self.warm_up),
+            import_s=self.contender.hello["import_seconds"],
+            burst_s=tuple(burst["seconds"] for burst in self.bursts),
+            cpu_s=tuple(burst["cpu_seconds"] for burst in self.bursts),
+            voluntary_switches=sum(burst["voluntary_switches"] for burst in self.bursts),
+            involuntary_switches=sum(burst["involuntary_switches"] for burst in self.bursts),
+            peak_rss_mb=None if peak is None else peak / 1e6,
+            cold=self.cold,
+            **self.loaded,
+        )

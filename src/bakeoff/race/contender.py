@@ -1,0 +1,88 @@
+"""One engine in one heat: its worker, from start to end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
+from bakeoff.race.course import Course, Entry
+from bakeoff.records import Case
+from bakeoff.worker.session import WorkerSession, spawn_environment
+
+
+class Contender:
+    """An engine's worker for one model: suspended, but for what happens inside `awake`."""
+
+    def __init__(self, entry: Entry, course: Course) -> None:
+        self.entry = entry
+        self.course = course
+        self.session: WorkerSession | None = None
+        self.hello: dict[str, Any] = {}
+        self.fresh = True
+        name = f"{entry.engine.name}-{course.model.name}-round{course.round}"
+        self.log = course.logs / f"{name}.log"
+        self.scratch = course.scratch / name
+        self._cannot_start: WorkerError | None = None
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self.entry.engine.name
+
+    def case(self, batch_size: int) -> Case:
+        """The cell of the table that this contender fills at `batch_size`."""
+        plan = self.course.plan
+        return Case(
+            engine=self.name,
+            model=self.course.model.name,
+            batch_size=batch_size,
+            threads=plan.threads,
+            precision=plan.precision,
+            device=plan.device,
+        )
+
+    def start(self) -> None:
+        """Spawn the worker and let it import its framework. A start that fails is final for this heat."""
+        if self._cannot_start is not None:
+            raise self._cannot_start
+        engine, installed = self.entry.engine, self.entry.installed
+        env = spawn_environment(self.course.plan.threads, installed.env, engine.env)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            self.session = WorkerSession(installed.command, engine.adapter, env, self.log, self.course.plan.timeout_s)
+            self.hello = self.session.hello()
+        except WorkerError as error:
+            self.abandon()
+            self._cannot_start = error
+            raise
+        self.fresh = True
+        self.session.suspend()
+
+    @contextmanager
+    def awake(self) -> Iterator[WorkerSession]:
+        """The worker running, all through the block and not after it; started first if there is none."""
+        if self.session is None:
+            self.start()
+        session = self.session
+        assert session is not None  # noqa: S101 - start() either sets it or raises
+        session.resume()
+        try:
+            yield session
+        except (WorkerDiedError, WorkerTimedOutError):
+            self.session = None
+            raise
+        finally:
+            session.suspend()
+
+    def abandon(self) -> None:
+        """Kill the worker, if any."""
+        if self.session is not None:
+            self.session.kill()
+            self.session = None
+
+    def close(self) -> None:
+        """Let the worker end by itself."""
+        if self.session is not None:
+            self.session.resume()
+            self.session.close()
+            self.session = None

@@ -1,0 +1,85 @@
+"""A heat: the workers of all engines for one model, alive together, taking turns in short bursts.
+
+One worker runs at a time, loading and warming included; the idle ones are suspended, so that no spinning thread
+pool of a rival steals time. Drift of the machine then hits all alike, and ratios pair by heat.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from bakeoff.errors import WorkerError
+from bakeoff.race.attempt import Attempt
+from bakeoff.race.contender import Contender
+from bakeoff.race.course import Course, Entry
+from bakeoff.records import Case, Trial
+
+T = TypeVar("T")
+
+
+def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Iterator[list[Trial]]:
+    """Race `entries` over the batch sizes of `wanted` and yield the trials of each batch size as it is done.
+
+    The order of everything follows from the plan's seed, the round and the model. A worker that dies takes only the
+    case at hand with it: it is started again for the next batch size, and that case is retried alone at the end.
+    """
+    rng = random.Random(f"{course.plan.seed}/{course.round}/{course.model.name}")  # noqa: S311 - an order, no secret
+    contenders = [Contender(entry, course) for entry in entries]
+    casualties: list[Attempt] = []
+    try:
+        for contender in shuffled(contenders, rng):
+            course.say(f"starting {contender.name}")
+            attempt_to(contender.start)
+        for batch_size in shuffled(sorted({case.batch_size for case in wanted}), rng):
+            if course.time_is_up():
+                break
+            field = [Attempt(c, batch_size) for c in contenders if c.case(batch_size) in wanted]
+            race_one_batch_size(course, field, rng)
+            dead = [attempt for attempt in field if attempt.killed_its_worker]
+            casualties += dead
+            yield [attempt.trial() for attempt in field if attempt not in dead]
+        for contender in contenders:
+            contender.close()
+        for casualty in casualties:
+            yield [retry_alone(course, casualty, rng)]
+    finally:
+        for contender in contenders:
+            contender.abandon()
+
+
+def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
+    """Get all ready, then let them take turns; whoever fails is out of it and keeps its reason."""
+    batch_size = field[0].case.batch_size
+    for attempt in shuffled(field, rng):
+        course.say(f"batch {batch_size}: loading and checking {attempt.case.engine}")
+        attempt.error = attempt_to(attempt.get_ready)
+    for turn in range(course.plan.bursts):
+        for attempt in shuffled([a for a in field if a.alive], rng):
+            course.say(f"batch {batch_size}: burst {turn + 1} of {course.plan.bursts}, {attempt.case.engine}")
+            attempt.error = attempt_to(lambda attempt=attempt: attempt.burst(rng))
+
+
+def retry_alone(course: Course, casualty: Attempt, rng: random.Random) -> Trial:
+    """Try a case that killed its worker once more, in a fresh process with nothing else alive."""
+    course.say(f"batch {casualty.case.batch_size}: retrying {casualty.case.engine} alone")
+    contender = Contender(casualty.contender.entry, course)
+    again = Attempt(contender, casualty.case.batch_size)
+    try:
+        race_one_batch_size(course, [again], rng)
+        return again.trial()
+    finally:
+        contender.abandon()
+
+
+def attempt_to(step: Callable[[], None]) -> WorkerError | None:
+    """Take a step; what the worker did wrong is returned, not raised, since the others go on."""
+    try:
+        step()
+    except WorkerError as error:
+        return error
+    return None
+
+
+def shuffled(things: Sequence[T], rng: random.Random) -> list[T]:
+    """A new list in random order."""
+    return rng.sample(list(things), len(things))

@@ -1,0 +1,74 @@
+"""From what the user asked for to a plan: checked, complete, and the same every time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import UsageError
+from bakeoff.machine.fingerprint import usable_cpus
+from bakeoff.records import Plan
+
+T = TypeVar("T")
+
+DEFAULT_MODELS = ("resnet18", "resnet50")
+DEFAULT_BATCH_SIZES = (1, 2, 4, 8)
+DEFAULT_ENGINES = {"today": ("study",), "2019": ("2019",), "all": ("study", "2019")}
+"""by release: the study's frameworks as they are today, or everything that the study had or wished for"""
+DEFAULT_BUDGET_S = 15 * 60.0
+QUICK_BUDGET_S = 3.5 * 60.0
+"""leaves half a minute of the promised four for start and report"""
+
+
+BURSTS = 2
+"""of each case in a heat: with a few seconds of loading per case, rounds buy more than longer heats"""
+
+
+def make_plan(
+    catalogue: Catalogue,
+    *,
+    models: Sequence[str] = (),
+    engines: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    release: str | None = None,
+    batch_sizes: Sequence[int] = (),
+    threads: int | None = None,
+    weights: str = "seeded",
+    rounds: int | None = None,
+    budget_s: float | None = None,
+    timeout_s: float = 300.0,
+    seed: int = 0,
+    quick: bool = False,
+    engines_dirs: Sequence[Path] = (),
+) -> Plan:
+    """The plan for a race; whatever is not given takes its default.
+
+    `engines` are names, framework folders, groups and globs; none means the study's engines of `release`. Raises
+    `UsageError` for what cannot be raced.
+    """
+    named = engines or DEFAULT_ENGINES[release or "today"]
+    chosen = catalogue.select(named, release=None if release == "all" else release, exclude=exclude)
+    if not chosen:
+        raise UsageError("no engine is left to race", "see `bakeoff engines list`")
+    cpus = usable_cpus()
+    if threads is not None and threads > cpus:
+        raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
+    return Plan(
+        models=unique(models or DEFAULT_MODELS),
+        engines=tuple(engine.name for engine in chosen),
+        batch_sizes=unique(batch_sizes or DEFAULT_BATCH_SIZES),
+        threads=threads or cpus,
+        weights=weights,
+        seed=seed,
+        rounds=rounds,
+        budget_s=budget_s if budget_s is not None else (QUICK_BUDGET_S if quick else DEFAULT_BUDGET_S),
+        timeout_s=timeout_s,
+        bursts=1 if quick else BURSTS,
+        quick=quick,
+        engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
+    )
+
+
+def unique(things: Sequence[T]) -> tuple[T, ...]:
+    """Each thing once, in the order of first mention."""
+    return tuple(dict.fromkeys(things))

@@ -1,0 +1,136 @@
+"""Before the race: environments built, models in every form, references at hand, or the reason why not."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from bakeoff import environments
+from bakeoff.environments import InstallReport
+from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.models.inputs import input_sets
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race.course import Entry, Material
+from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Status, Trial
+
+INPUT_SETS = 3
+SAMPLES = 8
+"""Distinct inputs per model; a larger batch repeats them. The float64 reference of each takes a second or two."""
+
+
+class Observer(Protocol):
+    """Who watches: told only while no worker runs."""
+
+    install: InstallReport
+
+    def say(self, what: str) -> None:
+        """What happens next."""
+
+    def note(self, what: str) -> None:
+        """A line worth keeping."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that stands ready: per model its record and entries, and the cases that cannot start."""
+
+    models: Mapping[str, ModelRecord]
+    entries: Mapping[str, Sequence[Entry]]
+    """by model name"""
+    engines: Sequence[EngineSpec]
+    references: Mapping[str, Sequence[np.ndarray]]
+    unready: Sequence[Trial] = field(default_factory=tuple)
+
+    def engine_infos(self) -> tuple[EngineInfo, ...]:
+        """What the store remembers of the engines."""
+        return tuple(
+            EngineInfo(
+                name=e.name,
+                title=e.title,
+                framework=e.framework,
+                release=e.release,
+                league=e.league,
+                environment=e.environment.name,
+            )
+            for e in self.engines
+        )
+
+
+def prepare(
+    plan: Plan,
+    engines: Sequence[EngineSpec],
+    standing: Mapping[str, Installed | EnvironmentUnavailableError],
+    library: ModelLibrary,
+    observer: Observer,
+) -> Grid:
+    """Bring everything that `plan` needs into place; `standing` are the environments by name.
+
+    An environment that could not be built or a model that a form cannot carry become trials of round 0 in
+    `Grid.unready`. Raises `ModelError` for a model that cannot be had at all.
+    """
+    models: dict[str, ModelRecord] = {}
+    entries: dict[str, list[Entry]] = {}
+    references: dict[str, list[np.ndarray]] = {}
+    unready: list[Trial] = []
+    for name in plan.models:
+        observer.say(f"preparing {name}")
+        model = models[name] = library.resolve(name, plan.weights)
+        references[name] = library.reference(model, plan.seed, SAMPLES, observer.say)
+        entries[name] = []
+        for engine in engines:
+            ready = make_ready(engine, model, standing[engine.environment.name], library)
+            if isinstance(ready, Entry):
+                entries[name].append(ready)
+            else:
+                unready += unready_trials(plan, engine.name, name, *ready)
+    return Grid(models=models, entries=entries, engines=engines, references=references, unready=tuple(unready))
+
+
+def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Installed | EnvironmentUnavailableError]:
+    """The environments of `engines`, by name, built where they are missing."""
+    specs = {engine.environment.name: engine.environment for engine in engines}
+    return environments.install(list(specs.values()), observer.install)
+
+
+def make_ready(
+    engine: EngineSpec, model: ModelRecord, standing: Installed | EnvironmentUnavailableError, library: ModelLibrary
+) -> Entry | tuple[Status, str]:
+    """`engine` with its environment and its form of `model`, or why not."""
+    if not isinstance(standing, Installed):
+        return Status.UNAVAILABLE, str(standing)
+    try:
+        return Entry(engine=engine, installed=standing, model_path=library.form(model, engine.model))
+    except UnsupportedModelError as error:
+        return Status.UNSUPPORTED, str(error)
+
+
+def unready_trials(plan: Plan, engine: str, model: str, status: Status, reason: str) -> list[Trial]:
+    """A row for each batch size of an engine that cannot start."""
+    now = time.time()
+    return [
+        Trial(round=0, case=case, status=status, reason=reason, started_at=now)
+        for case in plan.cases()
+        if case.engine == engine and case.model == model
+    ]
+
+
+def materials(plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path) -> dict[int, Material]:
+    """The input sets of every batch size, written under `folder`, with the answers expected of each."""
+    samples = library.samples(model, plan.seed, SAMPLES)
+    reference = grid.references[model.name]
+    ready = {}
+    for batch_size in plan.batch_sizes:
+        paths, expected = [], []
+        for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, INPUT_SETS)):
+            place = folder / f"{model.name}-batch{batch_size}-set{k}"
+            place.mkdir(parents=True, exist_ok=True)
+            names = [str(place / f"{i}.npy") for i in range(len(arrays))]
+            for name, array in zip(names, arrays, strict=True):
+                np.save(name, array, allow_pickle=False)
+            paths.append(tuple(names))
+            expected.append(tuple(output[rows] for output in reference))
+        ready[batch_size] = Material(paths=tuple(paths), expected=tuple(expected))
+    return ready

@@ -1,0 +1,205 @@
+"""The straight line: prepare, race, summarise, report; read it from the top."""
+
+import datetime as dt
+import functools
+import random
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+import bakeoff
+from bakeoff import paths
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import ModelError, StoreError
+from bakeoff.judge.parity import FP32_TOLERANCE
+from bakeoff.judge.summary import summarise
+from bakeoff.machine.fingerprint import available_memory, fingerprint
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race import hold, memory, prepare
+from bakeoff.race.budget import Budget
+from bakeoff.race.course import Course, Entry
+from bakeoff.race.heat import run_heat
+from bakeoff.records import Case, Plan, RunRecord, Status, Summary, Trial
+from bakeoff.report import write_all
+from bakeoff.store import Store
+
+
+class Observer(prepare.Observer, Protocol):
+    """Who watches a race."""
+
+    def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
+        """The race begins, or goes on with `trials` already there."""
+
+    def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
+        """More trials are in; `left_s` of the budget remain."""
+
+
+@dataclass
+class Race:
+    """A run on its way: its record, its trials, and where they are kept."""
+
+    run: RunRecord
+    store: Store
+    output: Path
+    observer: Observer
+    budget: Budget
+    trials: list[Trial] = field(default_factory=list)
+    unsaved: list[Trial] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's files go."""
+        return self.output / self.run.name
+
+    def keep(self, trials: Sequence[Trial]) -> None:
+        """Store `trials` now; if the store cannot take them, keep them and try again with the next."""
+        self.trials += trials
+        self.unsaved += trials
+        try:
+            self.store.add_trials(self.run.name, self.unsaved)
+            self.unsaved = []
+            self.store.update_run(self.run.name, state=self.run.state, elapsed_s=self.budget.spent_s)
+        except StoreError as error:
+            self.observer.note(f"{error}; {len(self.unsaved)} trials are kept in memory and tried again")
+        self.observer.heat_done(self.run, self.trials, self.budget.left_s)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run with its rows."""
+
+    run: RunRecord
+    trials: Sequence[Trial]
+    summaries: Sequence[Summary]
+    folder: Path
+
+
+def start(plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
+    """Run `plan` from the beginning. Ctrl-C ends it early with what was measured."""
+    library = ModelLibrary(paths.cache_dir())
+    grid, budget = prepare_in_budget(plan, catalogue, library, observer)
+    run = RunRecord(
+        name=store.new_run_name(dt.datetime.now().astimezone().date()),
+        started_at=time.time(),
+        plan=plan,
+        machine=fingerprint(),
+        bakeoff_version=bakeoff.__version__,
+        models=tuple(grid.models.values()),
+        engines=grid.engine_infos(),
+    )
+    store.create_run(run)
+    race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
+    return finish(race, grid, library)
+
+
+def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
+    """Go on with a run that was killed or interrupted, without repeating any finished trial.
+
+    Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was.
+    """
+    run = store.run(name)
+    library = ModelLibrary(paths.cache_dir())
+    grid, budget = prepare_in_budget(run.plan, catalogue, library, observer, run.elapsed_s)
+    for then in run.models:
+        if grid.models[then.name].digest != then.digest:
+            raise ModelError(
+                f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
+                "start a new run",
+            )
+    race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
+    race.trials = list(store.trials(run.name))
+    return finish(race, grid, library)
+
+
+def prepare_in_budget(
+    plan: Plan, catalogue: Catalogue, library: ModelLibrary, observer: Observer, spent_s: float = 0.0
+) -> tuple[prepare.Grid, Budget]:
+    """Prepare everything; the budget's clock starts once the environments stand."""
+    engines = [catalogue.engines[name] for name in plan.engines]
+    standing = prepare.install(engines, observer)
+    budget = Budget(plan.budget_s, spent_s)
+    return prepare.prepare(plan, engines, standing, library, observer), budget
+
+
+def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
+    """Race until the stop rule says enough, then report; an interruption is an early end, not a loss."""
+    state = "finished"
+    race.observer.started(race.run, race.trials)
+    try:
+        with hold.the_machine(f"run {race.run.name} in {race.output}", race.observer.note):
+            if not race.trials:
+                race.keep(grid.unready)
+            run_rounds(race, grid, library)
+    except KeyboardInterrupt:
+        state = "interrupted"
+    finally:
+        shutil.rmtree(race.folder / "scratch", ignore_errors=True)
+    race.run = msgspec.structs.replace(race.run, state=state, elapsed_s=race.budget.spent_s)
+    race.keep(())
+    summaries = summarise(race.run, race.trials)
+    try:
+        write_all(race.folder, race.run, summaries)
+    except StoreError as error:
+        race.observer.note(str(error))
+    return Outcome(run=race.run, trials=race.trials, summaries=summaries, folder=race.folder)
+
+
+def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary) -> None:
+    """Round after round of one heat per model, while the budget holds another heat and anybody is left to race."""
+    plan = race.run.plan
+    scratch = race.folder / "scratch"
+    materials = {
+        name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
+    }
+    for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
+        for name in order_of_models(plan, round_):
+            wanted = still_wanted(plan, race.trials, round_, name)
+            if wanted and race.budget.holds_a_heat_of(name):
+                course = Course(
+                    plan=plan,
+                    round=round_,
+                    model=grid.models[name],
+                    materials=materials[name],
+                    tolerance=FP32_TOLERANCE,
+                    logs=race.folder / "logs",
+                    scratch=scratch,
+                    time_is_up=race.budget.is_spent,
+                    say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
+                )
+                run_one_heat(race, course, grid.entries[name], wanted)
+        left = [name for name in plan.models if still_wanted(plan, race.trials, round_ + 1, name)]
+        if not any(race.budget.holds_a_heat_of(name) for name in left):
+            return
+
+
+def say_where(observer: Observer, where: str, what: str) -> None:
+    """Tell what happens next, and in which heat."""
+    observer.say(f"{where}: {what}")
+
+
+def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case]) -> None:
+    """A heat of one model, split only if memory demands it, its trials kept as they come."""
+    begin = time.monotonic()
+    field_ = [entry for entry in entries if any(case.engine == entry.engine.name for case in wanted)]
+    for group in memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6):
+        for trials in run_heat(course, group, wanted):
+            race.keep(trials)
+    race.budget.learn(course.model.name, time.monotonic() - begin)
+
+
+def order_of_models(plan: Plan, round_: int) -> list[str]:
+    """The models in this round's random order."""
+    rng = random.Random(f"{plan.seed}/{round_}")  # noqa: S311 - an order, no secret
+    return rng.sample(list(plan.models), len(plan.models))
+
+
+def still_wanted(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> set[Case]:
+    """The cases of `model` to race in this round: not done yet, and never failed before."""
+    out = {t.case for t in trials if t.round == round_ or t.status is not Status.OK}
+    return {case for case in plan.cases() if case.model == model} - out

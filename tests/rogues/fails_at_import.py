@@ -1,0 +1,3 @@
+"""An adapter whose framework is not there."""
+
+import a_framework_that_nobody_has  # noqa: F401

@@ -1,0 +1,40 @@
+import contextlib
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.cli.params import BatchSizes, Duration, Names
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("1h30m", 5400), ("0.5m", 30)])
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "fast", "15 m inutes", "m15", "-3", "0", "1d", "15mm"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Duration().convert(text, None, None)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
+    with contextlib.suppress(click.BadParameter):
+        assert Duration().convert(text, None, None) > 0
+
+
+@pytest.mark.parametrize("text", ["", "1,,2", "0", "a", "1.5", "-1"])
+def test_what_are_no_batch_sizes_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        BatchSizes().convert(text, None, None)
+
+
+def test_lists_are_split_at_commas() -> None:
+    assert BatchSizes().convert("1,8", None, None) == (1, 8)
+    assert Names().convert("onnxruntime, py*", None, None) == ("onnxruntime", "py*")
+    with pytest.raises(click.BadParameter):
+        Names().convert("a,,b", None, None)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.race.budget import Budget
+from bakeoff.race.course import Entry
+from bakeoff.race.memory import ROOM_TO_SPARE, groups
+from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm
+
+pytestmark = pytest.mark.unit
+
+
+def entry(name: str) -> Entry:
+    here = Path()
+    engine = EngineSpec(
+        name=name,
+        title=name,
+        framework="test",
+        release="today",
+        league="fp32",
+        adapter=here,
+        environment=EnvironmentSpec(name="e", kind="uv", lock=here),
+        model=ModelForm(format="onnx"),
+    )
+    return Entry(engine, Installed(name="e", digest="", path=here, command=()), here)
+
+
+def names(heats: list[list[Entry]]) -> list[list[str]]:
+    return [[entry.engine.name for entry in heat] for heat in heats]
+
+
+def test_a_budget_counts_what_an_earlier_sitting_has_used() -> None:
+    budget = Budget(100.0, spent_before_s=99.9)
+    assert 99.9 <= budget.spent_s < 101
+    assert budget.left_s <= 0.1
+
+
+def test_a_heat_is_only_begun_if_one_like_it_would_end_in_time() -> None:
+    budget = Budget(60.0)
+    assert budget.holds_a_heat_of("resnet50")
+    budget.learn("resnet50", 61.0)
+    assert not budget.holds_a_heat_of("resnet50")
+    assert budget.holds_a_heat_of("resnet18")
+
+
+def test_a_spent_budget_holds_nothing() -> None:
+    budget = Budget(1.0, spent_before_s=2.0)
+    assert budget.is_spent()
+    assert budget.left_s == 0
+    assert not budget.holds_a_heat_of("resnet18")
+
+
+def test_engines_that_fit_into_memory_share_one_heat() -> None:
+    assert names(groups([entry("a"), entry("b")], {"a": 100, "b": 100}, 1000)) == [["a", "b"]]
+
+
+def test_heats_split_by_memory_keep_one_engine_in_common() -> None:
+    peaks = {"a": 100, "b": 600, "c": 600, "d": 50}
+    assert names(groups([entry(n) for n in "abcd"], peaks, 1000)) == [["a", "b"], ["a", "c", "d"]]
+
+
+@given(st.lists(st.floats(1, 5000), min_size=1, max_size=12), st.floats(100, 20_000))
+def test_every_engine_is_in_a_heat_and_no_heat_of_three_outgrows_memory(peaks: list[float], memory: float) -> None:
+    sizes = {f"e{i}": peak for i, peak in enumerate(peaks)}
+    heats = names(groups([entry(name) for name in sizes], sizes, memory))
+    assert set().union(*heats) == set(sizes)
+    assert all(heat[0] == "e0" for heat in heats)
+    for heat in heats:
+        if len(heat) > 2:
+            assert sum(sizes[name] for name in heat) <= memory * ROOM_TO_SPARE + 1e-6

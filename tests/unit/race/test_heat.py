@@ -1,0 +1,221 @@
+"""Heats with real workers, on a network that doubles its input."""
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+
+from bakeoff.race.course import Course, Entry, Material
+from bakeoff.race.heat import run_heat
+from bakeoff.records import (
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    ModelForm,
+    ModelRecord,
+    Plan,
+    Status,
+    TensorSpec,
+    Trial,
+)
+
+pytestmark = pytest.mark.unit
+
+Adapter = Callable[..., Path]
+BATCH_SIZES = (1, 2)
+
+
+def entry(name: str, adapter: Path) -> Entry:
+    environment = EnvironmentSpec(name="own", kind="uv", lock=adapter)
+    engine = EngineSpec(
+        name=name,
+        title=name,
+        framework="test",
+        release="today",
+        league="fp32",
+        adapter=adapter,
+        environment=environment,
+        model=ModelForm(format="onnx"),
+    )
+    installed = Installed(name="own", digest="d1", path=adapter, command=(sys.executable, "-I"))
+    return Entry(engine=engine, installed=installed, model_path=adapter)
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    tensor = TensorSpec(name="x", dtype="float32", shape=(None, 3))
+    model = ModelRecord(name="double", digest="d0", weights="seeded", inputs=(tensor,), outputs=(tensor,))
+    return Course(
+        plan=Plan(models=("double",), engines=(), batch_sizes=BATCH_SIZES, threads=1, timeout_s=20.0, bursts=2),
+        round=1,
+        model=model,
+        materials={size: material(tmp_path / f"batch{size}", size) for size in BATCH_SIZES},
+        tolerance=1e-4,
+        logs=tmp_path / "logs",
+        scratch=tmp_path / "scratch",
+        time_is_up=lambda: False,
+        say=lambda _: None,
+    )
+
+
+def material(folder: Path, batch_size: int) -> Material:
+    folder.mkdir()
+    arrays = [np.arange(1, 1 + 3 * batch_size, dtype=np.float32).reshape(batch_size, 3) + k for k in range(3)]
+    paths = []
+    for k, array in enumerate(arrays):
+        np.save(folder / f"{k}.npy", array)
+        paths.append((str(folder / f"{k}.npy"),))
+    return Material(paths=tuple(paths), expected=tuple((2.0 * a.astype(np.float64),) for a in arrays))
+
+
+def race(course: Course, entries: Iterable[Entry]) -> dict[tuple[str, int], Trial]:
+    entries = list(entries)
+    plan = msgspec.structs.replace(course.plan, engines=tuple(e.engine.name for e in entries))
+    trials = itertools.chain.from_iterable(run_heat(course, entries, set(plan.cases())))
+    return {(trial.case.engine, trial.case.batch_size): trial for trial in trials}
+
+
+def test_every_contender_gets_a_measured_trial_at_every_batch_size(course: Course, adapter: Adapter) -> None:
+    trials = race(course, [entry("a", adapter()), entry("b", adapter())])
+    assert trials.keys() == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    for trial in trials.values():
+        assert trial.status is Status.OK
+        assert trial.measurement is not None
+        assert len(trial.measurement.latencies) == course.plan.bursts
+        assert len(trial.measurement.warm_up) >= 5
+        assert trial.parity is not None
+        assert trial.parity.max_rel_error == 0
+        assert trial.framework_version == "1.0"
+        assert trial.requested["batch_size"] == trial.case.batch_size
+    cold = [trial.case.batch_size for trial in trials.values() if trial.measurement and trial.measurement.cold]
+    assert len(cold) == 2
+    assert len(set(cold)) == 1  # both ran their batch sizes in the same order
+
+
+def test_only_one_worker_runs_at_a_time(course: Course, adapter: Adapter, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    writes = f"""
+    def run(self, k):
+        with open({str(diary)!r}, "a") as f:
+            f.write("%d %.6f " % (os.getpid(), time.monotonic()))
+        time.sleep(0.01)
+        self.result = self.sets[k] * np.float32(2)
+        with open({str(diary)!r}, "a") as f:
+            f.write("%.6f\\n" % time.monotonic())
+    """
+    race(course, [entry("a", adapter(writes)), entry("b", adapter(writes))])
+    turns = sorted(
+        (float(begin), float(end), pid) for pid, begin, end in (line.split() for line in diary.read_text().splitlines())
+    )
+    assert len({pid for _, _, pid in turns}) == 2
+    for (_, end, _), (begin, _, _) in itertools.pairwise(turns):
+        assert end <= begin
+
+
+def test_the_order_follows_from_the_seed(course: Course, adapter: Adapter) -> None:
+    def order(seed: int) -> list[str]:
+        said: list[str] = []
+        plan = msgspec.structs.replace(course.plan, seed=seed, engines=("a", "b", "c"), bursts=4)
+        own = Course(**{**vars(course), "plan": plan, "say": said.append})
+        list(run_heat(own, [entry(name, adapter()) for name in "abc"], set(plan.cases())))
+        return said
+
+    assert order(7) == order(7)
+    assert order(7) != order(8)
+
+
+def test_a_rival_that_fails_is_a_row_and_the_others_go_on(course: Course, adapter: Adapter) -> None:
+    wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
+    raises = adapter("def run(self, k):\n    raise ValueError('odd')", "raises")
+    trials = race(course, [entry("good", adapter()), entry("wrong", wrong), entry("raises", raises)])
+    assert {trials["good", size].status for size in BATCH_SIZES} == {Status.OK}
+    assert {trials["wrong", size].status for size in BATCH_SIZES} == {Status.WRONG}
+    assert trials["wrong", 1].measurement is None
+    assert trials["wrong", 1].parity is not None
+    assert (trials["raises", 2].status, trials["raises", 2].reason) == (Status.FAILED, "ValueError: odd")
+
+
+def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(
+    course: Course, adapter: Adapter, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    dies_once_at_2 = f"""
+    def load(self, model, settings):
+        if settings["batch_size"] == 2:
+            with open({str(tries)!r}, "a") as f:
+                f.write("x")
+            if os.path.getsize({str(tries)!r}) == 1:
+                os._exit(5)
+        return {{}}
+    """
+    trials = race(course, [entry("good", adapter()), entry("mortal", adapter(dies_once_at_2, "mortal"))])
+    assert {trial.status for trial in trials.values()} == {Status.OK}
+    assert len(trials) == 4
+    assert tries.read_text() == "xx"
+
+
+def test_a_case_that_kills_its_worker_twice_has_failed(course: Course, adapter: Adapter) -> None:
+    mortal = adapter("def load(self, model, settings):\n    os._exit(5)", "mortal")
+    trials = race(course, [entry("good", adapter()), entry("mortal", mortal)])
+    assert trials["mortal", 1].status is Status.FAILED
+    assert "exited with code 5 during `load`" in trials["mortal", 1].reason
+    assert Path(trials["mortal", 1].log).exists()
+    assert trials["good", 1].status is Status.OK
+
+
+def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_again(
+    course: Course, adapter: Adapter, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    stillborn = adapter(name="stillborn")
+    stillborn.write_text(f"open({str(starts)!r}, 'a').write('x')\nimport a_framework_nobody_has")
+    trials = race(course, [entry("good", adapter()), entry("stillborn", stillborn)])
+    assert {trials["stillborn", size].status for size in BATCH_SIZES} == {Status.FAILED}
+    assert "No module named 'a_framework_nobody_has'" in trials["stillborn", 1].reason
+    assert starts.read_text() == "x"
+
+
+def test_a_hang_is_a_row_and_leaves_no_process(course: Course, adapter: Adapter, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    hangs = f"def prepare(self, input_sets):\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)"
+    plan = msgspec.structs.replace(course.plan, timeout_s=1.0, batch_sizes=(1,))
+    own = Course(**{**vars(course), "plan": plan})
+    begin = time.monotonic()
+    trials = race(own, [entry("good", adapter()), entry("hangs", adapter(hangs, "hangs"))])
+    assert trials["hangs", 1].status is Status.TIMED_OUT
+    assert trials["good", 1].status is Status.OK
+    assert time.monotonic() - begin < 15
+    assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_garbage_while_timed_is_caught_after_the_burst(course: Course, adapter: Adapter) -> None:
+    cheat = """
+    calls = 0
+    def run(self, k):
+        self.calls += 1
+        self.result = self.sets[k] * np.float32(2 if self.calls <= 5 else 3)
+    """
+    trials = race(course, [entry("cheat", adapter(cheat, "cheat"))])
+    assert trials["cheat", 1].status is Status.WRONG
+    assert "while timed" in trials["cheat", 1].reason
+
+
+def test_nothing_more_is_raced_once_the_time_is_up(course: Course, adapter: Adapter) -> None:
+    answers = iter([False, True])
+    own = Course(**{**vars(course), "time_is_up": lambda: next(answers)})
+    assert len(race(own, [entry("a", adapter())])) == 1
+
+
+def test_abandoning_a_heat_midway_leaves_no_worker_behind(course: Course, adapter: Adapter) -> None:
+    plan = msgspec.structs.replace(course.plan, engines=("a",))
+    heat = run_heat(course, [entry("a", adapter())], set(plan.cases()))
+    next(heat)
+    assert psutil.Process().children()
+    heat.close()
+    assert not psutil.Process().children()

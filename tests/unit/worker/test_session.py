@@ -1,0 +1,237 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
+from bakeoff.worker.session import WORKER, WorkerSession, spawn_environment, tail
+
+pytestmark = pytest.mark.unit
+
+Adapter = Callable[..., Path]
+Start = Callable[..., WorkerSession]
+InputSets = list[list[str]]
+MODEL = {"path": "", "format": "onnx", "inputs": [], "outputs": []}
+SETTINGS = {"threads": 1, "precision": "fp32", "batch_size": 1}
+
+
+@pytest.fixture
+def start(adapter: Adapter, tmp_path: Path) -> Iterator[Start]:
+    sessions: list[WorkerSession] = []
+
+    def start(
+        methods: str = "", timeout_s: float = 30.0, command: tuple[str, ...] = (sys.executable, "-I")
+    ) -> WorkerSession:
+        env = spawn_environment(1)
+        session = WorkerSession(command, adapter(methods), env, tmp_path / "worker.log", timeout_s)
+        sessions.append(session)
+        return session
+
+    yield start
+    for session in sessions:
+        session.kill()
+
+
+@pytest.fixture
+def input_sets(tmp_path: Path) -> list[list[str]]:
+    paths = [str(tmp_path / f"set{k}.npy") for k in range(3)]
+    for k, path in enumerate(paths):
+        np.save(path, np.full((2, 3), k + 1, np.float32))
+    return [[path] for path in paths]
+
+
+def loaded(session: WorkerSession, input_sets: list[list[str]]) -> WorkerSession:
+    session.hello()
+    session.call("load", model=MODEL, settings=SETTINGS)
+    session.call("prepare", input_sets=input_sets)
+    return session
+
+
+def test_a_worker_answers_from_hello_to_close(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
+    session = start()
+    assert session.hello()["framework"] == {"version": "1.0"}
+    assert session.call("load", model=MODEL, settings=SETTINGS)["effective"] == {"threads": 1}
+    session.call("prepare", input_sets=input_sets)
+    reply = session.call("outputs", k=1, directory=str(tmp_path))
+    assert np.load(reply["paths"][0]).tolist() == [[4.0] * 3] * 2
+    assert session.close() == 0
+
+
+def test_a_burst_reports_every_latency_and_the_cpu_time_of_its_threads(
+    
+    start: Start, input_sets: InputSets, tmp_path: Path
+
+) -> None:
+    busy = """
+    def run(self, k):
+        end = time.perf_counter() + 0.02
+        while time.perf_counter() < end:
+            pass
+        self.result = self.sets[k]
+    """
+    session = loaded(start(busy), input_sets)
+    reply = session.call("measure", order=[0, 1, 2, 0], untimed=[2], directory=str(tmp_path))
+    assert len(reply["latencies"]) == 4
+    assert all(0.02 <= latency < 0.5 for latency in reply["latencies"])
+    assert sum(reply["latencies"]) <= reply["seconds"]
+    assert 0 < sum(reply["cpu_seconds"].values()) <= 1.1 * reply["seconds"]
+    assert reply["peak_rss_bytes"] > 5e6
+    assert np.load(reply["paths"][0])[0, 0] == 1.0  # set 0 ran last
+
+
+def test_warm_up_makes_at_least_the_calls_asked_for_and_stops_at_its_time(start: Start, input_sets: InputSets) -> None:
+    session = loaded(start("def run(self, k):\n    time.sleep(0.05)\n    self.result = self.sets[k]"), input_sets)
+    few = session.call("warm_up", order=[0, 1, 2] * 20, at_least=3, at_most_seconds=0.0)
+    assert len(few["latencies"]) == 3
+    more = session.call("warm_up", order=[0, 1, 2] * 20, at_least=1, at_most_seconds=0.2)
+    assert 2 <= len(more["latencies"]) <= 5
+
+
+def test_chatter_on_stdout_goes_to_the_log_and_never_into_the_conversation(
+    
+    start: Start, input_sets: InputSets, tmp_path: Path
+
+) -> None:
+    chatty = """
+    def run(self, k):
+        print("chatter")
+        os.write(1, b'{"ok": {"forged": true}}\\n')
+        self.result = self.sets[k]
+    """
+    session = loaded(start(chatty), input_sets)
+    assert "paths" in session.call("outputs", k=0, directory=str(tmp_path))
+    session.close()
+    assert "chatter" in tail(tmp_path / "worker.log")
+    assert "forged" in tail(tmp_path / "worker.log")
+
+
+def test_stdin_is_empty_for_the_framework(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
+    session = loaded(start("def run(self, k):\n    self.result = self.sets[k] * len(sys.stdin.read())"), input_sets)
+    reply = session.call("outputs", k=0, directory=str(tmp_path))
+    assert not np.load(reply["paths"][0]).any()
+
+
+def test_an_exception_is_an_error_reply_and_the_worker_lives_on(start: Start) -> None:
+    session = start("def load(self, model, settings):\n    raise ValueError('odd weights\\nsecond line')")
+    session.hello()
+    with pytest.raises(AdapterError, match=r"^ValueError: odd weights$") as caught:
+        session.call("load", model=MODEL, settings=SETTINGS)
+    assert "second line" in caught.value.details
+    assert session.close() == 0
+
+
+def test_not_implemented_means_unsupported_with_the_adapters_reason(start: Start) -> None:
+    session = start("def load(self, model, settings):\n    raise NotImplementedError('no bf16 kernels')")
+    session.hello()
+    with pytest.raises(UnsupportedError, match=r"^no bf16 kernels$"):
+        session.call("load", model=MODEL, settings=SETTINGS)
+
+
+def test_a_hanging_worker_is_killed_at_its_deadline_with_its_children(start: Start, tmp_path: Path) -> None:
+    hanging = f"""
+    def load(self, model, settings):
+        import subprocess
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        with open({str(tmp_path / "child")!r}, "w") as f:
+            f.write(str(child.pid))
+        time.sleep(600)
+    """
+    session = start(hanging, timeout_s=2.0)
+    session.hello()
+    begin = time.monotonic()
+    with pytest.raises(WorkerTimedOutError, match=r"no answer to `load` within 2 s"):
+        session.call("load", model=MODEL, settings=SETTINGS)
+    assert time.monotonic() - begin < 10
+    child = int((tmp_path / "child").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_exits_is_reported_with_its_last_words(start: Start) -> None:
+    session = start(
+        "def load(self, model, settings):\n    print('the last words')\n    sys.stdout.flush()\n    os._exit(3)"
+    )
+    session.hello()
+    with pytest.raises(WorkerDiedError, match=r"exited with code 3 during `load`: the last words"):
+        session.call("load", model=MODEL, settings=SETTINGS)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_a_killed_worker_is_reported_with_the_signal_and_what_it_means(start: Start) -> None:
+    session = start("def load(self, model, settings):\n    os.kill(os.getpid(), 9)")
+    session.hello()
+    with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL \(out of memory"):
+        session.call("load", model=MODEL, settings=SETTINGS)
+
+
+def test_a_command_that_is_not_there_is_a_dead_worker(start: Start) -> None:
+    with pytest.raises(WorkerDiedError, match="interpreter does not start"):
+        start(command=("/nowhere/python",))
+
+
+def test_rubbish_instead_of_a_reply_is_a_dead_worker(start: Start, tmp_path: Path) -> None:
+    imposter = tmp_path / "imposter.py"
+    imposter.write_text("import sys\nfor line in sys.stdin: print('[1, 2', flush=True)")
+    session = start(command=(sys.executable, str(imposter)))
+    with pytest.raises(WorkerDiedError, match=r"something that is no reply: '\[1, 2"):
+        session.hello()
+
+
+def test_a_suspended_worker_uses_no_cpu_and_goes_on_afterwards(start: Start, input_sets: InputSets) -> None:
+    spinning = """
+    def load(self, model, settings):
+        import threading
+        def spin():
+            while True: pass
+        threading.Thread(target=spin, daemon=True).start()
+    """
+    session = loaded(start(spinning), input_sets)
+    session.suspend()
+    time.sleep(0.05)
+    before = psutil.Process(session.pid).cpu_times().user
+    time.sleep(0.4)
+    assert psutil.Process(session.pid).cpu_times().user - before < 0.05
+    session.resume()
+    assert len(session.call("measure", order=[0], untimed=[])["latencies"]) == 1
+
+
+def test_the_callers_python_settings_do_not_leak_into_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    env = spawn_environment(3, {"A": "{threads}"}, {"OMP_NUM_THREADS": "7"})
+    assert not {"PYTHONPATH", "LD_PRELOAD", "OMP_WAIT_POLICY"} & env.keys()
+    assert (env["A"], env["OMP_NUM_THREADS"], env["MKL_NUM_THREADS"]) == ("3", "7", "3")
+    assert "cache" in env["HOME"]
+
+
+def test_only_the_adapters_own_folder_is_on_the_path(start: Start) -> None:
+    session = start("def describe(self):\n    return {'version': '', 'path': sys.path}")
+    path = session.hello()["framework"]["path"]
+    assert Path(path[0]).name == "adapters"
+    assert str(WORKER.parent) not in path
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs prctl")
+def test_a_suspended_worker_dies_with_a_controller_that_is_killed(tmp_path: Path, adapter: Adapter) -> None:
+    controller = f"""
+import sys, time
+from pathlib import Path
+from bakeoff.worker.session import WorkerSession, spawn_environment
+session = WorkerSession([sys.executable, "-I"], Path({str(adapter())!r}), spawn_environment(1), Path("log"), 30)
+session.hello(); session.suspend(); print(session.pid, flush=True); time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", controller], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as parent:
+        assert parent.stdout
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+    gone, _ = psutil.wait_procs([worker], timeout=5)
+    assert gone or worker.status() == psutil.STATUS_ZOMBIE
