@@ -1,5 +1,6 @@
 """Engines that misbehave, each in one way, named by its `misdeed` option."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -9,13 +10,13 @@ import time
 import numpy as np
 from honest import Engine as Honest
 
-TIMED = 6
-"""from this call on a burst has certainly begun: K checks and the warm-up come before"""
+
+def timed():
+    """Whether this call is part of a burst: the worker switches the garbage collector off for it."""
+    return not gc.isenabled()
 
 
 class Engine(Honest):
-    calls = 0
-
     def load(self, model, settings):
         self.misdeed = settings["misdeed"]
         if self.misdeed == "unsupported":
@@ -31,7 +32,6 @@ class Engine(Honest):
         return Honest.load(self, model, settings)
 
     def run(self, k):
-        self.calls += 1
         Honest.run(self, k)
         if self.misdeed == "prints":
             print("chatter " * 20)
@@ -44,7 +44,7 @@ class Engine(Honest):
             os.kill(os.getpid(), signal.SIGKILL)  # what the kernel does, without making the whole machine suffer
         if self.misdeed == "exits":
             os._exit(3)
-        if self.misdeed == "dies-while-timed" and self.calls >= TIMED:
+        if self.misdeed == "dies-while-timed" and timed():
             os._exit(4)
         if self.misdeed == "raises-memory-error":
             raise MemoryError("cannot allocate 40 GB")
@@ -56,7 +56,7 @@ class Engine(Honest):
             self.results = []
         if self.misdeed == "off-by-a-percent":
             self.results = [self.results[0] * np.float32(1.01)]
-        if self.misdeed == "garbage-while-timed" and self.calls >= TIMED:
+        if self.misdeed == "garbage-while-timed" and timed():
             self.results = [self.results[0][:, ::-1].copy()]
         if self.misdeed == "fills-the-disk":
             raise OSError(28, "No space left on device")

@@ -9,7 +9,7 @@ DEFAULT_OUTPUT = Path("results")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """``90``, ``90s``, ``15m``, ``1h30m`` -> seconds."""
 
     name = "duration"
@@ -31,7 +31,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Names(click.ParamType):
+class Names(click.ParamType[tuple[str, ...]]):
     """``a,b,c`` -> ("a", "b", "c")."""
 
     name = "names"
@@ -46,7 +46,7 @@ class Names(click.ParamType):
         return names
 
 
-class BatchSizes(click.ParamType):
+class BatchSizes(click.ParamType[tuple[int, ...]]):
     """``1,2,4,8`` -> (1, 2, 4, 8)."""
 
     name = "batch sizes"

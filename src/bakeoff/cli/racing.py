@@ -7,7 +7,7 @@ something, which is always between two turns.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Self
 
@@ -16,7 +16,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from bakeoff.cli.engines import InstallProgress
+from bakeoff.cli.engines import progress
+from bakeoff.environments import Report
 from bakeoff.errors import ExitCode
 from bakeoff.judge.summary import summarise
 from bakeoff.race.race import Outcome
@@ -31,8 +32,12 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.install = InstallProgress(console)
         self._stage = ""
+        self._done: tuple[int, str, int] | None = None
+
+    def installing(self) -> AbstractContextManager[Report]:
+        """Who hears how installations go."""
+        return progress()
 
     def say(self, what: str) -> None:
         """Print what happens next when the stage has changed: the heat, not each turn in it."""
@@ -57,11 +62,11 @@ class PlainView:
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """One line per batch size of a heat."""
         del run
-        if trials and trials[-1].round:
-            last = trials[-1]
+        done = [(t.round, t.case.model, t.case.batch_size) for t in trials if t.round]
+        if done and done[-1] != self._done:
+            self._done = done[-1]
             self.note(
-                f"  {last.case.model}, batch {last.case.batch_size}: measured in round {last.round}, "
-                f"{in_minutes(left_s)} left"
+                f"  {done[-1][1]}, batch {done[-1][2]}: measured in round {done[-1][0]}, {in_minutes(left_s)} left"
             )
 
 
@@ -91,10 +96,8 @@ class LiveView(PlainView):
         if self._run is None:
             self.console.print(Text(what))
             return
-        parts = [Text(what, style="dim")]
-        if self._trials:
-            parts.insert(0, results(self._run, summarise(self._run, self._trials), self.console.width))
-        self._live.update(Group(*parts), refresh=True)
+        table = results(self._run, summarise(self._run, self._trials), self.console.width) if self._trials else ""
+        self._live.update(Group(table, Text(what, style="dim")), refresh=True)
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """The table has more in it."""
@@ -140,4 +143,7 @@ def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
     if run.state == "interrupted":
         click.echo(f"interrupted; `bakeoff resume {run.name}` goes on from here", err=True)
         sys.exit(ExitCode.INTERRUPTED)
-    sys.exit(ExitCode.SOME_ROWS_BAD if any(row.status in BAD for row in summaries) else ExitCode.OK)
+    if outcome.unsaved:
+        click.echo(f"{outcome.unsaved} trials could not be stored: the table above is all there is of them", err=True)
+    bad = outcome.unsaved or any(row.status in BAD for row in summaries)
+    sys.exit(ExitCode.SOME_ROWS_BAD if bad else ExitCode.OK)

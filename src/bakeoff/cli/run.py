@@ -21,7 +21,7 @@ RELEASES = click.Choice(["today", "2019", "all"])
 @click.option("--budget", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
 @click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, inputs and every random order.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 @output_option
 @engines_dir_option

@@ -1,0 +1,1 @@
+"""The contenders: one folder per framework, and the catalogue that reads them."""

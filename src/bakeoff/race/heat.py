@@ -4,6 +4,7 @@ One worker runs at a time, loading and warming included; the idle ones are suspe
 pool of a rival steals time. Drift of the machine then hits all alike, and ratios pair by heat.
 """
 
+import functools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -56,7 +57,7 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
     for turn in range(course.plan.bursts):
         for attempt in shuffled([a for a in field if a.alive], rng):
             course.say(f"batch {batch_size}: burst {turn + 1} of {course.plan.bursts}, {attempt.case.engine}")
-            attempt.error = attempt_to(lambda attempt=attempt: attempt.burst(rng))
+            attempt.error = attempt_to(functools.partial(attempt.burst, rng))
 
 
 def retry_alone(course: Course, casualty: Attempt, rng: random.Random) -> Trial:

@@ -12,6 +12,7 @@ from bakeoff.records import Plan
 T = TypeVar("T")
 
 DEFAULT_MODELS = ("resnet18", "resnet50")
+BUILT_IN_WEIGHTS = ("seeded", "trained")
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8)
 DEFAULT_ENGINES = {"today": ("study",), "2019": ("2019",), "all": ("study", "2019")}
 """by release: the study's frameworks as they are today, or everything that the study had or wished for"""
@@ -58,7 +59,7 @@ def make_plan(
         engines=tuple(engine.name for engine in chosen),
         batch_sizes=unique(batch_sizes or DEFAULT_BATCH_SIZES),
         threads=threads or cpus,
-        weights=weights,
+        weights=weights if weights in BUILT_IN_WEIGHTS else str(Path(weights).absolute()),
         seed=seed,
         rounds=rounds,
         budget_s=budget_s if budget_s is not None else (QUICK_BUDGET_S if quick else DEFAULT_BUDGET_S),

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff import environments
-from bakeoff.environments import InstallReport
-from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.errors import EnvironmentUnavailableError, StoreError, UnsupportedModelError
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.course import Entry, Material
@@ -24,7 +25,8 @@ SAMPLES = 8
 class Observer(Protocol):
     """Who watches: told only while no worker runs."""
 
-    install: InstallReport
+    def installing(self) -> AbstractContextManager[environments.Report]:
+        """Who hears how installations go, for as long as they do."""
 
     def say(self, what: str) -> None:
         """What happens next."""
@@ -41,7 +43,7 @@ class Grid:
     entries: Mapping[str, Sequence[Entry]]
     """by model name"""
     engines: Sequence[EngineSpec]
-    references: Mapping[str, Sequence[np.ndarray]]
+    references: Mapping[str, Sequence[NDArray[np.generic]]]
     unready: Sequence[Trial] = field(default_factory=tuple)
 
     def engine_infos(self) -> tuple[EngineInfo, ...]:
@@ -61,23 +63,22 @@ class Grid:
 
 def prepare(
     plan: Plan,
+    models: Mapping[str, ModelRecord],
     engines: Sequence[EngineSpec],
     standing: Mapping[str, Installed | EnvironmentUnavailableError],
     library: ModelLibrary,
     observer: Observer,
 ) -> Grid:
-    """Bring everything that `plan` needs into place; `standing` are the environments by name.
+    """Bring everything that `plan` needs into place; `models` and the environments `standing` are by name.
 
     An environment that could not be built or a model that a form cannot carry become trials of round 0 in
-    `Grid.unready`. Raises `ModelError` for a model that cannot be had at all.
+    `Grid.unready`. Raises `ModelError` for a model without a reference.
     """
-    models: dict[str, ModelRecord] = {}
     entries: dict[str, list[Entry]] = {}
-    references: dict[str, list[np.ndarray]] = {}
+    references: dict[str, list[NDArray[np.generic]]] = {}
     unready: list[Trial] = []
-    for name in plan.models:
+    for name, model in models.items():
         observer.say(f"preparing {name}")
-        model = models[name] = library.resolve(name, plan.weights)
         references[name] = library.reference(model, plan.seed, SAMPLES, observer.say)
         entries[name] = []
         for engine in engines:
@@ -92,7 +93,8 @@ def prepare(
 def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Installed | EnvironmentUnavailableError]:
     """The environments of `engines`, by name, built where they are missing."""
     specs = {engine.environment.name: engine.environment for engine in engines}
-    return environments.install(list(specs.values()), observer.install)
+    with observer.installing() as report:
+        return environments.install(specs.values(), report)
 
 
 def make_ready(
@@ -119,18 +121,27 @@ def unready_trials(plan: Plan, engine: str, model: str, status: Status, reason: 
 
 def materials(plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path) -> dict[int, Material]:
     """The input sets of every batch size, written under `folder`, with the answers expected of each."""
+    try:
+        return {size: material(plan, model, grid, library, folder, size) for size in plan.batch_sizes}
+    except OSError as error:
+        raise StoreError(
+            f"the inputs cannot be written to {folder}: {error}", "set BAKEOFF_CACHE to a roomier disk"
+        ) from error
+
+
+def material(
+    plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path, batch_size: int
+) -> Material:
+    """The input sets of one batch size, and the float64 answers to each."""
     samples = library.samples(model, plan.seed, SAMPLES)
     reference = grid.references[model.name]
-    ready = {}
-    for batch_size in plan.batch_sizes:
-        paths, expected = [], []
-        for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, INPUT_SETS)):
-            place = folder / f"{model.name}-batch{batch_size}-set{k}"
-            place.mkdir(parents=True, exist_ok=True)
-            names = [str(place / f"{i}.npy") for i in range(len(arrays))]
-            for name, array in zip(names, arrays, strict=True):
-                np.save(name, array, allow_pickle=False)
-            paths.append(tuple(names))
-            expected.append(tuple(output[rows] for output in reference))
-        ready[batch_size] = Material(paths=tuple(paths), expected=tuple(expected))
-    return ready
+    paths, expected = [], []
+    for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, INPUT_SETS)):
+        place = folder / f"{model.name}-batch{batch_size}-set{k}"
+        place.mkdir(parents=True, exist_ok=True)
+        names = [str(place / f"{i}.npy") for i in range(len(arrays))]
+        for name, array in zip(names, arrays, strict=True):
+            np.save(name, array, allow_pickle=False)
+        paths.append(tuple(names))
+        expected.append(tuple(output[rows] for output in reference))
+    return Material(paths=tuple(paths), expected=tuple(expected))

@@ -6,7 +6,8 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -78,6 +79,8 @@ class Outcome:
     trials: Sequence[Trial]
     summaries: Sequence[Summary]
     folder: Path
+    unsaved: int
+    """trials that no store could take: they are in the rows and nowhere else"""
 
 
 def start(plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
@@ -120,11 +123,12 @@ def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer
 def prepare_in_budget(
     plan: Plan, catalogue: Catalogue, library: ModelLibrary, observer: Observer, spent_s: float = 0.0
 ) -> tuple[prepare.Grid, Budget]:
-    """Prepare everything; the budget's clock starts once the environments stand."""
+    """Prepare everything, what can be wrong soonest first; the budget's clock starts once the environments stand."""
+    models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
     engines = [catalogue.engines[name] for name in plan.engines]
     standing = prepare.install(engines, observer)
     budget = Budget(plan.budget_s, spent_s)
-    return prepare.prepare(plan, engines, standing, library, observer), budget
+    return prepare.prepare(plan, models, engines, standing, library, observer), budget
 
 
 def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
@@ -135,11 +139,10 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
         with hold.the_machine(f"run {race.run.name} in {race.output}", race.observer.note):
             if not race.trials:
                 race.keep(grid.unready)
-            run_rounds(race, grid, library)
+            with scratch_folder() as scratch:
+                run_rounds(race, grid, library, scratch)
     except KeyboardInterrupt:
         state = "interrupted"
-    finally:
-        shutil.rmtree(race.folder / "scratch", ignore_errors=True)
     race.run = msgspec.structs.replace(race.run, state=state, elapsed_s=race.budget.spent_s)
     race.keep(())
     summaries = summarise(race.run, race.trials)
@@ -147,13 +150,24 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
         write_all(race.folder, race.run, summaries)
     except StoreError as error:
         race.observer.note(str(error))
-    return Outcome(run=race.run, trials=race.trials, summaries=summaries, folder=race.folder)
+    return Outcome(run=race.run, trials=race.trials, summaries=summaries, folder=race.folder, unsaved=len(race.unsaved))
 
 
-def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary) -> None:
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder for inputs and outputs. Whoever holds the machine may clear what a killed run left there."""
+    folder = paths.cache_dir() / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> None:
     """Round after round of one heat per model, while the budget holds another heat and anybody is left to race."""
     plan = race.run.plan
-    scratch = race.folder / "scratch"
     materials = {
         name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
     }

@@ -93,8 +93,8 @@ class WorkerSession:
         """
         self.log = log
         self.timeout_s = timeout_s
-        log.parent.mkdir(parents=True, exist_ok=True)
         try:
+            log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as stderr:
                 self._process = subprocess.Popen(
                     [*command, str(WORKER), str(adapter)],
@@ -108,7 +108,7 @@ class WorkerSession:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise WorkerDiedError(f"its interpreter does not start: {error}") from error
+            raise WorkerDiedError(f"it does not start: {error}") from error
         self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -168,12 +168,16 @@ class WorkerSession:
         except (ValueError, KeyError, TypeError, AttributeError) as wrong:
             self.kill()
             raise WorkerDiedError(f"answered `{op}` with something that is no reply: {line[:80]!r}") from wrong
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"--- {op} ---\n{details}\n")
+        self._note(op, details)
         first_line = message.strip().splitlines()[0] if message.strip() else ""
         if kind == "NotImplementedError":
             raise UnsupportedError(first_line or "the adapter gives no reason")
         raise AdapterError(kind, first_line, details)
+
+    def _note(self, op: str, details: str) -> None:
+        # On a full disk the traceback is lost; its first line is in the row all the same.
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+            log.write(f"--- {op} ---\n{details}\n")
 
     def _died(self, op: str) -> WorkerDiedError:
         self.kill()

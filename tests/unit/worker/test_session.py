@@ -171,7 +171,7 @@ def test_a_killed_worker_is_reported_with_the_signal_and_what_it_means(start: St
 
 
 def test_a_command_that_is_not_there_is_a_dead_worker(start: Start) -> None:
-    with pytest.raises(WorkerDiedError, match="interpreter does not start"):
+    with pytest.raises(WorkerDiedError, match="it does not start: .*nowhere"):
         start(command=("/nowhere/python",))
 
 
