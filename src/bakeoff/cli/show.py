@@ -1,0 +1,61 @@
+"""`bakeoff show`: the results of a run, printed again."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.params import output_option
+from bakeoff.records import RunRecord, Summary
+
+FORMATS = click.Choice(["table", "md", "csv", "json"])
+
+
+@click.command
+@click.argument("run", default="latest")
+@click.option("--format", "format_", type=FORMATS, default="table", show_default=True, help="What to print.")
+@output_option
+def show(run: str, format_: str, output: Path) -> None:
+    """Print the results of RUN (default: the latest) from what is stored.
+
+    \b
+    Examples:
+      bakeoff show
+      bakeoff show 2026-11-23-1 --format md > table.md
+      bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
+    """
+    from bakeoff.judge.summary import summarise
+    from bakeoff.store import Store
+
+    with Store.open(output, create=False) as store:
+        record = store.run(run)
+        summaries = summarise(record, store.trials(record.name))
+    click.echo(_writer(format_)(record, summaries).rstrip("\n"))
+
+
+def _writer(format_: str) -> Callable[[RunRecord, Sequence[Summary]], str]:
+    if format_ == "md":
+        from bakeoff.report.markdown import to_markdown
+
+        return to_markdown
+    if format_ == "csv":
+        from bakeoff.report.csv_files import to_csv
+
+        return to_csv
+    if format_ == "json":
+        from bakeoff.report.json_file import to_json
+
+        return to_json
+    return _table
+
+
+def _table(run: RunRecord, rows: Sequence[Summary]) -> str:
+    """In colour, and as wide as the terminal, if it is one."""
+    from rich.console import Console
+
+    from bakeoff.report.terminal import to_text
+
+    console = Console(file=sys.stdout)
+    width = console.width if console.is_terminal else 120
+    return to_text(run, rows, width=width, color=console.is_terminal and not console.no_color)

@@ -1,0 +1,76 @@
+"""What a reader should know before believing a row: one short line each, its subject before the colon."""
+
+from collections.abc import Mapping, Sequence
+from statistics import geometric_mean, median
+from typing import Any
+
+from bakeoff.records import Measurement, Status, Summary, Trial
+
+ENOUGH_ROUNDS = 5
+SPREAD = 0.05
+"""largest gap between median-latency throughput and mean throughput that passes without a word"""
+CORES_ABOVE = 0.15
+"""share by which a case may use more cores than it has threads: helper threads and the clock's own error"""
+CORES_BELOW = 0.5
+"""share of its threads below which a case hardly used them"""
+
+
+def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tuple[str, ...]:
+    """Every caution that a measured row deserves. `good` are those of its `trials` that the figures rest on."""
+    measured = [trial.measurement for trial in good if trial.measurement]
+    found = (
+        _failures(trials),
+        _provisional(good),
+        _spread(row, measured),
+        _threads(row.case.threads, row.effective),
+        _cores(row.case.threads, row.cores_used),
+        _versions(good),
+        _cold(row, measured),
+    )
+    return tuple(line for line in found if line)
+
+
+def _failures(trials: Sequence[Trial]) -> str:
+    bad = [trial for trial in trials if trial.status not in (Status.OK, Status.NOT_RUN)]
+    if not bad:
+        return ""
+    last = bad[-1]
+    return f"failures: {len(bad)} of {len(trials)} trials {last.status.replace('_', ' ')}: {last.reason}"
+
+
+def _provisional(good: Sequence[Trial]) -> str:
+    rounds = len({trial.round for trial in good})
+    return f"provisional: {rounds} round{'s' * (rounds != 1)}" if rounds < ENOUGH_ROUNDS else ""
+
+
+def _spread(row: Summary, measured: Sequence[Measurement]) -> str:
+    """Median latency against mean, within each trial, so that drift between trials does not count."""
+    if not row.fps:
+        return ""
+    batch = row.case.batch_size
+    by_median = geometric_mean(batch / median(x for burst in m.latencies for x in burst) for m in measured)
+    if abs(by_median / row.fps - 1) <= SPREAD:
+        return ""
+    return f"spread: {by_median:.3g} images/s by the median latency, {row.fps:.3g} by the mean"
+
+
+def _threads(asked: int, effective: Mapping[str, Any]) -> str:
+    took = effective.get("threads")
+    return f"threads: {asked} asked, {took} took effect" if took is not None and took != asked else ""
+
+
+def _cores(threads: int, used: float | None) -> str:
+    if used is None or CORES_BELOW * threads < used <= (1 + CORES_ABOVE) * threads:
+        return ""
+    return f"cores: {used:.1f} used with {threads} thread{'s' * (threads != 1)} asked"
+
+
+def _versions(good: Sequence[Trial]) -> str:
+    versions = sorted({trial.framework_version for trial in good})
+    return f"versions: trials of {', '.join(versions)}" if len(versions) > 1 else ""
+
+
+def _cold(row: Summary, measured: Sequence[Measurement]) -> str:
+    if not any(measurement.cold for measurement in measured):
+        return "cold start: not measured, no trial ran first in its process"
+    return "memory: its peak is unknown on this platform" if row.peak_rss_mb is None else ""

@@ -1,0 +1,24 @@
+"""The command line that repeats a run."""
+
+import shlex
+
+from bakeoff.records import Plan
+
+
+def command_line(plan: Plan) -> str:
+    """`bakeoff run` with the arguments that make this plan again; what has its default value is left out."""
+    words = ["bakeoff", "run", *plan.models, "--engines", ",".join(plan.engines)]
+    words += ["--batch", ",".join(map(str, plan.batch_sizes)), "--threads", str(plan.threads)]
+    if plan.weights != "seeded":
+        words += ["--weights", plan.weights]
+    if plan.rounds is not None:
+        words += ["--rounds", str(plan.rounds)]
+    words += ["--budget", f"{plan.budget_s:g}s"]
+    if plan.timeout_s != Plan(models=(), engines=(), batch_sizes=(), threads=1).timeout_s:
+        words += ["--timeout", f"{plan.timeout_s:g}s"]
+    if plan.seed:
+        words += ["--seed", str(plan.seed)]
+    words += ["--quick"] * plan.quick
+    for folder in plan.engines_dirs:
+        words += ["--engines-dir", folder]
+    return shlex.join(words)

@@ -1,0 +1,76 @@
+"""results.csv, one row per case, and the study's own files."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from bakeoff.records import RunRecord, Status, Summary
+from bakeoff.report import wording
+
+STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
+"""of the 2019 study's `<engine>_model_speed_experiments.csv`"""
+
+
+def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
+    """results.csv: every scalar of every case; empty where there is no figure."""
+    releases = {engine.name: engine.release for engine in run.engines}
+    return _csv(
+        list(_record(rows[0], "")) if rows else [],
+        (_record(row, releases.get(row.case.engine, "")).values() for row in rows),
+    )
+
+
+def _record(row: Summary, release: str) -> dict[str, object]:
+    low, high = row.fps_ci95 or (None, None)
+    parity = row.parity
+    return {
+        "engine": row.case.engine,
+        "framework_version": row.framework_version,
+        "release": release,
+        "model": row.case.model,
+        "batch_size": row.case.batch_size,
+        "threads": row.case.threads,
+        "precision": row.case.precision,
+        "device": row.case.device,
+        "status": row.status.value,
+        "reason": wording.one_line(row.reason),
+        "fps": row.fps,
+        "fps_ci95_low": low,
+        "fps_ci95_high": high,
+        **{f"latency_{name}_ms": value for name, value in row.latency_ms.items()},
+        "load_s": row.load_s,
+        "first_inference_s": row.first_inference_s,
+        "peak_rss_mb": row.peak_rss_mb,
+        "cores_used": row.cores_used,
+        "max_rel_error": parity.max_rel_error if parity else None,
+        "top1_agreement": parity.top1_agreement if parity else None,
+        "trials": row.trials,
+        "cautions": "; ".join(map(wording.one_line, row.cautions)),
+    }
+
+
+def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:
+    """File name -> text, for each engine of the run. `bs_time` is mean seconds per batch, `fps` is bs / bs_time.
+
+    An engine without a figure has its file with the header alone, so that no older file of its name is taken
+    for this run's.
+    """
+    return {
+        f"{engine}_model_speed_experiments.csv": _csv(
+            STUDY_COLUMNS,
+            (
+                (row.case.model, row.case.batch_size, row.case.batch_size / row.fps, row.fps)
+                for row in rows
+                if row.case.engine == engine and row.status is Status.OK and row.fps
+            ),
+        )
+        for engine in run.plan.engines
+    }
+
+
+def _csv(header: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return text.getvalue()

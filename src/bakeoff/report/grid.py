@@ -1,0 +1,68 @@
+"""The study's table as data: engines down, models and batch sizes across."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bakeoff.records import Status, Summary
+from bakeoff.report import wording
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One cell's text."""
+
+    value: str
+    """images per second, or what became of it"""
+    spread: str = ""
+    """±, or nothing"""
+    ok: bool = False
+    best: bool = False
+    """the highest figure of its column"""
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.spread}".strip()
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """A table of cells: `rows` pairs an engine with one cell per column, and its worst parity error."""
+
+    columns: tuple[tuple[str, int], ...]
+    """model and batch size"""
+    rows: tuple[tuple[str, tuple[Cell, ...], str], ...]
+
+
+def lay_out(summaries: Sequence[Summary], model: str | None = None) -> Grid:
+    """The grid of all models, or of one, in the plan's order."""
+    chosen = [row for row in summaries if model in (None, row.case.model)]
+    engines = tuple(dict.fromkeys(row.case.engine for row in chosen))
+    columns = tuple(dict.fromkeys((row.case.model, row.case.batch_size) for row in chosen))
+    at = {(row.case.engine, row.case.model, row.case.batch_size): row for row in chosen}
+    best = {
+        column: max(row.fps or 0.0 for row in chosen if (row.case.model, row.case.batch_size) == column)
+        for column in columns
+    }
+    return Grid(
+        columns=columns,
+        rows=tuple(
+            (
+                engine,
+                tuple(_cell(at[engine, *column], best[column]) for column in columns),
+                _worst_error([at[engine, *column] for column in columns]),
+            )
+            for engine in engines
+        ),
+    )
+
+
+def _cell(row: Summary, best: float) -> Cell:
+    if row.status is not Status.OK or row.fps is None:
+        return Cell(wording.STATUS_WORDS[row.status])
+    return Cell(wording.number(row.fps), wording.plus_minus(row.fps_ci95), ok=True, best=row.fps == best)
+
+
+def _worst_error(rows: Sequence[Summary]) -> str:
+    errors = [row.parity.max_rel_error for row in rows if row.parity]
+    if not errors:
+        return wording.NONE
+    numbers = [error for error in errors if error is not None]
+    return wording.error(max(numbers)) if len(numbers) == len(errors) else "no number"

@@ -1,0 +1,70 @@
+"""results.json, as `results.schema.json` describes it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bakeoff.records import RunRecord, Summary
+from bakeoff.report.command import command_line
+
+SCHEMA = "bakeoff-results/1"
+"""Changes with every change that a reader could trip over."""
+
+
+def to_json(run: RunRecord, rows: Sequence[Summary]) -> str:
+    """The whole file, indented. What is not a number (NaN, infinite) becomes null."""
+    releases = {engine.name: engine.release for engine in run.engines}
+    document = {
+        "schema": SCHEMA,
+        "run": _run(run),
+        "machine": dict(run.machine),
+        "cases": [_case(row, releases.get(row.case.engine, "")) for row in rows],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _run(run: RunRecord) -> dict[str, Any]:
+    started = dt.datetime.fromtimestamp(run.started_at, dt.UTC)
+    return {
+        "name": run.name,
+        "started_at": started.isoformat(timespec="seconds"),
+        "state": run.state,
+        "elapsed_s": run.elapsed_s,
+        "bakeoff_version": run.bakeoff_version,
+        "command": command_line(run.plan),
+        "plan": run.plan,
+        "models": run.models,
+        "engines": run.engines,
+    }
+
+
+def _case(row: Summary, release: str) -> dict[str, Any]:
+    return {
+        "engine": row.case.engine,
+        "framework_version": row.framework_version,
+        "release": release,
+        "model": row.case.model,
+        "batch_size": row.case.batch_size,
+        "threads": row.case.threads,
+        "precision": row.case.precision,
+        "device": row.case.device,
+        "status": row.status,
+        "reason": row.reason,
+        "requested": row.requested,
+        "effective": row.effective,
+        "fps": row.fps,
+        "fps_ci95": row.fps_ci95,
+        "latency_ms": row.latency_ms,
+        "load_s": row.load_s,
+        "first_inference_s": row.first_inference_s,
+        "peak_rss_mb": row.peak_rss_mb,
+        "cores_used": row.cores_used,
+        "parity": {
+            "max_rel_error": row.parity.max_rel_error if row.parity else None,
+            "top1_agreement": row.parity.top1_agreement if row.parity else None,
+        },
+        "trials": row.trials,
+        "cautions": row.cautions,
+    }

@@ -1,0 +1,105 @@
+"""table.md: the study's table, and the figures behind it."""
+
+from collections.abc import Iterable, Sequence
+
+from bakeoff.records import RunRecord, Status, Summary
+from bakeoff.report import notes, wording
+from bakeoff.report.command import command_line
+from bakeoff.report.grid import Cell, lay_out
+from bakeoff.report.machine_line import machine_line
+
+LEGEND = (
+    "± is half of the 95% interval; bold is the highest figure of its column; error is the largest relative error "
+    "against the float64 reference."
+)
+
+
+def to_markdown(run: RunRecord, rows: Sequence[Summary]) -> str:
+    """The whole document."""
+    models = dict.fromkeys(row.case.model for row in rows)
+    parts = [
+        f"# bakeoff {_escape(run.name)}",
+        _list(
+            [
+                f"machine: {_escape(machine_line(run.machine))}",
+                f"settings: {_escape(wording.setting(run.plan))}",
+                f"command: `{command_line(run.plan)}`",
+                f"date: {wording.date(run)}",
+                f"measured: {wording.progress(run, rows)}, by bakeoff {_escape(run.bakeoff_version)}",
+            ]
+        ),
+        "## Images per second",
+        _study_table(rows),
+        LEGEND,
+        _list(map(_escape, notes.fastest(run, rows))),
+    ]
+    for title, lines in (("Not ok", notes.failures(rows)), ("Cautions", notes.cautions(rows))):
+        if lines:
+            parts += [f"## {title}", _list(map(_escape, lines))]
+    for model in models:
+        parts += [f"## {_escape(model)}", _details(run, [row for row in rows if row.case.model == model])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _study_table(rows: Sequence[Summary]) -> str:
+    grid = lay_out(rows)
+    header = ["engine", *(f"{model}, batch {batch}" for model, batch in grid.columns), "error"]
+    body = [[engine, *map(_emphasised, cells), error] for engine, cells, error in grid.rows]
+    return _table(header, body)
+
+
+def _emphasised(cell: Cell) -> str:
+    return f"**{cell.value}** {cell.spread}".strip() if cell.best else str(cell)
+
+
+def _details(run: RunRecord, rows: Sequence[Summary]) -> str:
+    releases = {engine.name: engine.release for engine in run.engines}
+    header = (
+        *("engine", "version", "release", "batch", "images/s", "p50 latency", "load", "first inference"),
+        *("peak memory", "cores used", "error", "top-1", "trials"),
+    )
+    return _table(header, [_detail(row, releases.get(row.case.engine, "")) for row in rows])
+
+
+def _detail(row: Summary, release: str) -> list[str]:
+    p50 = row.latency_ms.get("p50")
+    if row.status is Status.OK:
+        speed = f"{wording.number(row.fps)} {wording.plus_minus(row.fps_ci95)}".strip()
+    else:
+        speed = wording.status(row.status)
+    return [
+        row.case.engine,
+        row.framework_version or wording.NONE,
+        release or wording.NONE,
+        str(row.case.batch_size),
+        speed,
+        wording.number(p50, " ms"),
+        wording.seconds(row.load_s),
+        wording.seconds(row.first_inference_s),
+        wording.number(row.peak_rss_mb, " MB"),
+        wording.number(row.cores_used),
+        wording.error(row.parity.max_rel_error if row.parity else None),
+        wording.NONE if row.parity is None or row.parity.top1_agreement is None else f"{row.parity.top1_agreement:.0%}",
+        str(row.trials),
+    ]
+
+
+def _table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *([_escape_cell(c) for c in row] for row in body)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Text of an engine's or a user's own making, so that Markdown shows it as it is."""
+    text = wording.one_line(text)
+    for special in ("\\", "`", "*", "_", "<", "[", "|"):
+        text = text.replace(special, f"\\{special}")
+    return text
+
+
+def _escape_cell(text: str) -> str:
+    return wording.one_line(text).replace("|", "\\|").replace("<", "\\<")

@@ -1,0 +1,105 @@
+"""The lines beneath a table: who is fastest, what failed and why, what to be careful about."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from bakeoff.records import Case, RunRecord, Status, Summary
+from bakeoff.report import wording
+
+
+def fastest(run: RunRecord, rows: Iterable[Summary]) -> list[str]:
+    """A sentence for each model and batch size; precision leagues are never mixed in one."""
+    leagues = {engine.name: engine.league for engine in run.engines}
+    fields: dict[tuple[str, str, int], list[Summary]] = defaultdict(list)
+    for row in rows:
+        league = leagues.get(row.case.engine, row.case.precision)
+        fields[league, row.case.model, row.case.batch_size].append(row)
+    several = len({league for league, _, _ in fields}) > 1
+    return [
+        f"{f'{league}, ' if several else ''}{model}, batch {batch}: {_fastest_of(field)}"
+        for (league, model, batch), field in fields.items()
+    ]
+
+
+def _fastest_of(field: Sequence[Summary]) -> str:
+    """Who leads. It is faster only than those whose 95% intervals lie below its own; the rest is not told apart yet."""
+    measured = sorted(((row.fps, row) for row in field if row.fps), key=lambda pair: -pair[0])
+    if not measured:
+        return "nothing was measured"
+    (best, leader), *others = measured
+    leading = f"{leader.case.engine} {wording.number(best)} images/s"
+    if not others:
+        return f"{leading}, the only one measured"
+    rivals = [(fps, row) for fps, row in others if not _apart(leader, row)]
+    if rivals:
+        named = ", ".join(f"{row.case.engine} {wording.number(fps)}" for fps, row in rivals)
+        return f"not told apart yet: {leading}, {named}"
+    second, runner_up = others[0]
+    return f"fastest: {leading}, {best / second:.2f}x {runner_up.case.engine}"
+
+
+def _apart(faster: Summary, slower: Summary) -> bool:
+    if faster.fps_ci95 is None or slower.fps_ci95 is None:
+        return False
+    return faster.fps_ci95[0] > slower.fps_ci95[1]
+
+
+def failures(rows: Sequence[Summary]) -> list[str]:
+    """What is not ok, and why: one line for each engine and reason, with the cells it holds for."""
+    cells: dict[tuple[str, Status, str], list[Case]] = defaultdict(list)
+    for row in rows:
+        if row.status is not Status.OK:
+            cells[row.case.engine, row.status, wording.one_line(row.reason)].append(row.case)
+    return [
+        f"{engine}{_where(engine, cases, rows)}: {wording.status(status)}{f': {reason}' if reason else ''}"
+        for (engine, status, reason), cases in cells.items()
+    ]
+
+
+def cautions(rows: Sequence[Summary]) -> list[str]:
+    """One line for each engine and kind of caution, in the words of its first cell.
+
+    Those that hold for the measured table as a whole, as "provisional" mostly does, come as one line for all.
+    """
+    kinds: dict[str, dict[str, list[Summary]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for caution in row.cautions:
+            kinds[caution.partition(":")[0]][row.case.engine].append(row)
+    measured = [row for row in rows if row.status is Status.OK]
+    lines: list[str] = []
+    for kind, engines in kinds.items():
+        held = [row for of_engine in engines.values() for row in of_engine]
+        if len(held) == len(measured) and len({_caution(row, kind) for row in held}) == 1:
+            lines.append(f"all: {_caution(held[0], kind)}")
+        elif kind == "provisional":
+            lines.append(_provisional(engines))
+        else:
+            lines += [_caution_of(engine, kind, held, rows) for engine, held in engines.items()]
+    return lines
+
+
+def _caution(row: Summary, kind: str) -> str:
+    return next(wording.one_line(text) for text in row.cautions if text.partition(":")[0] == kind)
+
+
+def _caution_of(engine: str, kind: str, held: Sequence[Summary], rows: Sequence[Summary]) -> str:
+    where = _where(engine, [held[0].case], rows)
+    more = f" (and {len(held) - 1} more of its cells)" if len(held) > 1 else ""
+    return f"{engine}{where}: {_caution(held[0], kind)}{more}"
+
+
+def _provisional(engines: Mapping[str, Sequence[Summary]]) -> str:
+    counts = sorted({row.trials for held in engines.values() for row in held})
+    rounds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"provisional, with {rounds} round{'s' * (rounds != '1')}: {', '.join(engines)}"
+
+
+def _where(engine: str, cases: Sequence[Case], rows: Sequence[Summary]) -> str:
+    """In brackets, as in " (resnet50 batch 1, 2)", or nothing if these are all of the engine's cells."""
+    if len(cases) == sum(row.case.engine == engine for row in rows):
+        return ""
+    batches: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        batches[case.model].append(str(case.batch_size))
+    named = [f"{model} batch {', '.join(sizes)}" for model, sizes in batches.items()]
+    return f" ({'; '.join(named)})"

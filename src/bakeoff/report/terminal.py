@@ -1,0 +1,104 @@
+"""The table on a terminal."""
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.records import RunRecord, Summary
+from bakeoff.report import notes, wording
+from bakeoff.report.grid import Cell, Grid, lay_out
+from bakeoff.report.machine_line import machine_line
+
+LEGEND = "images/s ± half of the 95% interval · error: largest relative error against float64"
+
+
+def to_text(run: RunRecord, rows: Sequence[Summary], *, width: int = 100, color: bool = False) -> str:
+    """`results` as text, with colour codes only if `color`."""
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(results(run, rows, width))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def results(run: RunRecord, rows: Sequence[Summary], width: int) -> RenderableType:
+    """The study's table and what belongs beneath it, for a console `width` columns wide.
+
+    One table where all models fit side by side, else one for each model.
+    """
+    return Group(*_parts(run, rows, width))
+
+
+def _parts(run: RunRecord, rows: Sequence[Summary], width: int) -> Iterator[RenderableType]:
+    headline = f"run {run.name} · {wording.setting(run.plan)} · {wording.progress(run, rows)}"
+    yield Text(headline, style="bold")
+    yield Text(machine_line(run.machine))
+    for table in _tables(rows, width):
+        yield Text()
+        yield table
+    yield Text()
+    yield Text(LEGEND, style="dim")
+    yield from _lines("", notes.fastest(run, rows))
+    yield from _lines("Not ok:", notes.failures(rows))
+    yield from _lines("Cautions:", notes.cautions(rows))
+
+
+def _lines(title: str, lines: Sequence[str]) -> Iterator[RenderableType]:
+    """Notes, under a title and indented if they have one."""
+    if not lines:
+        return
+    yield Text()
+    if title:
+        yield Text(title, style="bold")
+    for line in lines:
+        yield Padding(Text(line), (0, 0, 0, 2 if title else 0))
+
+
+def _tables(rows: Sequence[Summary], width: int) -> list[Table]:
+    together = _table(lay_out(rows))
+    unbounded = Console(file=io.StringIO(), width=10_000)
+    if Measurement.get(unbounded, unbounded.options, together).maximum <= width:
+        return [together]
+    models = dict.fromkeys(row.case.model for row in rows)
+    return [_table(lay_out(rows, model), model) for model in models]
+
+
+def _table(grid: Grid, only_model: str | None = None) -> Table:
+    """A table of all models, each model's name over its first column; that of an only one stands above it."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+        title=only_model and Text(only_model, style="bold"),
+        title_justify="left",
+    )
+    table.add_column("engine", no_wrap=True, vertical="bottom")
+    before = only_model
+    for model, batch_size in grid.columns:
+        above = "" if only_model else f"{model if model != before else ''}\n"
+        table.add_column(Text(f"{above}batch {batch_size}", justify="right"), justify="right", no_wrap=True)
+        before = model
+    table.add_column("error", justify="right", no_wrap=True, vertical="bottom")
+    for engine, cells, error in grid.rows:
+        table.add_row(Text(engine), *map(_text, cells), error)
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    if not cell.ok:
+        return Text(cell.value, style="red")
+    spread = (f" {cell.spread}", "dim") if cell.spread else ""
+    return Text.assemble((cell.value, "bold green" if cell.best else ""), spread)

@@ -1,0 +1,71 @@
+"""What goes wrong with a database, in one line with advice."""
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from bakeoff.errors import StoreError
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a writer waits for another. Transactions here take milliseconds."""
+
+# SQLite's result codes (sqlite.org/rescode.html) by the start of their names, most specific first.
+_SQLITE = (
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        "is locked by another process",
+        "Close whatever else holds it open (a database browser, a second bakeoff), then try again.",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_PERM"),
+        "is read-only",
+        "Choose another --output folder, or make this one writable.",
+    ),
+    (
+        ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"),
+        "could not be written: no space left on its disk, or over a quota",
+        "Make room or choose another --output folder. What was stored before is intact.",
+    ),
+    (
+        ("SQLITE_NOTADB",),
+        "is not a database",
+        "Move that file away, or choose another --output folder.",
+    ),
+    (
+        ("SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ"),
+        "is damaged",
+        "Restore it from a copy, or move it away to start afresh; `sqlite3 FILE .recover` may save what is left.",
+    ),
+    (
+        ("SQLITE_CANTOPEN",),
+        "cannot be opened",
+        "See that its folder exists, is a folder, and may be read and written by you.",
+    ),
+)
+
+
+def said_plainly(where: str, error: SQLAlchemyError) -> StoreError:
+    """The `StoreError` for what the database or its driver raised."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorname", "") if isinstance(cause, sqlite3.Error) else ""
+    for starts, what, advice in _SQLITE:
+        if code.startswith(starts):
+            return StoreError(f"the store {where} {what}", advice)
+    first_line = str(cause).partition("\n")[0]
+    return StoreError(f"the store {where} failed: {first_line}")
+
+
+@contextmanager
+def plainly(where: str) -> Iterator[None]:
+    """Turn what the database raises inside into a `StoreError` that names the store."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise said_plainly(where, error) from error
+    except (msgspec.MsgspecError, struct.error, UnicodeDecodeError) as error:
+        message = f"the store {where} holds a row that cannot be read ({error})"
+        raise StoreError(message, "Restore it from a copy; the row is damaged.") from error

@@ -1,0 +1,133 @@
+"""Records to rows and back."""
+
+import struct
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from bakeoff.records import Case, EngineInfo, Measurement, ModelRecord, Parity, Plan, RunRecord, Status, Trial
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trial holds beyond its columns. New fields need defaults: old rows lack them."""
+
+    log: str
+    environment_digest: str
+    requested: Mapping[str, Any]
+    effective: Mapping[str, Any]
+    parity: Parity | None
+    measurement: Measurement | None
+    """without its latencies and warm-up, which are the row's `samples`"""
+
+
+_details = msgspec.msgpack.Decoder(Details)
+_plan = msgspec.json.Decoder(Plan)
+_models = msgspec.json.Decoder(tuple[ModelRecord, ...])
+_engines = msgspec.json.Decoder(tuple[EngineInfo, ...])
+_samples = msgspec.msgpack.Decoder(list[bytes])
+
+
+def run_row(run: RunRecord) -> dict[str, Any]:
+    """The columns of a run, its id apart."""
+    return {
+        "name": run.name,
+        "state": run.state,
+        "started_at": run.started_at,
+        "elapsed_s": run.elapsed_s,
+        "bakeoff_version": run.bakeoff_version,
+        "plan": to_json(run.plan),
+        "machine": to_json(run.machine),
+        "models": to_json(run.models),
+        "engines": to_json(run.engines),
+    }
+
+
+def run_record(row: Any) -> RunRecord:
+    """The run in a row of `runs`. Raises `msgspec.DecodeError` if the row is damaged."""
+    return RunRecord(
+        name=row.name,
+        started_at=row.started_at,
+        plan=_plan.decode(row.plan),
+        machine=msgspec.json.decode(row.machine, type=dict[str, Any]),
+        bakeoff_version=row.bakeoff_version,
+        models=_models.decode(row.models),
+        engines=_engines.decode(row.engines),
+        state=row.state,
+        elapsed_s=row.elapsed_s,
+    )
+
+
+def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
+    """The columns of a trial, its id apart."""
+    measured = trial.measurement
+    details = Details(
+        log=trial.log,
+        environment_digest=trial.environment_digest,
+        requested=trial.requested,
+        effective=trial.effective,
+        parity=trial.parity,
+        measurement=measured and msgspec.structs.replace(measured, latencies=(), warm_up=()),
+    )
+    return {
+        "run_id": run_id,
+        "round": trial.round,
+        **msgspec.structs.asdict(trial.case),
+        "status": trial.status.value,
+        "reason": trial.reason,
+        "framework_version": trial.framework_version,
+        "started_at": trial.started_at,
+        "details": msgspec.msgpack.encode(details),
+        "samples": measured and pack_samples(measured.warm_up, measured.latencies),
+    }
+
+
+def trial_record(row: Any) -> Trial:
+    """The trial in a row of `trials`; without latencies where the row was read without its `samples`.
+
+    Raises `msgspec.DecodeError` or `struct.error` if the row is damaged.
+    """
+    details = _details.decode(row.details)
+    measured = details.measurement
+    samples = getattr(row, "samples", None)
+    if measured and samples is not None:
+        warm_up, latencies = unpack_samples(samples)
+        measured = msgspec.structs.replace(measured, warm_up=warm_up, latencies=latencies)
+    return Trial(
+        round=row.round,
+        case=Case(
+            engine=row.engine,
+            model=row.model,
+            batch_size=row.batch_size,
+            threads=row.threads,
+            precision=row.precision,
+            device=row.device,
+        ),
+        status=Status(row.status),
+        reason=row.reason,
+        log=details.log,
+        framework_version=row.framework_version,
+        environment_digest=details.environment_digest,
+        requested=details.requested,
+        effective=details.effective,
+        parity=details.parity,
+        measurement=measured,
+        started_at=row.started_at,
+    )
+
+
+def pack_samples(warm_up: tuple[float, ...], bursts: tuple[tuple[float, ...], ...]) -> bytes:
+    """Seconds as little-endian float64: a MessagePack list of byte strings, the warm-up first, then each burst."""
+    return msgspec.msgpack.encode([struct.pack(f"<{len(part)}d", *part) for part in chain([warm_up], bursts)])
+
+
+def unpack_samples(blob: bytes) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """The warm-up and the bursts that `pack_samples` packed."""
+    warm_up, *bursts = (struct.unpack(f"<{len(part) // 8}d", part) for part in _samples.decode(blob))
+    return warm_up, tuple(bursts)
+
+
+def to_json(value: object) -> str:
+    """JSON text of anything that records hold."""
+    return msgspec.json.encode(value).decode()

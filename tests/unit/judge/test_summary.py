@@ -1,0 +1,260 @@
+import math
+import statistics
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.judge.summary import summarise
+from bakeoff.records import Case, Measurement, Parity, Plan, RunRecord, Status, Summary, Trial
+
+pytestmark = pytest.mark.unit
+
+
+def a_run(**plan: Any) -> RunRecord:
+    fields: dict[str, Any] = {"models": ("m",), "engines": ("a",), "batch_sizes": (4,), "threads": 2} | plan
+    return RunRecord(name="1", started_at=0.0, plan=Plan(**fields), machine={}, bakeoff_version="0", state="finished")
+
+
+def case(engine: str = "a", model: str = "m", batch_size: int = 4) -> Case:
+    return Case(engine=engine, model=model, batch_size=batch_size, threads=2)
+
+
+def measured(*latencies: float, **fields: Any) -> Measurement:
+    """One burst of the given latencies on two busy threads."""
+    wall = sum(latencies)
+    usual: dict[str, Any] = {
+        "latencies": (latencies,),
+        "warm_up": (9.0,),
+        "load_s": 1.0,
+        "prepare_s": 0.0,
+        "first_inference_s": 0.5,
+        "import_s": 0.1,
+        "burst_s": (wall,),
+        "cpu_s": ({"1": wall, "2": wall},),
+        "voluntary_switches": 0,
+        "involuntary_switches": 0,
+        "peak_rss_mb": 100.0,
+        "cold": True,
+    }
+    return Measurement(**(usual | fields))
+
+
+def ok(round_: int, *latencies: float, at: Case | None = None, **fields: Any) -> Trial:
+    return Trial(
+        round=round_,
+        case=at or case(),
+        status=Status.OK,
+        framework_version="1.0",
+        requested={"threads": 2},
+        effective={"threads": 2},
+        parity=Parity(max_rel_error=1e-7 * round_, top1_agreement=1.0),
+        measurement=measured(*(latencies or (0.1, 0.1)), **fields),
+    )
+
+
+def bad(round_: int, status: Status, reason: str = "why", at: Case | None = None) -> Trial:
+    return Trial(round=round_, case=at or case(), status=status, reason=reason)
+
+
+def summary(*trials: Trial, run: RunRecord | None = None) -> Summary:
+    return summarise(run or a_run(), trials)[0]
+
+
+def kinds(row: Summary) -> set[str]:
+    return {caution.partition(":")[0] for caution in row.cautions}
+
+
+# Which rows there are
+
+
+def test_every_case_has_a_row_in_the_plan_s_order() -> None:
+    run = a_run(models=("m", "n"), engines=("b", "a"), batch_sizes=(4, 1))
+    rows = summarise(run, [ok(1)])
+    assert [row.case for row in rows] == run.plan.cases()
+    assert [row.status for row in rows if row.case != case()] == [Status.NOT_RUN] * 7
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("finished", "budget"), ("interrupted", "interrupted"), ("running", "not measured")]
+)
+def test_a_case_without_trials_says_why(state: str, reason: str) -> None:
+    row = summary(run=msgspec.structs.replace(a_run(), state=state))
+    assert row.status is Status.NOT_RUN
+    assert row.reason.startswith(reason)
+
+
+def test_a_case_behind_the_failure_of_its_worker_says_so() -> None:
+    run = a_run(batch_sizes=(1, 4))
+    first, second = summarise(run, [bad(1, Status.FAILED, "out of memory", at=case(batch_size=4))])
+    assert (first.status, first.reason) == (Status.NOT_RUN, "its worker failed before it: out of memory")
+    assert second.status is Status.FAILED
+
+
+def test_an_environment_that_is_missing_is_missing_for_all_of_the_engine_s_cases() -> None:
+    run = a_run(models=("m", "n"))
+    rows = summarise(run, [bad(0, Status.UNAVAILABLE, "no Python 3.6")])
+    assert {(row.status, row.reason) for row in rows} == {(Status.UNAVAILABLE, "no Python 3.6")}
+
+
+# What became of a case
+
+
+def test_one_wrong_answer_makes_a_case_wrong_and_no_speed_is_published() -> None:
+    row = summary(ok(1), ok(2), bad(3, Status.WRONG, "error 1e-1"), ok(4))
+    assert (row.status, row.reason) == (Status.WRONG, "error 1e-1")
+    assert {row.fps, row.fps_ci95, row.load_s, row.first_inference_s, row.peak_rss_mb, row.cores_used} == {None}
+    assert set(row.latency_ms.values()) == {None}
+    assert row.trials == 0
+
+
+def test_a_failure_in_few_rounds_is_a_caution() -> None:
+    row = summary(ok(1), bad(2, Status.FAILED, "segfault"), ok(3))
+    assert (row.status, row.trials) == (Status.OK, 2)
+    assert "failures: 1 of 3 trials failed: segfault" in row.cautions
+
+
+def test_a_failure_in_half_of_the_rounds_is_a_failure() -> None:
+    row = summary(ok(1), bad(2, Status.TIMED_OUT, "no answer"))
+    assert (row.status, row.reason, row.fps) == (Status.TIMED_OUT, "no answer", None)
+
+
+def test_a_case_that_succeeds_when_retried_alone_is_ok() -> None:
+    row = summary(bad(1, Status.FAILED, "killed"), ok(1))
+    assert row.status is Status.OK
+    assert "failures" in kinds(row)
+
+
+def test_a_case_that_became_ready_later_is_judged_by_its_race() -> None:
+    assert summary(bad(0, Status.UNAVAILABLE), ok(1)).status is Status.OK
+
+
+def test_trials_that_were_not_run_do_not_count_as_failures() -> None:
+    assert summary(ok(1), bad(2, Status.NOT_RUN), bad(3, Status.NOT_RUN)).status is Status.OK
+    assert summary(bad(1, Status.NOT_RUN, "budget")).reason == "budget"
+
+
+@pytest.mark.parametrize("latencies", [(), ((),)])
+def test_an_ok_trial_without_latencies_is_no_measurement(latencies: tuple[Any, ...]) -> None:
+    row = summary(ok(1, latencies=latencies))
+    assert (row.status, row.reason) == (Status.FAILED, "its trials hold no measurement")
+
+
+@given(st.lists(st.sampled_from(list(Status)), max_size=8), st.lists(st.integers(0, 3), min_size=8, max_size=8))
+def test_speed_is_published_of_ok_rows_and_of_no_other(statuses: list[Status], rounds: list[int]) -> None:
+    trials = [
+        ok(round_) if status is Status.OK else bad(round_, status)
+        for status, round_ in zip(statuses, rounds, strict=False)
+    ]
+    row = summary(*trials)
+    assert (row.fps is not None) == (row.status is Status.OK)
+    assert row.status is Status.WRONG or not any(t.status is Status.WRONG and t.round for t in trials)
+    assert bool(row.reason) == (row.status is not Status.OK)
+
+
+# The figures
+
+
+def test_fps_is_the_geometric_mean_of_images_over_measured_time() -> None:
+    row = summary(ok(1, 0.1, 0.3), ok(2, 0.1, 0.1))
+    assert row.fps == pytest.approx(math.sqrt(20 * 40))
+    assert row.fps_ci95
+    low, high = row.fps_ci95
+    assert low < math.sqrt(20 * 40) < high
+
+
+def test_one_trial_has_no_interval() -> None:
+    row = summary(ok(1))
+    assert row.fps == pytest.approx(40)
+    assert row.fps_ci95 is None
+
+
+def test_latencies_are_pooled_and_percentiles_refused_below_their_sample() -> None:
+    few = summary(ok(1, *[0.1] * 5), ok(2, *[0.2] * 5)).latency_ms
+    assert few == {
+        "mean": pytest.approx(150),
+        "p50": None,
+        "p90": None,
+        "p95": None,
+        "p99": None,
+        "min": pytest.approx(100),
+    }
+    more = summary(ok(1, *[0.1] * 5), ok(2, *[0.2] * 6)).latency_ms
+    assert more["p50"] == pytest.approx(200)
+    assert more["p90"] is None
+
+
+def test_cold_start_and_memory_come_from_the_trials_that_ran_first_in_their_process() -> None:
+    row = summary(
+        ok(1, load_s=3.0, first_inference_s=0.3, peak_rss_mb=300.0),
+        ok(2, load_s=1.0, first_inference_s=0.1, peak_rss_mb=100.0),
+        ok(3, load_s=2.0, first_inference_s=0.2, peak_rss_mb=200.0),
+        ok(4, load_s=9.0, first_inference_s=9.0, peak_rss_mb=900.0, cold=False),
+    )
+    assert (row.load_s, row.first_inference_s, row.peak_rss_mb) == (2.0, 0.2, 200.0)
+    warm = summary(ok(1, cold=False))
+    assert (warm.load_s, warm.first_inference_s, warm.peak_rss_mb) == (None, None, None)
+    assert "cold start" in kinds(warm)
+
+
+def test_memory_that_the_platform_does_not_tell_is_null_with_a_caution() -> None:
+    row = summary(ok(1, peak_rss_mb=None))
+    assert row.peak_rss_mb is None
+    assert row.load_s == 1.0
+    assert "memory" in kinds(row)
+
+
+def test_cores_used_is_cpu_time_over_burst_time() -> None:
+    used = [({"1": 0.9, "2": cpu}, {"1": 1.0}) for cpu in (0.9, 1.1, 5.0)]
+    row = summary(*(ok(n, burst_s=(1.0, 1.0), cpu_s=cpu_s) for n, cpu_s in enumerate(used)))
+    assert row.cores_used == pytest.approx(1.5)
+    assert summary(ok(1, cpu_s=({},))).cores_used is None
+
+
+def test_the_worst_parity_of_all_trials_is_told() -> None:
+    row = summary(ok(1), ok(3), ok(2))
+    assert row.parity == Parity(max_rel_error=1e-7 * 3, top1_agreement=1.0)
+
+
+@given(st.lists(st.floats(0.001, 10), min_size=1, max_size=20), st.integers(1, 64))
+def test_one_trial_s_fps_is_the_study_s_batch_size_over_mean_latency(latencies: list[float], batch: int) -> None:
+    row = summary(ok(1, *latencies, at=case(batch_size=batch)), run=a_run(batch_sizes=(batch,)))
+    assert row.fps == pytest.approx(batch / statistics.fmean(latencies))
+
+
+# Cautions
+
+
+def test_five_calm_rounds_deserve_no_caution() -> None:
+    assert summary(*(ok(n) for n in range(1, 6))).cautions == ()
+
+
+def test_fewer_than_five_rounds_are_provisional() -> None:
+    assert summary(ok(1), ok(2)).cautions == ("provisional: 2 rounds",)
+
+
+def test_spikes_that_the_median_hides_are_a_caution() -> None:
+    row = summary(*(ok(n, 0.1, 0.1, 0.1, 0.2) for n in range(1, 6)))
+    assert row.cautions == ("spread: 40 images/s by the median latency, 32 by the mean",)
+
+
+def test_drift_between_trials_is_no_spread() -> None:
+    assert summary(*(ok(n, 0.1 * n, 0.1 * n) for n in range(1, 6))).cautions == ()
+
+
+def test_threads_that_did_not_take_effect_are_a_caution() -> None:
+    trials = [msgspec.structs.replace(ok(n), effective={"threads": 1}) for n in range(1, 6)]
+    assert summary(*trials).cautions == ("threads: 2 asked, 1 took effect",)
+
+
+@pytest.mark.parametrize(("cores", "cautious"), [(0.9, True), (1.2, False), (2.0, False), (2.25, False), (2.4, True)])
+def test_cores_used_far_from_the_threads_asked_are_a_caution(cores: float, cautious: bool) -> None:
+    row = summary(*(ok(n, burst_s=(1.0,), cpu_s=({"1": cores},)) for n in range(1, 6)))
+    assert ("cores" in kinds(row)) == cautious
+
+
+def test_trials_of_unlike_versions_are_a_caution() -> None:
+    trials = [msgspec.structs.replace(ok(n), framework_version=f"1.{n // 3}") for n in range(1, 6)]
+    assert summary(*trials).cautions == ("versions: trials of 1.0, 1.1",)

@@ -1,0 +1,247 @@
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bakeoff.errors import StoreError
+from bakeoff.records import RunRecord, Trial
+from bakeoff.store import FILE_NAME, Store, opening
+from bakeoff.store.opening import MIGRATIONS, connect
+from bakeoff.store.schema import METADATA, REVISIONS
+
+pytestmark = pytest.mark.unit
+
+MakeRun = Callable[..., RunRecord]
+MakeTrial = Callable[..., Trial]
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
+
+
+@pytest.fixture
+def filled(tmp_path: Path, a_run: MakeRun, a_trial: MakeTrial) -> Path:
+    with Store.open(tmp_path) as store:
+        store.create_run(a_run())
+        store.add_trials("latest", [a_trial(round_) for round_ in range(1, 200)])
+    return tmp_path / FILE_NAME
+
+
+# Making and migrating
+
+
+def test_a_store_is_made_with_the_folders_above_it(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a" / "b 100% ü") as store:
+        assert store.runs() == []
+    assert (tmp_path / "a" / "b 100% ü" / FILE_NAME).is_file()
+
+
+def test_a_store_opens_by_folder_by_file_and_by_url(filled: Path) -> None:
+    for target in (filled.parent, filled, str(filled), f"sqlite:///{filled}"):
+        with Store.open(target, create=False) as store:
+            assert len(store.runs()) == 1
+
+
+def test_a_new_store_writes_ahead_so_that_readers_never_wait(filled: Path) -> None:
+    with sqlite3.connect(filled) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_the_migrations_lead_to_the_very_schema_that_the_code_uses(filled: Path) -> None:
+    engine = connect(filled, create=False)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
+def test_the_revisions_known_without_alembic_are_those_of_the_migrations() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    assert tuple(revision.revision for revision in reversed(list(script.walk_revisions()))) == REVISIONS
+
+
+def test_a_store_at_head_opens_without_loading_alembic(filled: Path) -> None:
+    program = "import sys; from bakeoff.store import Store; Store.open(sys.argv[1]).close()"
+    program += "; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program, str(filled)], check=False).returncode == 0
+
+
+def make(folder: Path) -> None:
+    Store.open(folder).close()
+
+
+def test_processes_that_make_one_store_at_once_all_succeed(tmp_path: Path) -> None:
+    context: Any = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    makers = [context.Process(target=make, args=(tmp_path / "new",)) for _ in range(4)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join(30)
+    assert [maker.exitcode for maker in makers] == [0, 0, 0, 0]
+
+
+# What is no store, or not ours
+
+
+def test_asking_for_results_where_there_are_none_says_how_to_get_some(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no results at") as caught:
+        Store.open(tmp_path / "nowhere", create=False)
+    assert "bakeoff run" in str(caught.value.advice)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_store_of_a_newer_bakeoff_is_refused_by_that_name(filled: Path) -> None:
+    with sqlite3.connect(filled) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    for create in (True, False):
+        with pytest.raises(StoreError, match="written by a newer bakeoff"):
+            Store.open(filled, create=create)
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("CREATE TABLE recipes (cake TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match=r"no bakeoff store.*recipes"):
+        Store.open(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("dear diary, " * 500)
+    with pytest.raises(StoreError, match="is not a database"):
+        Store.open(tmp_path)
+
+
+def test_a_directory_in_the_store_s_place_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store.open(tmp_path)
+
+
+def test_an_output_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"output folder .* cannot be made"):
+        Store.open(tmp_path / "file" / "results")
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/db", "sqlite://", "nonsense://", "sqlite:///:memory:"])
+def test_a_url_that_cannot_be_a_store_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store.open(url)
+    assert "secret" not in str(caught.value)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+def test_a_truncated_store_says_that_it_is_damaged(filled: Path, keep: float) -> None:
+    os.truncate(filled, int(filled.stat().st_size * keep))
+    with pytest.raises(StoreError, match="is damaged"), Store.open(filled, create=False) as store:
+        store.trials()
+
+
+def test_an_emptied_store_is_not_taken_for_results(filled: Path) -> None:
+    os.truncate(filled, 0)
+    with pytest.raises(StoreError, match="it is empty"):
+        Store.open(filled, create=False)
+
+
+@pytest.mark.parametrize("column", ["details", "samples"])
+def test_a_row_of_rubbish_is_an_error_in_one_line(filled: Path, column: str) -> None:
+    with sqlite3.connect(filled) as connection:
+        connection.execute(f"UPDATE trials SET {column} = x'9143c1' WHERE id = 7")  # noqa: S608 - a literal
+    connection.close()
+    with (
+        Store.open(filled, create=False) as store,
+        pytest.raises(StoreError, match="holds a row that cannot be read") as caught,
+    ):
+        store.trials()
+    assert "\n" not in str(caught.value)
+
+
+# Locked, read-only, full, killed
+
+
+def test_a_store_locked_for_too_long_says_so(filled: Path, a_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.05)
+    other = sqlite3.connect(filled, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with Store.open(filled) as store:
+        with pytest.raises(StoreError, match="is locked by another process"):
+            store.add_trials("latest", [a_trial()])
+        assert len(store.trials()) == 199, "a reader does not wait for a writer"
+        other.execute("ROLLBACK")
+        store.add_trials("latest", [a_trial()])
+        assert len(store.trials()) == 200
+    other.close()
+
+
+@pytest.mark.parametrize("in_log", [False, True])
+def test_a_store_that_may_not_be_written_can_still_be_shown(
+    filled: Path, a_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch, in_log: bool
+) -> None:
+    monkeypatch.setattr(opening, "_writable", lambda _path: False)  # root may write whatever its mode
+    with Store.open(filled) as writer:
+        if in_log:  # kept open, the writer's last trial stands in the write-ahead log alone
+            writer.add_trials("latest", [a_trial()])
+        with Store.open(filled, create=False) as store:
+            assert len(store.trials()) == 199 + in_log
+            with pytest.raises(StoreError, match="is read-only"):
+                store.add_trials("latest", [a_trial()])
+
+
+@linux_only
+def test_a_full_disk_is_named_and_what_was_stored_is_intact(filled: Path) -> None:
+    program = """
+        import resource, signal, sys, msgspec
+        from bakeoff.errors import StoreError
+        from bakeoff.store import Store
+        store = Store.open(sys.argv[1])
+        trials = store.trials()
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            store.add_trials("latest", trials * 20)
+        except StoreError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(filled)], capture_output=True, text=True, check=True
+    )
+    assert "no space left" in done.stdout
+    with Store.open(filled, create=False) as store:
+        assert len(store.trials()) == 199
+
+
+@linux_only
+def test_a_writer_killed_in_the_middle_leaves_nothing_half_done(filled: Path, a_trial: MakeTrial) -> None:
+    program = """
+        import os, signal, sys
+        from sqlalchemy import text
+        from bakeoff.store import Store
+        store = Store.open(sys.argv[1])
+        with store._writing() as connection:
+            connection.execute(text("DELETE FROM trials WHERE id > 50"))
+            connection.execute(text("UPDATE runs SET state = 'finished'"))
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(filled)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with Store.open(filled) as store:
+        assert (len(store.trials()), store.run().state) == (199, "running")
+        store.add_trials("latest", [a_trial()])
+        assert len(store.trials()) == 200
