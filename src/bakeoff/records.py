@@ -31,7 +31,7 @@ class Status(StrEnum):
     """the budget was spent before it"""
 
 
-class Case(Record, order=True):
+class Case(Record, frozen=True, order=True):
     """One cell of the table: engine x model x batch size x threads x precision x device."""
 
     engine: str
@@ -46,7 +46,7 @@ class Case(Record, order=True):
 # Models
 
 
-class TensorSpec(Record):
+class TensorSpec(Record, frozen=True):
     """A model's input or output. `shape` in the model's own order; None where the batch size goes."""
 
     name: str
@@ -59,7 +59,7 @@ class TensorSpec(Record):
         return tuple(batch_size if size is None else size for size in self.shape)
 
 
-class ModelRecord(Record):
+class ModelRecord(Record, frozen=True):
     """A network with its weights and signature, named by its content digest."""
 
     name: str
@@ -76,7 +76,7 @@ class ModelRecord(Record):
     """multiply-adds x 2 of one sample, counted over convolutions and matrix products; 0 if unknown"""
 
 
-class ModelForm(Record):
+class ModelForm(Record, frozen=True):
     """The form in which an engine takes a model.
 
     `format` is "onnx" or "plain" (see `bakeoff.models.plain_graph`). For an old ONNX reader, `max_ir_version`
@@ -91,7 +91,7 @@ class ModelForm(Record):
 # Engines and environments
 
 
-class EnvironmentSpec(Record):
+class EnvironmentSpec(Record, frozen=True):
     """A locked, isolated installation, as its engine.toml declares it."""
 
     name: str
@@ -109,7 +109,7 @@ class EnvironmentSpec(Record):
     disk_mb: int = 0
 
 
-class EngineSpec(Record):
+class EngineSpec(Record, frozen=True):
     """One contender: a framework release run in one mode."""
 
     name: str
@@ -132,7 +132,7 @@ class EngineSpec(Record):
     note: str = ""
 
 
-class Installed(Record):
+class Installed(Record, frozen=True):
     """An environment that stands ready. A worker starts as ``[*command, worker.py, adapter.py]`` with `env` added."""
 
     name: str
@@ -147,7 +147,7 @@ class Installed(Record):
 # Trials and runs
 
 
-class Parity(Record):
+class Parity(Record, frozen=True):
     """How far outputs lie from the reference."""
 
     max_rel_error: float | None
@@ -156,7 +156,7 @@ class Parity(Record):
     """share of samples whose largest class is the reference's; None where there are no classes"""
 
 
-class Measurement(Record):
+class Measurement(Record, frozen=True):
     """What a worker's bursts gave for one case in one heat. Times in seconds."""
 
     latencies: tuple[tuple[float, ...], ...]
@@ -177,7 +177,7 @@ class Measurement(Record):
     """this case ran first in its process: load, first inference and peak memory are its own"""
 
 
-class Trial(Record):
+class Trial(Record, frozen=True):
     """One worker's part in one heat for one case, or the reason why there is none."""
 
     round: int
@@ -195,7 +195,7 @@ class Trial(Record):
     """seconds since the epoch"""
 
 
-class RunRecord(Record):
+class RunRecord(Record, frozen=True):
     """A whole race, as stored when it starts: enough to resume it and to report it."""
 
     name: str
@@ -213,7 +213,7 @@ class RunRecord(Record):
     """time spent racing, over all its sittings"""
 
 
-class EngineInfo(Record):
+class EngineInfo(Record, frozen=True):
     """What a stored run remembers of an engine, so that a report needs no catalogue."""
 
     name: str
@@ -224,7 +224,7 @@ class EngineInfo(Record):
     environment: str = ""
 
 
-class Plan(Record):
+class Plan(Record, frozen=True):
     """What to race, completely: the same plan and seed give the same order of everything."""
 
     models: tuple[str, ...]
@@ -262,7 +262,7 @@ class Plan(Record):
         ]
 
 
-class Summary(Record):
+class Summary(Record, frozen=True):
     """A case's row: its statistics over its trials, and everything a reader may ask of it."""
 
     case: Case

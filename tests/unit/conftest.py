@@ -1,6 +1,7 @@
 """Shared by the unit tests: a cache of their own, and doubling engines for the real worker."""
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def adapter(tmp_path: Path):  # noqa: ANN201 - a function
+def adapter(tmp_path: Path) -> Callable[..., Path]:
     """Write an adapter that doubles its input; `methods` replaces some of its methods."""
 
     def write(methods: str = "", name: str = "adapter") -> Path:

@@ -18,8 +18,6 @@ LAYERS = [
     {"engines", "environments", "models", "worker", "judge", "machine", "store", "report"},
     {"records", "errors", "paths", "__init__"},
 ]
-ALLOWED_WITHIN_A_LAYER = {("report", "judge")}
-"""reports show what the judge found"""
 FRAMEWORKS = {"torch", "tensorflow", "keras", "onnxruntime", "openvino", "caffe2", "jax", "mxnet", "ngraph"}
 
 
@@ -49,8 +47,7 @@ def test_imports_point_one_way(path: Path) -> None:
     if own == "__main__":
         return
     for part in parts_imported(path) - {own}:
-        below = layer_of(part) > layer_of(own) or part == "__init__"
-        assert below or (own, part) in ALLOWED_WITHIN_A_LAYER, f"{own} may not import {part}"
+        assert layer_of(part) > layer_of(own) or part == "__init__", f"{own} may not import {part}"
 
 
 @pytest.mark.parametrize("path", controller_files(), ids=lambda p: str(p.relative_to(SOURCE)))

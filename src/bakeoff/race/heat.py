@@ -6,7 +6,7 @@ pool of a rival steals time. Drift of the machine then hits all alike, and ratio
 
 import functools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from bakeoff.errors import WorkerError
@@ -18,7 +18,7 @@ from bakeoff.records import Case, Trial
 T = TypeVar("T")
 
 
-def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Iterator[list[Trial]]:
+def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Generator[list[Trial], None, None]:
     """Race `entries` over the batch sizes of `wanted` and yield the trials of each batch size as it is done.
 
     The order of everything follows from the plan's seed, the round and the model. A worker that dies takes only the
