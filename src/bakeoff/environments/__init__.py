@@ -112,12 +112,12 @@ def _build(spec: EnvironmentSpec, settings: PackageSettings, report: Report) -> 
                 _fill(spec, programs.Build(aside, log, settings, report))
                 record = folders.put_in_place(aside, folder, spec, started)
     except programs.ProgramFailedError as error:
-        raise programs.unavailable(spec.name, str(error), log) from error
+        raise programs.unavailable(str(error), log) from error
     except OSError as error:
-        raise programs.unavailable(spec.name, f"cannot be written: {error}", log) from error
+        raise programs.unavailable(f"it cannot be written: {error}", log) from error
     installed = find(spec)
     if installed is None:
-        raise programs.unavailable(spec.name, "was built and is gone again: is something clearing the cache?", log)
+        raise programs.unavailable("it was built and is gone again: is something clearing the cache?", log)
     report.finished(installed, record.built_s)
     return installed
 

@@ -1,0 +1,345 @@
+"""`bakeoff engines`: list, install and remove engines. Also the two displays of an installation's progress."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from bakeoff.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.environments import OnDisk, Report
+    from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
+
+LARGE_DOWNLOAD_MB = 500
+"""From this size on, a download is announced with its size before it begins."""
+
+engines_dir_option = click.option(
+    "--engines-dir",
+    "engines_dirs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="An engine folder of your own, or a folder of them. May be given several times.",
+)
+
+
+@click.group()
+def engines() -> None:
+    """List, install and remove engines.
+
+    \b
+    Examples:
+      bakeoff engines list
+      bakeoff engines install onnxruntime openvino
+      bakeoff engines remove --unused
+    """
+
+
+@engines.command("list")
+@click.argument("names", nargs=-1)
+@engines_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object per engine.")
+def list_engines(names: Sequence[str], engines_dirs: Sequence[Path], *, as_json: bool) -> None:
+    """Show every engine, its environment, and whether it is installed.
+
+    NAMES are engines, frameworks, globs, or groups: all, today, 2019, installed, study.
+
+    \b
+    Examples:
+      bakeoff engines list
+      bakeoff engines list today
+      bakeoff engines list 'pytorch*' --json
+    """
+    catalogue = _catalogue(engines_dirs)
+    rows = [_row(catalogue, engine) for engine in catalogue.select(names, installed=_is_installed)]
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+    else:
+        _print_table(rows)
+
+
+@engines.command("install")
+@click.argument("names", nargs=-1)
+@engines_dir_option
+@click.option("--jobs", type=click.IntRange(min=1), help="How many environments to build at once.")
+@click.pass_context
+def install_engines(ctx: click.Context, names: Sequence[str], engines_dirs: Sequence[Path], jobs: int | None) -> None:
+    """Build the environments of engines that are not installed yet.
+
+    NAMES are engines, frameworks, globs, or groups: all, today, 2019, study. Without any, the group study: the
+    engines of the default race. pip's configuration (mirrors, extra indexes, find-links, certificates) is followed.
+    Ends with exit code 1 if some environment cannot be had.
+
+    \b
+    Examples:
+      bakeoff engines install
+      bakeoff engines install onnxruntime 'pytorch*'
+      bakeoff engines install 2019
+    """
+    from bakeoff import environments
+    from bakeoff.errors import EnvironmentUnavailableError
+
+    catalogue = _catalogue(engines_dirs)
+    chosen = catalogue.select(names or ["study"])
+    specs = list({engine.environment.name: engine.environment for engine in chosen}.values())
+    with progress() as report:
+        results = environments.install(specs, report, jobs=jobs)
+    failed = [name for name, result in results.items() if isinstance(result, EnvironmentUnavailableError)]
+    standing = [engine.name for engine in chosen if engine.environment.name not in failed]
+    click.echo(f"ready: {', '.join(standing)}" if standing else "no engine is ready")
+    if failed:
+        lost = [engine.name for engine in chosen if engine.environment.name in failed]
+        click.echo(f"not available: {', '.join(lost)}", err=True)
+        ctx.exit(ExitCode.SOME_ROWS_BAD)
+
+
+@engines.command("remove")
+@click.argument("names", nargs=-1)
+@click.option("--unused", is_flag=True, help="Environments that no engine needs any more, such as those of old locks.")
+@click.option("--all", "everything", is_flag=True, help="Every environment.")
+@engines_dir_option
+def remove_engines(names: Sequence[str], engines_dirs: Sequence[Path], *, unused: bool, everything: bool) -> None:
+    """Remove the environments of engines from the disk.
+
+    NAMES are engines, frameworks, globs, groups, or environments. An environment that several engines share goes
+    with any of them. Downloads stay in uv's cache, so that installing again is quick.
+
+    \b
+    Examples:
+      bakeoff engines remove tensorflow
+      bakeoff engines remove --unused
+      bakeoff engines remove --all
+    """
+    if sum((bool(names), unused, everything)) != 1:
+        raise UsageError("say what to remove: NAMES, --unused or --all", "see `bakeoff engines list`")
+    from bakeoff import environments
+
+    catalogue = _catalogue(engines_dirs)
+    if names:
+        doomed = _standing(catalogue, names)
+    else:
+        doomed = environments.unused(catalogue.environments.values()) if unused else environments.disk_use()
+    for entry in doomed:
+        click.echo(f"{entry.name}  {entry.path}  {entry.size_mb:,.0f} MB")
+    freed = environments.remove(doomed)
+    click.echo(f"removed {len(doomed)} environments, {freed:,.0f} MB" if doomed else "nothing to remove")
+
+
+@engines.command("path")
+@click.argument("name")
+@engines_dir_option
+def path_of_engine(name: str, engines_dirs: Sequence[Path]) -> None:
+    """Print the folder of an engine's environment, if it is installed.
+
+    NAME is an engine or an environment.
+
+    \b
+    Example:
+      cd "$(bakeoff engines path onnxruntime)"
+    """
+    from bakeoff import environments
+
+    catalogue = _catalogue(engines_dirs)
+    spec = catalogue.environments.get(name) or catalogue.select([name])[0].environment
+    installed = environments.find(spec)
+    if installed is None:
+        raise UsageError(f"environment {spec.name} is not installed", f"bakeoff engines install {name}")
+    click.echo(installed.path)
+
+
+@engines.command("lock")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--pins",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A complete list of name==version lines to take instead of `requirements`; nothing is resolved.",
+)
+@engines_dir_option
+def lock_environments(names: Sequence[str], pins: Path | None, engines_dirs: Sequence[Path]) -> None:
+    """Write the locks of environments anew, for those who add or update engines.
+
+    NAMES are environments. Each one's `requirements` are resolved, and written with hashes to its `lock`.
+
+    \b
+    Examples:
+      bakeoff engines lock onnxruntime-1-32
+      bakeoff engines lock my-environment --engines-dir my-engines
+      bakeoff engines lock classic-py36 --pins pins.txt
+    """
+    from bakeoff.environments.lock import compile_lock
+
+    catalogue = _catalogue(engines_dirs)
+    unknown = [name for name in names if name not in catalogue.environments]
+    if unknown:
+        raise UsageError(f"no environment is called {unknown[0]!r}", f"there are: {', '.join(catalogue.environments)}")
+    if pins is not None and len(names) > 1:
+        raise UsageError("--pins is the list of one environment", "name one environment at a time")
+    for name in names:
+        spec = catalogue.environments[name]
+        text = compile_lock(spec, pins.read_text(encoding="utf-8") if pins else None)
+        spec.lock.write_text(text, encoding="utf-8")
+        click.echo(spec.lock)
+
+
+def _catalogue(engines_dirs: Sequence[Path]) -> "Catalogue":
+    from bakeoff.engines.catalogue import Catalogue
+
+    return Catalogue.load(engines_dirs)
+
+
+def _is_installed(engine: "EngineSpec") -> bool:
+    from bakeoff import environments
+
+    return environments.find(engine.environment) is not None
+
+
+def _standing(catalogue: "Catalogue", names: Sequence[str]) -> "list[OnDisk]":
+    """What stands on disk of the environments that `names` mean, those of older locks included."""
+    from bakeoff import environments
+
+    on_disk = environments.disk_use()
+    meant: set[str] = set()
+    for name in names:
+        if name in catalogue.environments or any(entry.name == name for entry in on_disk):
+            meant.add(name)
+        else:
+            chosen = catalogue.select([name], installed=_is_installed)
+            meant |= {engine.environment.name for engine in chosen}
+    return [entry for entry in on_disk if entry.name in meant]
+
+
+def _row(catalogue: "Catalogue", engine: "EngineSpec") -> dict[str, Any]:
+    """One engine, as `list --json` prints it."""
+    from bakeoff import environments
+
+    spec = engine.environment
+    installed = environments.find(spec)
+    return {
+        "engine": engine.name,
+        "title": engine.title,
+        "framework": catalogue.frameworks[engine.framework],
+        "requirement": spec.requirements[0] if spec.requirements else "",
+        "release": engine.release,
+        "league": engine.league,
+        "python": spec.python if spec.kind == "uv" else f"{spec.suite}'s own",
+        "environment": spec.name,
+        "installed": installed is not None,
+        "missing": "" if installed else environments.missing(spec),
+        "path": str(installed.path) if installed else None,
+        "size_mb": installed.size_mb if installed else None,
+        "download_mb": spec.download_mb,
+        "groups": engine.groups,
+        "note": engine.note,
+    }
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("engine", "requirement", "release", "Python", "environment", "MB", "state"):
+        table.add_column(title, justify="right" if title == "MB" else "left", overflow="fold")
+    for row in rows:
+        size = f"{row['size_mb']:,.0f}" if row["installed"] else f"({row['download_mb']:,})"
+        state = "installed" if row["installed"] else row["missing"] or "not installed"
+        table.add_row(row["engine"], row["requirement"], row["release"], row["python"], row["environment"], size, state)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # into a pipe or a file, a row stays one line
+    console.print(table)
+    console.print("MB: on disk where installed, else to download in brackets.", style="dim")
+
+
+@contextlib.contextmanager
+def progress() -> Iterator["Report"]:
+    """Show an installation as it goes, on stderr: live on a terminal, else as plain lines."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield LineReport(lambda line: click.echo(line, err=True))
+        return
+    with LiveReport(console) as report:
+        yield report
+
+
+class LineReport:
+    """Progress as plain lines, for logs and CI."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._one_at_a_time = threading.Lock()
+
+    def _say(self, line: str) -> None:
+        with self._one_at_a_time:
+            self._write(line)
+
+    def started(self, spec: "EnvironmentSpec") -> None:
+        """Say that `spec` is being built, with the size of a large download."""
+        self._say(f"installing {spec.name}{download_size(spec)}")
+
+    def note(self, text: str) -> None:
+        """Say `text`."""
+        self._say(f"note: {text}")
+
+    def finished(self, installed: "Installed", seconds: float) -> None:
+        """Say that it stands."""
+        self._say(f"installed {installed.name} in {seconds:.0f} s, {installed.size_mb:,.0f} MB")
+
+    def failed(self, name: str, reason: str) -> None:
+        """Say why it cannot be had."""
+        self._say(f"not available: {name}: {reason}")
+
+
+class LiveReport(LineReport):
+    """Progress on a terminal: a spinner and a clock for each build under way, a line for what is over."""
+
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+        )
+        self._tasks: dict[str, Any] = {}
+        super().__init__(lambda line: self._progress.console.print(line, markup=False))
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def started(self, spec: "EnvironmentSpec") -> None:
+        """Show a spinner."""
+        self._tasks[spec.name] = self._progress.add_task(f"installing {spec.name}{download_size(spec)}", total=None)
+
+    def finished(self, installed: "Installed", seconds: float) -> None:
+        """Turn the spinner into a line."""
+        self._drop(installed.name)
+        super().finished(installed, seconds)
+
+    def failed(self, name: str, reason: str) -> None:
+        """Turn the spinner, if there was one yet, into a line."""
+        self._drop(name)
+        super().failed(name, reason)
+
+    def _drop(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+
+def download_size(spec: "EnvironmentSpec") -> str:
+    """What to add to a line about `spec`: the size of its download where that is a lot, else nothing."""
+    return f", a download of {spec.download_mb:,} MB" if spec.download_mb > LARGE_DOWNLOAD_MB else ""

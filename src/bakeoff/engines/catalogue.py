@@ -1,0 +1,286 @@
+"""Reads every ``engines/<folder>/engine.toml`` into one catalogue, and picks engines from it by name.
+
+docs/design.md describes the format. A folder registers by existing.
+"""
+
+import difflib
+import fnmatch
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from bakeoff.errors import EngineFolderError, UsageError
+from bakeoff.records import EngineSpec, EnvironmentSpec, ModelForm
+
+BUILT_IN = Path(__file__).parent
+FILE_NAME = "engine.toml"
+RESERVED_GROUPS = ("all", "today", "2019", "installed")
+"""Groups that every catalogue has; an engine may not be called so."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_PYTHON = re.compile(r"3\.\d+(\.\d+)?")
+
+
+class _EnvironmentTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: Literal["uv", "debian"]
+    lock: str
+    python: str | None = None
+    requirements: tuple[str, ...] = ()
+    suite: str | None = None
+    download_mb: int = 0
+    disk_mb: int = 0
+
+
+class _ModelTable(msgspec.Struct, forbid_unknown_fields=True):
+    format: Literal["onnx", "plain"]
+    max_ir_version: int | None = None
+    max_opset: int | None = None
+
+
+class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    release: Literal["today", "2019"]
+    league: Literal["fp32", "bf16", "int8"]
+    adapter: str
+    environment: str
+    model: _ModelTable
+    options: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    groups: tuple[str, ...] = ()
+    note: str = ""
+
+
+class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    environments: dict[str, dict[str, Any]] = {}
+    engines: dict[str, dict[str, Any]] = {}
+
+
+_Table = TypeVar("_Table", bound=msgspec.Struct)
+
+
+class _Folder(msgspec.Struct):
+    """An engine folder whose tables have the right fields and types; what they refer to is not checked yet."""
+
+    path: Path
+    title: str
+    environments: dict[str, _EnvironmentTable]
+    engines: dict[str, _EngineTable]
+
+    @property
+    def file(self) -> Path:
+        return self.path / FILE_NAME
+
+
+class Catalogue:
+    """Every engine and environment that is known, in a stable order: folders by name, engines as written."""
+
+    def __init__(
+        self,
+        engines: Mapping[str, EngineSpec],
+        environments: Mapping[str, EnvironmentSpec],
+        frameworks: Mapping[str, str],
+    ) -> None:
+        self.engines = dict(engines)
+        self.environments = dict(environments)
+        self.frameworks = dict(frameworks)
+        """folder name -> title"""
+
+    @classmethod
+    def load(cls, extra_dirs: Iterable[Path] = (), *, built_in: Path = BUILT_IN) -> "Catalogue":
+        """Read the built-in engine folders, then those of `extra_dirs`.
+
+        Each extra directory is an engine folder itself or holds engine folders. Raises `EngineFolderError`.
+        """
+        folders = [_read_folder(path) for path in _engine_folders(built_in)]
+        for directory in extra_dirs:
+            found = [_read_folder(path) for path in _engine_folders(Path(directory).expanduser().absolute())]
+            if not found:
+                raise EngineFolderError(
+                    f"{directory}: no engine folder here",
+                    f"an engine folder holds an {FILE_NAME}; give such a folder, or one that contains some",
+                )
+            folders += found
+        environments = _merge_environments(folders)
+        engines: dict[str, EngineSpec] = {}
+        for folder in folders:
+            for name, table in folder.engines.items():
+                if name in engines:
+                    other = engines[name].adapter.parent / FILE_NAME
+                    raise EngineFolderError(f"{folder.file}: engines.{name}: {other} has an engine of this name")
+                engines[name] = _engine_spec(folder, name, table, environments)
+        return cls(engines, environments, {folder.path.name: folder.title for folder in folders})
+
+    def groups(self) -> list[str]:
+        """Every group that `select` takes, the reserved ones first."""
+        declared = {group: None for engine in self.engines.values() for group in engine.groups}
+        return [*RESERVED_GROUPS, *(group for group in declared if group not in RESERVED_GROUPS)]
+
+    def select(
+        self,
+        patterns: Iterable[str],
+        release: str | None = None,
+        exclude: Iterable[str] = (),
+        installed: Callable[[EngineSpec], bool] | None = None,
+    ) -> list[EngineSpec]:
+        """The engines that any of `patterns` means, less those that `exclude` means; no pattern means all.
+
+        A pattern is, in this order of precedence, an engine's name, a group, a framework's folder, or a glob over
+        engine names. The order is that of the patterns, within one that of the catalogue. `release` keeps "today"
+        or "2019" only; `installed` answers for the group "installed". Raises `UsageError` for what means nothing.
+        """
+        chosen: dict[str, EngineSpec] = {}
+        for pattern in [*patterns] or ["all"]:
+            chosen |= {engine.name: engine for engine in self._meant_by(pattern, installed)}
+        dropped = {engine.name for pattern in exclude for engine in self._meant_by(pattern, installed)}
+        return [
+            engine
+            for name, engine in chosen.items()
+            if name not in dropped and (release is None or engine.release == release)
+        ]
+
+    def _meant_by(self, pattern: str, installed: Callable[[EngineSpec], bool] | None) -> list[EngineSpec]:
+        if pattern in self.engines:
+            return [self.engines[pattern]]
+        if pattern == "all":
+            return [*self.engines.values()]
+        if pattern == "installed" and installed is not None:
+            return [engine for engine in self.engines.values() if installed(engine)]
+        meanings: tuple[Callable[[EngineSpec], bool], ...] = (
+            lambda engine: pattern == engine.release,
+            lambda engine: pattern in engine.groups,
+            lambda engine: pattern == engine.framework,
+            lambda engine: fnmatch.fnmatchcase(engine.name, pattern),
+        )
+        for is_meant in meanings:
+            if members := [engine for engine in self.engines.values() if is_meant(engine)]:
+                return members
+        raise self._unknown(pattern)
+
+    def _unknown(self, pattern: str) -> UsageError:
+        known = dict.fromkeys([*self.engines, *self.groups(), *self.frameworks])
+        close = difflib.get_close_matches(pattern, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        return UsageError(f"no engine, group or framework is called {pattern!r}", f"{hint}see `bakeoff engines list`")
+
+
+def _engine_folders(directory: Path) -> list[Path]:
+    if (directory / FILE_NAME).is_file():
+        return [directory]
+    if not directory.is_dir():
+        return []
+    return sorted(file.parent for file in directory.glob(f"*/{FILE_NAME}"))
+
+
+def _read_folder(path: Path) -> _Folder:
+    file = path / FILE_NAME
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineFolderError(f"{file}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise EngineFolderError(f"{file}: not valid TOML: {error}") from error
+    table = _decode(content, _FolderTable, file, "")
+    return _Folder(
+        path=path,
+        title=table.title,
+        environments={
+            name: _decode(value, _EnvironmentTable, file, f"environments.{_valid(name, file, 'environments')}")
+            for name, value in table.environments.items()
+        },
+        engines={
+            name: _decode(value, _EngineTable, file, f"engines.{_valid(name, file, 'engines')}")
+            for name, value in table.engines.items()
+        },
+    )
+
+
+def _decode(value: object, kind: type[_Table], file: Path, where: str) -> _Table:
+    """Check `value` against `kind` strictly; the error names the file and the field, ``engines.NAME.FIELD``."""
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        problem, _, location = str(error).partition(" - at `$")
+        field = f"{where}{location.rstrip('`')}".lstrip(".")
+        raise EngineFolderError(f"{file}: {field}: {problem}" if field else f"{file}: {problem}") from error
+
+
+def _valid(name: str, file: Path, table: str) -> str:
+    if not _NAME.fullmatch(name) or name in RESERVED_GROUPS:
+        rule = "lower-case letters, digits, '.', '_' and '-', and none of " + ", ".join(RESERVED_GROUPS)
+        raise EngineFolderError(f"{file}: {table}.{name}: not a valid name", f"a name has {rule}")
+    return name
+
+
+def _existing(folder: _Folder, name: str, field: str) -> Path:
+    path = (folder.path / name).absolute()
+    if not path.is_file():
+        raise EngineFolderError(f"{folder.file}: {field}: there is no file {name} in {folder.path}")
+    return path
+
+
+def _merge_environments(folders: Collection[_Folder]) -> dict[str, EnvironmentSpec]:
+    environments: dict[str, EnvironmentSpec] = {}
+    for folder, name, table in _environment_tables(folders):
+        field = f"environments.{name}"
+        if name in environments:
+            other = environments[name].lock.parent / FILE_NAME
+            raise EngineFolderError(f"{folder.file}: {field}: {other} has an environment of this name")
+        if table.kind == "uv" and not _PYTHON.fullmatch(table.python or ""):
+            raise EngineFolderError(f'{folder.file}: {field}.python: say which, such as "3.11"')
+        if table.kind == "debian" and not (table.suite and table.requirements):
+            raise EngineFolderError(f"{folder.file}: {field}: a debian environment needs `suite` and `requirements`")
+        environments[name] = EnvironmentSpec(
+            name=name,
+            kind=table.kind,
+            lock=_existing(folder, table.lock, f"{field}.lock"),
+            python=table.python,
+            requirements=table.requirements,
+            suite=table.suite,
+            download_mb=table.download_mb,
+            disk_mb=table.disk_mb,
+        )
+    return environments
+
+
+def _environment_tables(folders: Collection[_Folder]) -> Iterator[tuple[_Folder, str, _EnvironmentTable]]:
+    for folder in folders:
+        for name, table in folder.environments.items():
+            yield folder, name, table
+
+
+def _engine_spec(
+    folder: _Folder, name: str, table: _EngineTable, environments: Mapping[str, EnvironmentSpec]
+) -> EngineSpec:
+    field = f"engines.{name}"
+    environment = environments.get(table.environment)
+    if environment is None:
+        close = difflib.get_close_matches(table.environment, environments, n=3)
+        raise EngineFolderError(
+            f"{folder.file}: {field}.environment: no engine folder declares {table.environment!r}",
+            f"did you mean {' or '.join(close)}?" if close else None,
+        )
+    if table.model.format != "onnx" and (table.model.max_ir_version or table.model.max_opset):
+        raise EngineFolderError(f"{folder.file}: {field}.model: max_ir_version and max_opset are for format onnx")
+    return EngineSpec(
+        name=name,
+        title=table.title,
+        framework=folder.path.name,
+        release=table.release,
+        league=table.league,
+        adapter=_existing(folder, table.adapter, f"{field}.adapter"),
+        environment=environment,
+        model=ModelForm(
+            format=table.model.format,
+            max_ir_version=table.model.max_ir_version,
+            max_opset=table.model.max_opset,
+        ),
+        options=table.options,
+        env=table.env,
+        groups=table.groups,
+        note=table.note,
+    )

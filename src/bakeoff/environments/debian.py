@@ -1,0 +1,192 @@
+"""Builds environments of the kind `debian`: packages of a Debian release, unpacked into a private root.
+
+apt resolves and fetches them with a configuration, state and cache of its own, and verifies their signatures with
+the machine's keyring; `dpkg-deb` unpacks them. The Python inside runs under the private root's own loader, beside
+any distribution. It needs no root rights and changes nothing on the system.
+"""
+
+import os
+import platform
+import re
+import shutil
+import sys
+import urllib.parse
+from pathlib import Path
+
+from bakeoff.environments import uv
+from bakeoff.environments.apt_sources import find_mirror, read_sources
+from bakeoff.environments.programs import Build
+from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.records import EnvironmentSpec, Record
+
+ETC_APT = Path("/etc/apt")
+VERSIONS = "versions.txt"
+_TOOLS = ("apt-get", "apt-config", "dpkg-deb")
+_SHOWN_DIFFERENCES = 3
+
+
+class Architecture(Record, frozen=True):
+    """How Debian names a processor, and where its loader and libraries lie."""
+
+    name: str
+    triplet: str
+    loader: str
+
+
+_ARCHITECTURES = {
+    "x86_64": Architecture(name="amd64", triplet="x86_64-linux-gnu", loader="ld-linux-x86-64.so.2"),
+    "aarch64": Architecture(name="arm64", triplet="aarch64-linux-gnu", loader="ld-linux-aarch64.so.1"),
+}
+
+
+def why_not() -> str | None:
+    """Why this kind cannot be built on this machine, None if it can be tried. Cheap: nothing is fetched."""
+    if not sys.platform.startswith("linux"):
+        return "its packages come from Debian and run on Linux only"
+    if platform.machine() not in _ARCHITECTURES:
+        return f"its packages exist for x86-64 and arm64, this processor is {platform.machine()}"
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"its packages are fetched by apt, and this machine has no {' and no '.join(missing)}"
+    if find_mirror(read_sources(ETC_APT), machine_codename()) is None:
+        return f"this machine's apt sources ({ETC_APT}) name no mirror of Debian"
+    return None
+
+
+def machine_codename() -> str:
+    """The codename of the Debian release that this machine runs, "" if it runs something else."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return ""
+    return release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
+
+
+def command(folder: Path) -> tuple[str, ...]:
+    """How to run the Python of the environment in `folder`: by its own loader, with its own libraries."""
+    architecture = _ARCHITECTURES[platform.machine()]
+    libraries = folder / "root" / "usr" / "lib" / architecture.triplet
+    search = ":".join(str(path) for path in (libraries, libraries / "blas", libraries / "lapack"))
+    python = (folder / "root" / "usr" / "bin" / "python3").resolve()
+    return str(libraries / architecture.loader), "--library-path", search, str(python), "-s"
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """What must be in the environment of that command. It is why the command has no ``-I``, which would ignore it."""
+    return {"PYTHONHOME": str(folder / "root" / "usr")}
+
+
+def build(spec: EnvironmentSpec, build: Build) -> None:
+    """Fetch and unpack the packages of `spec` and all they depend on into the build's ``root``.
+
+    The versions that came are written to ``versions.txt``; where they differ from the lock, which is what was last
+    seen to work, a note says so: Debian drops superseded versions, so an old one cannot be insisted on.
+    Raises `EnvironmentUnavailableError` where this machine cannot do it and `ProgramFailedError` where a step fails.
+    """
+    if reason := why_not():
+        raise EnvironmentUnavailableError(reason)
+    apt, root = build.folder / "apt", build.folder / "root"
+    archives = _fetch(spec, apt, build)
+    root.mkdir()
+    for archive in archives:
+        build.run("dpkg-deb", "--extract", archive, root, env=uv.clean_environment())
+    shutil.rmtree(apt)
+    versions = dict(package_of(archive.name) for archive in archives)
+    lines = [f"{name}={version}\n" for name, version in sorted(versions.items())]
+    (build.folder / VERSIONS).write_text("".join(lines), encoding="utf-8")
+    if difference := describe_difference(parse_lock(spec.lock.read_text(encoding="utf-8")), versions):
+        build.report.note(f"{spec.name}: {difference}")
+    library = root / "usr" / "lib"
+    sources = sorted(library.glob("python3*"))
+    # In one process: compileall's helpers would be started without the private loader.
+    compile_all = [*command(build.folder), "-m", "compileall", "-q"]
+    build.run(*compile_all, *sources, env=uv.clean_environment() | variables(build.folder))
+
+
+def _fetch(spec: EnvironmentSpec, apt: Path, build: Build) -> list[Path]:
+    """Download the packages of `spec` and their dependencies with a private apt under `apt`."""
+    for part in ("state/lists/partial", "cache/archives/partial", "sources"):
+        (apt / part).mkdir(parents=True)
+    (apt / "status").touch()
+    machine = build.run("apt-config", "dump", env=uv.clean_environment())
+    mirror = find_mirror(read_sources(ETC_APT), machine_codename())
+    assert mirror is not None and spec.suite is not None  # noqa: S101, PT018 - `why_not` and the catalogue saw to it
+    (apt / "sources" / "debian.sources").write_text(mirror.sources_for(spec.suite), encoding="utf-8")
+    (apt / "apt.conf").write_text(network_settings(machine) + _own_settings(apt), encoding="utf-8")
+    env = uv.clean_environment() | {"LC_ALL": "C", "APT_CONFIG": str(apt / "apt.conf")}
+    build.run("apt-get", "update", "--error-on=any", env=env)
+    build.run("apt-get", "install", "--download-only", *spec.requirements, env=env)
+    return sorted((apt / "cache" / "archives").glob("*.deb"))
+
+
+def _own_settings(apt: Path) -> str:
+    """The configuration of an apt whose every file lies under `apt`, with nothing installed.
+
+    The machine's own configuration is not read, since its hooks act on the system; what it says of how to reach
+    mirrors is carried over (`network_settings`).
+    """
+    settings = {
+        "APT::Architecture": _ARCHITECTURES[platform.machine()].name,
+        "APT::Get::Assume-Yes": "true",
+        "APT::Install-Recommends": "false",
+        "APT::Install-Suggests": "false",
+        "APT::Sandbox::User": "",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "Debug::NoLocking": "true",
+        "Dir::Cache": apt / "cache",
+        "Dir::Etc::main": os.devnull,
+        "Dir::Etc::parts": os.devnull,
+        "Dir::Etc::preferences": os.devnull,
+        "Dir::Etc::preferencesparts": os.devnull,
+        "Dir::Etc::sourcelist": os.devnull,
+        "Dir::Etc::sourceparts": apt / "sources",
+        "Dir::State": apt / "state",
+        "Dir::State::status": apt / "status",
+    }
+    return "".join(f'{name} "{value}";\n' for name, value in settings.items())
+
+
+def network_settings(dump: str) -> str:
+    """The lines of an `apt-config dump` that say how to reach mirrors."""
+    kept = [
+        line
+        for line in dump.splitlines()
+        if line.startswith("Acquire::") and not line.startswith(("Acquire::IndexTargets", "Acquire::Changelogs"))
+    ]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def package_of(file_name: str) -> tuple[str, str]:
+    """("python3-numpy", "1:2.2.4+ds-1") of "python3-numpy_1%3a2.2.4+ds-1_amd64.deb"."""
+    name, version = file_name.removesuffix(".deb").split("_")[:2]
+    return name, urllib.parse.unquote(version)
+
+
+def parse_lock(lock: str) -> dict[str, str]:
+    """The packages of a debian lock: a line each, ``name=version`` or a package file's name; ``#`` is a comment."""
+    packages = {}
+    for line in lock.splitlines():
+        entry = line.partition("#")[0].strip()
+        if not entry:
+            continue
+        name, version = package_of(entry) if re.match(r"[^=]+_", entry) else entry.split("=", 1)
+        packages[name.strip()] = version.strip()
+    return packages
+
+
+def describe_difference(locked: dict[str, str], came: dict[str, str]) -> str:
+    """One line on how the versions that came differ from the locked ones, "" where they do not."""
+    changed = [
+        f"{name} {version} -> {came[name]}"
+        for name, version in sorted(locked.items())
+        if name in came and came[name] != version
+    ]
+    gone = [f"without {name}" for name in sorted(locked) if name not in came]
+    new = [f"with {name} {came[name]}" for name in sorted(came) if name not in locked]
+    differences = changed + gone + new
+    if not differences:
+        return ""
+    shown = ", ".join(differences[:_SHOWN_DIFFERENCES])
+    more = f" and {len(differences) - _SHOWN_DIFFERENCES} more" if len(differences) > _SHOWN_DIFFERENCES else ""
+    return f"{len(differences)} of {len(came)} packages differ from those last seen to work: {shown}{more}"

@@ -1,0 +1,145 @@
+"""Where environments stand on disk, and how one comes to stand there: built aside, then renamed, under a lock."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from bakeoff import paths
+from bakeoff.errors import EngineFolderError
+from bakeoff.records import EnvironmentSpec, Record
+
+RECORD = "installed.json"
+_BUILDING = ".building-"
+_REMOVING = ".removing-"
+_DIGEST_LENGTH = 12
+
+
+class OnDisk(Record, frozen=True):
+    """What ``installed.json`` says of an environment; it is written last, so a folder without it is none."""
+
+    name: str
+    digest: str
+    """sha256 of the lock, hex"""
+    kind: str
+    size_mb: float
+    built_s: float
+    """seconds that the build took"""
+    installed_at: float
+    """seconds since the epoch"""
+
+    @property
+    def path(self) -> Path:
+        """The environment's folder."""
+        return folder_of(self.name, self.digest)
+
+
+def home() -> Path:
+    """The folder of all environments."""
+    return paths.cache_dir() / "environments"
+
+
+def digest_of(spec: EnvironmentSpec) -> str:
+    """sha256 of the lock, hex. Raises `EngineFolderError` where it cannot be read."""
+    try:
+        return hashlib.sha256(spec.lock.read_bytes()).hexdigest()
+    except OSError as error:
+        raise EngineFolderError(f"environment {spec.name}: its lock cannot be read: {error}") from error
+
+
+def folder_of(name: str, digest: str) -> Path:
+    """The folder of the environment `name` whose lock has this `digest`."""
+    return home() / f"{name}-{digest[:_DIGEST_LENGTH]}"
+
+
+def log_of(folder: Path) -> Path:
+    """The log of the last attempt to build `folder`."""
+    return home() / "logs" / f"{folder.name}.log"
+
+
+def read_record(folder: Path) -> OnDisk | None:
+    """What stands in `folder`, None if nothing usable does."""
+    try:
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=OnDisk)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def everything() -> list[OnDisk]:
+    """Every environment that stands, by name."""
+    found = [read_record(folder) for folder in sorted(home().glob("*")) if not folder.name.startswith(".")]
+    return [entry for entry in found if entry is not None]
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else builds or removes `folder` meanwhile; waits for whoever does. A killed holder's lock is free."""
+    locks = home() / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(locks / f"{folder.name}.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` to build in, gone again if the block raises. Hold `locked`.
+
+    The name is new each time: the uv of a killed build may live on for a moment and must not write into ours.
+    """
+    clear_leftovers(folder)
+    aside = Path(tempfile.mkdtemp(prefix=f"{_BUILDING}{folder.name}-", dir=home()))
+    try:
+        yield aside
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def put_in_place(aside: Path, folder: Path, spec: EnvironmentSpec, started: float) -> OnDisk:
+    """Write the record and rename `aside` to `folder`: from this moment on others see the environment whole."""
+    record = OnDisk(
+        name=spec.name,
+        digest=digest_of(spec),
+        kind=spec.kind,
+        size_mb=round(size_mb(aside), 3),
+        built_s=round(time.monotonic() - started, 2),
+        installed_at=time.time(),
+    )
+    (aside / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+    discard(folder)
+    aside.chmod(0o755)  # mkdtemp made it the owner's alone
+    aside.replace(folder)
+    return record
+
+
+def discard(folder: Path) -> None:
+    """Remove `folder`, if it is there: out of sight at once, then file by file. Hold `locked`."""
+    if not folder.exists():
+        return
+    doomed = Path(tempfile.mkdtemp(prefix=f"{_REMOVING}{folder.name}-", dir=home()))
+    folder.replace(doomed / folder.name)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed builds and removals of `folder` left behind. Hold `locked`."""
+    for prefix in (_BUILDING, _REMOVING):
+        for stale in home().glob(f"{prefix}{folder.name}-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def size_mb(folder: Path) -> float:
+    """Megabytes (10^6 bytes) of all files under `folder`, links not followed."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(parent) / name).lstat().st_size
+    return total / 1e6

@@ -1,0 +1,21 @@
+"""What an installation tells whoever waits for it."""
+
+from typing import Protocol
+
+from bakeoff.records import EnvironmentSpec, Installed
+
+
+class Report(Protocol):
+    """Hears how installations go. Calls come from several threads."""
+
+    def started(self, spec: EnvironmentSpec) -> None:
+        """`spec` is being built; environments that already stand are never announced."""
+
+    def note(self, text: str) -> None:
+        """One line that the user should see, and that stops nothing."""
+
+    def finished(self, installed: Installed, seconds: float) -> None:
+        """It stands, and took `seconds` to build."""
+
+    def failed(self, name: str, reason: str) -> None:
+        """It cannot be had: one line."""
