@@ -1,0 +1,107 @@
+"""`bakeoff models`: the networks there are, their trained weights, and their files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def models() -> None:
+    """The networks to race: list them, fetch trained weights, get their ONNX file."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_models(as_json: bool) -> None:
+    """List the built-in networks.
+
+    Every one has seeded weights; "trained" means that its torchvision checkpoint lies in ./models.
+
+    \b
+    Examples:
+      bakeoff models list
+      bakeoff models list --json
+    """
+    rows = _rows(Path("models"))
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    line = "{:<12} {:>12} {:>8}  {:<14} {}"
+    click.echo(line.format("name", "parameters", "GFLOP", "input", "weights"))
+    for row in rows:
+        size = "x".join(str(n) for n in row["input"])
+        gflop = f"{row['flops'] / 1e9:.3g}"
+        click.echo(line.format(row["name"], f"{row['parameters']:,}", gflop, size, ", ".join(row["weights"])))
+
+
+def _rows(trained: Path) -> list[dict[str, Any]]:
+    from bakeoff.models.architectures import ARCHITECTURES, count_flops, count_parameters
+    from bakeoff.models.download import CHECKPOINTS
+
+    return [
+        {
+            "name": name,
+            "parameters": count_parameters(architecture),
+            "flops": count_flops(architecture),
+            "input": [3, architecture.size, architecture.size],
+            "weights": ["seeded", *(["trained"] if (trained / CHECKPOINTS.get(name, " ")).is_file() else [])],
+        }
+        for name, architecture in ARCHITECTURES.items()
+    ]
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--url", help="Base address of a mirror; also BAKEOFF_WEIGHTS_URL.  [default: PyTorch's own]")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="The folder to put them in.",
+)
+def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
+    """Fetch trained weights: torchvision's checkpoints, by their checksum.
+
+    A download that broke goes on where it stopped. Race with them by --weights trained.
+
+    \b
+    Examples:
+      bakeoff models get resnet50
+      bakeoff models get resnet18 resnet50 --url https://mirror.example.org/models
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    from bakeoff.models.download import fetch
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    for name in names:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(name, total=None)
+
+            def show(done: int, total: int | None, bar: Progress = bar, task: TaskID = task) -> None:
+                bar.update(task, completed=done, total=total)
+
+            path = fetch(name, into, url, show)
+        click.echo(path)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--weights", default="seeded", show_default=True, help='"seeded", "trained" or the path of a checkpoint.')
+def path(name: str, weights: str) -> None:
+    """Print the path of a network's ONNX file, writing it first if need be.
+
+    \b
+    Examples:
+      bakeoff models path resnet18
+      bakeoff models path resnet50 --weights my-resnet50.pth
+    """
+    from bakeoff import paths
+    from bakeoff.models.library import ModelLibrary
+
+    library = ModelLibrary(paths.cache_dir())
+    click.echo(library.path(library.resolve(name, weights, lambda what: click.echo(what, err=True))))

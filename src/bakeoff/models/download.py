@@ -1,0 +1,109 @@
+"""torchvision's trained checkpoints, fetched into a folder of the user's.
+
+The file names carry the first 8 hex digits of the file's SHA-256; nothing gets its final name before it agrees. A
+broken transfer goes on where it stopped. Proxies and certificates are those of urllib: ``HTTPS_PROXY``,
+``SSL_CERT_FILE`` and their kin.
+"""
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bakeoff.errors import ModelError
+
+BASE_URL = "https://download.pytorch.org/models"
+URL_VARIABLE = "BAKEOFF_WEIGHTS_URL"
+
+CHECKPOINTS = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+}
+"""torchvision's first weights (IMAGENET1K_V1), those of the study."""
+
+CHUNK = 2**18
+PATIENCE_S = 60.0
+"""The longest silence of the server."""
+
+Progress = Callable[[int, int | None], None]
+"""Told the bytes there are and the bytes there will be, if the server says."""
+
+
+def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | None = None) -> Path:
+    """Fetch the checkpoint of the built-in network `name` into `folder`, unless it is there and sound.
+
+    `url` is a mirror's base address; else ``BAKEOFF_WEIGHTS_URL``, else PyTorch's own. Raises `ModelError` for no
+    connection, an answer other than the file, or a wrong checksum.
+    """
+    if name not in CHECKPOINTS:
+        raise ModelError(f"there are no trained weights of {name!r}", f"Known: {', '.join(CHECKPOINTS)}.")
+    target = folder / CHECKPOINTS[name]
+    prefix = target.stem.rsplit("-", 1)[1]
+    if target.is_file() and _sha256(target).startswith(prefix):
+        return target
+    base = url or os.environ.get(URL_VARIABLE) or BASE_URL
+    source = f"{base.rstrip('/')}/{target.name}"
+    if urlsplit(source).scheme not in {"http", "https"}:
+        raise ModelError(f"{source} is no http or https address")
+    partial = target.with_name(target.name + ".part")
+    _transfer(source, partial, progress or (lambda _done, _total: None))
+    digest = _sha256(partial)
+    if not digest.startswith(prefix):
+        partial.unlink()
+        raise ModelError(
+            f"{source} is the wrong file: its SHA-256 begins with {digest[:8]}, not {prefix}; it was removed",
+            "Try again, or another mirror with --url.",
+        )
+    partial.replace(target)
+    return target
+
+
+def _transfer(source: str, partial: Path, progress: Progress) -> None:
+    """Bring `partial` up to the whole file, from where it stands if the server can."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    headers = {"User-Agent": "bakeoff"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(source, headers=headers)  # noqa: S310 - checked by the caller
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT and _continues(answer, have)
+            done = have if resumed else 0
+            length = answer.headers.get("Content-Length")
+            total = done + int(length) if length else None
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("ab" if resumed else "wb") as file:
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+                    done += len(chunk)
+                    progress(done, total)
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # all of it is there already: the checksum tells
+        raise ModelError(f"{source}: the server answered {error.code} {error.reason}") from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        why = getattr(error, "reason", None) or error
+        raise ModelError(
+            f"{source} cannot be fetched: {str(why) or type(error).__name__}",
+            f"What came so far is kept: run the command again. A mirror: --url, or {URL_VARIABLE}. "
+            f"Or put the file into {partial.parent}/ by hand.",
+        ) from error
+    if total is not None and done < total:
+        raise ModelError(
+            f"{source}: the connection broke after {done} of {total} bytes",
+            "What came so far is kept: run the command again and it goes on from there.",
+        )
+
+
+def _continues(answer: http.client.HTTPResponse, have: int) -> bool:
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,64 @@
+"""Seeded inputs: the same bytes on every machine and for every engine."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_RANK = 3
+"""An input of channels x height x width (beside the batch axis) is taken for an image."""
+COARSE = 4
+"""An image consists of so many fields each way, of different brightness, under noise."""
+INTEGERS = 100
+"""Integer inputs are drawn from 0 to 99: valid as token ids of any real vocabulary, and as bytes."""
+
+Array = NDArray[np.generic]
+
+
+def draw(dtype: str, shape: Sequence[int], seed: int, count: int, first: int = 0) -> Array:
+    """Samples number `first` to `first + count - 1` of an input: [count, *shape], C-contiguous.
+
+    `shape` is one sample's. A sample depends on the seed and its own number alone. Floats are of order 1; an image
+    also differs from the next in its coarse structure, as photographs do: pure noise looks the same to a network that
+    averages over positions. Raises `TypeError` for a dtype that inputs cannot have.
+    """
+    kind = np.dtype(dtype)
+    samples = np.empty((count, *shape), kind)
+    for number in range(count):
+        random = np.random.RandomState([seed % 2**32, first + number])
+        if kind == np.bool_:
+            samples[number] = random.random_sample(tuple(shape)) < 0.5  # noqa: PLR2004
+        elif np.issubdtype(kind, np.integer):
+            samples[number] = np.floor(random.random_sample(tuple(shape)) * INTEGERS)
+        elif np.issubdtype(kind, np.floating):
+            samples[number] = _image(random, *shape) if len(shape) == IMAGE_RANK else _noise(random, *shape)
+        else:
+            raise TypeError(f"no inputs of dtype {dtype} can be drawn")
+    return samples
+
+
+def _noise(random: np.random.RandomState, *shape: int) -> NDArray[np.float64]:
+    """Uniform on [-1.75, 1.75): a standard deviation of 1, in exact arithmetic up to one rounding each."""
+    return 3.5 * random.random_sample(shape) - 1.75
+
+
+def _image(random: np.random.RandomState, channels: int, height: int, width: int) -> NDArray[np.float64]:
+    coarse = _noise(random, channels, COARSE, COARSE)
+    rows, columns = (np.arange(size) * COARSE // size for size in (height, width))
+    return 0.6 * coarse[:, rows][:, :, columns] + 0.8 * _noise(random, channels, height, width)
+
+
+def input_sets(samples: Sequence[Path], batch_size: int, sets: int) -> Iterator[tuple[list[Array], list[int]]]:
+    """`sets` input sets of `batch_size` rows: for each, one array per model input, and which sample each row is.
+
+    `samples` are the files of `ModelLibrary.samples`, one per model input. Row j of set k is sample
+    ``(k * stride + j) mod count``: sets differ in every row as long as there are more samples than sets, and a batch
+    larger than the number of samples repeats them.
+    """
+    stacks = [np.load(path, mmap_mode="r", allow_pickle=False) for path in samples]
+    count = len(stacks[0])
+    stride = max(1, count // sets)
+    for k in range(sets):
+        rows = [(k * stride + j) % count for j in range(batch_size)]
+        yield [np.ascontiguousarray(stack[rows]) for stack in stacks], rows

@@ -1,0 +1,249 @@
+"""Every model in every form, with its inputs and its reference: made once, kept in the cache, found again.
+
+No model file is opened here: a model worker does that. Files are written under a temporary name and renamed, under a
+file lock, so that two runs at once never see half of one.
+"""
+
+import contextlib
+import difflib
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from bakeoff.errors import ModelError
+from bakeoff.models import download, inputs, sandbox
+from bakeoff.models.architectures import ARCHITECTURES
+from bakeoff.records import ModelForm, ModelRecord
+
+VERSION = 1
+"""Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
+
+SECONDS_PER_SAMPLE = 120.0
+"""The most that one sample's reference may take."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a model comes from: what the cache calls it, and the task that writes it."""
+
+    key: str
+    name: str
+    weights: str
+    task: str
+    arguments: Mapping[str, Any]
+
+
+def _silent(_what: str) -> None:
+    """Nobody watches."""
+
+
+class ModelLibrary:
+    """The models of one cache folder."""
+
+    def __init__(self, cache: Path, trained: Path | None = None) -> None:
+        """`trained` is where `bakeoff models get` puts checkpoints; by default ``models`` in the working directory."""
+        self.root = cache / "models" / f"v{VERSION}"
+        self.trained = trained or Path("models")
+
+    # Models
+
+    def resolve(self, name: str, weights: str = "seeded", report: Report = _silent) -> ModelRecord:
+        """The model called `name`, written if it is not in the cache yet.
+
+        `name` is a built-in network or the path of an ONNX file. `weights` is "seeded", "trained" (what `bakeoff models
+        get` fetched) or the path of a torchvision checkpoint. Raises `ModelError`.
+        """
+        if name.endswith(".onnx"):
+            return self._from_file(Path(name), report)
+        if name not in ARCHITECTURES:
+            close = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.4)
+            known = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(ARCHITECTURES)}."
+            raise ModelError(f"no model is called {name!r}", f"{known} Or give the path of an .onnx file.")
+        if weights == "seeded":
+            return self._built(_Source(f"{name}-seeded", name, weights, "write_seeded", {"name": name}), report)
+        checkpoint = self._checkpoint(name, weights)
+        key = f"{name}-{_sha256(checkpoint)[:16]}"
+        label = "trained" if weights == "trained" else checkpoint.name
+        arguments = {"name": name, "weights": str(checkpoint)}
+        return self._built(_Source(key, name, label, "write_trained", arguments), report)
+
+    def path(self, model: ModelRecord) -> Path:
+        """The model's source ONNX file. Raises `ModelError` if the cache lost it."""
+        path = self._folder(model) / "model.onnx"
+        if not path.is_file():
+            raise ModelError(f"{model.name} is gone from the cache ({path})", "Run the command again to make it anew.")
+        return path
+
+    def form(self, model: ModelRecord, form: ModelForm, report: Report = _silent) -> Path:
+        """The model in the form that an engine takes: an ONNX file, or the folder of a plain graph.
+
+        Raises `UnsupportedModelError` where the model has no such form.
+        """
+        source = self.path(model)
+        if form.format == "plain":
+            return self._plain(model, source, report)
+        if form.format != "onnx":
+            raise ModelError(f"no model has the form {form.format!r}", 'Known: "onnx" and "plain".')
+        if form.max_opset is None and form.max_ir_version is None:
+            return source
+        target = source.with_name(f"opset-{form.max_opset or 'any'}-ir-{form.max_ir_version or 'any'}.onnx")
+        with self._making(target) as scratch:
+            if scratch:
+                limits = {"max_opset": form.max_opset, "max_ir_version": form.max_ir_version}
+                arguments = {"path": str(source), "target": str(scratch), **limits}
+                sandbox.run("convert", arguments, report=report, what=model.name)
+        return target
+
+    # Inputs and reference
+
+    def samples(self, model: ModelRecord, seed: int, count: int) -> list[Path]:
+        """`count` seeded inputs: one .npy file per model input, [count, ...], C-contiguous."""
+        made = []
+        for index, spec in enumerate(model.inputs):
+            target = self._folder(model) / f"samples-seed{seed}-count{count}-input{index}.npy"
+            with self._making(target) as scratch:
+                if scratch:
+                    try:
+                        array = inputs.draw(spec.dtype, spec.at(1)[1:], seed + index, count)
+                    except TypeError as error:
+                        raise ModelError(f"{model.name}: input {spec.name!r}: {error}") from error
+                    with scratch.open("wb") as file:
+                        np.save(file, array, allow_pickle=False)
+            made.append(target)
+        return made
+
+    def reference(
+        self, model: ModelRecord, seed: int, count: int, report: Report = _silent
+    ) -> list[NDArray[np.generic]]:
+        """The float64 answers to `samples(model, seed, count)`: one array per output, [count, ...].
+
+        What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
+        stopped. Raises `UnsupportedModelError` where `onnx.reference` cannot compute the model.
+        """
+        target = self._folder(model) / f"reference-seed{seed}.npz"
+        with FileLock(f"{target}.lock"):
+            have = _load(target)
+            if not have or len(have[0]) < count:
+                samples = [str(path) for path in self.samples(model, seed, count)]
+                arguments = {"path": str(self.path(model)), "samples": samples, "count": count, "target": str(target)}
+                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count)
+                sandbox.run("extend_reference", arguments, limits=limits, report=report, what=model.name)
+                have = _load(target)
+        return [array[:count] for array in have]
+
+    # Inside
+
+    def _folder(self, model: ModelRecord) -> Path:
+        return self.root / model.digest[:16]
+
+    def _checkpoint(self, name: str, weights: str) -> Path:
+        if weights == "trained":
+            if name not in download.CHECKPOINTS:
+                raise ModelError(f"{name} has no trained weights", f"Known: {', '.join(download.CHECKPOINTS)}.")
+            path = self.trained / download.CHECKPOINTS[name]
+            advice = f"Fetch them: bakeoff models get {name}"
+        else:
+            path = Path(weights).expanduser()
+            advice = 'Weights are "seeded", "trained" or the path of a .pth or .safetensors file.'
+        if not path.is_file():
+            raise ModelError(f"the weights of {name} are not there: {path}", advice)
+        return path.absolute()
+
+    def _from_file(self, path: Path, report: Report) -> ModelRecord:
+        """A user's own ONNX file, copied into the cache."""
+        if not path.is_file():
+            raise ModelError(f"there is no file {path}")
+        key = f"file-{path.stem}-{_sha256(path)[:16]}"
+        return self._built(_Source(key, path.stem, path.name, "copy", {"source": str(path.absolute())}), report)
+
+    def _built(self, source: _Source, report: Report) -> ModelRecord:
+        """The record of `source`; if there is none, or its file is gone or changed, the model is made anew."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        index = self.root / f"{source.key}.json"
+        with FileLock(f"{index}.lock"):
+            known = self._known(index)
+            if known:
+                return known
+            with _scratch(self.root) as scratch:
+                made = scratch / "model.onnx"
+                arguments = {**source.arguments, "path": str(made)}
+                found = sandbox.run(source.task, arguments, report=report, what=source.name)
+                known_by = {"name": source.name, "weights": source.weights, "digest": _sha256(made)}
+                record = msgspec.convert(found | known_by, ModelRecord)
+                folder = self._folder(record)
+                folder.mkdir(exist_ok=True)
+                made.replace(folder / "model.onnx")
+                written = scratch / "record.json"
+                written.write_bytes(msgspec.json.encode(record))
+                written.replace(index)
+            return record
+
+    def _known(self, index: Path) -> ModelRecord | None:
+        try:
+            record = msgspec.json.decode(index.read_bytes(), type=ModelRecord)
+            sound = _sha256(self._folder(record) / "model.onnx") == record.digest
+        except (OSError, msgspec.DecodeError):
+            return None
+        return record if sound else None
+
+    def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
+        folder = source.with_name("plain")
+        with self._making(folder) as scratch:
+            if scratch:
+                scratch.mkdir()
+                arguments = {"path": str(source), "name": model.name, "folder": str(scratch)}
+                sandbox.run("lower", arguments, report=report, what=model.name)
+        return folder
+
+    @contextlib.contextmanager
+    def _making(self, target: Path) -> Iterator[Path | None]:
+        """A place to make `target` in, which gets its name when the block ends well; None if it exists."""
+        if target.exists():
+            yield None
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if target.exists():
+                yield None
+                return
+            with _scratch(target.parent) as scratch:
+                yield scratch / target.name
+                (scratch / target.name).replace(target)
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A folder beside what will be renamed out of it; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=".making-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load(path: Path) -> list[NDArray[np.generic]]:
+    """The arrays of a reference file; none if there is no sound one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[f"arr_{index}"] for index in range(len(file.files))]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, EOFError):
+        path.unlink()
+        return []
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,254 @@
+"""Lowering ONNX to a plain graph, for frameworks that do not read ONNX. Runs in a model worker.
+
+A plain graph is a folder with ``graph.json`` and ``weights.npz``; docs/design.md describes it. Reading it takes
+`json` and ``numpy.load(allow_pickle=False)`` and nothing else, on Python 3.6 and numpy 1.16 as on today's.
+Everything that ONNX leaves open is settled here once, so that translators stay small: opset 13, every default
+written out, padding as numbers, constants among the weights, operators that do nothing at inference gone.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models.signature import tensor_specs
+from bakeoff.models.versions import at_opset
+
+SCHEMA = 1
+OPSET = 13
+DTYPES = {
+    TensorProto.FLOAT,
+    TensorProto.DOUBLE,
+    TensorProto.FLOAT16,
+    TensorProto.BOOL,
+    TensorProto.UINT8,
+    TensorProto.INT8,
+    TensorProto.INT32,
+    TensorProto.INT64,
+}
+"""What a weight may be: types that every numpy has."""
+
+WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
+DILATED = {"Conv", "ConvTranspose", "MaxPool"}
+
+Array = NDArray[np.generic]
+Shapes = Mapping[str, tuple[int | None, ...]]
+
+
+def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
+    """Write the plain graph of `model` into `folder`, which exists and is empty.
+
+    Raises `UnsupportedModelError` naming the operator for what a plain graph cannot carry: subgraphs, other domains
+    than ONNX's own, and operators whose meaning at opset 13 is not known.
+    """
+    model = at_opset(model, OPSET)
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
+    nodes = _lowered(graph, weights)
+    used = {name for node in nodes for name in node["inputs"]}
+    inputs, outputs = tensor_specs(model)
+    description = {
+        "schema": SCHEMA,
+        "name": name,
+        "inputs": [{"name": i.name, "dtype": i.dtype, "shape": i.shape} for i in inputs],
+        "outputs": [{"name": o.name, "dtype": o.dtype, "shape": o.shape} for o in outputs],
+        "nodes": nodes,
+    }
+    (folder / "graph.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    _save({name: value for name, value in weights.items() if name in used}, folder / "weights.npz")
+
+
+def _lowered(graph: GraphProto, weights: dict[str, Array]) -> list[dict[str, Any]]:
+    """The nodes in running order; constants met on the way are added to `weights`."""
+    shapes = _shapes(graph, weights)
+    aliases: dict[str, str] = {}
+    nodes: list[dict[str, Any]] = []
+    for node in graph.node:
+        inputs = [aliases.get(name, name) for name in node.input]
+        if node.op_type == "Constant":
+            weights[node.output[0]] = _constant(node)
+        elif node.op_type in {"Identity", "Dropout"}:
+            _must_do_nothing(node, inputs, graph, weights)
+            aliases[node.output[0]] = inputs[0]
+        else:
+            nodes.append(
+                {
+                    "op": node.op_type,
+                    "name": node.name or node.output[0],
+                    "inputs": inputs,
+                    "outputs": list(node.output),
+                    "attributes": _attributes(node, inputs, shapes),
+                }
+            )
+    _name_outputs(graph, nodes, aliases)
+    return nodes
+
+
+def _name_outputs(graph: GraphProto, nodes: list[dict[str, Any]], aliases: Mapping[str, str]) -> None:
+    """Where an operator that was removed gave a graph output its name, its source takes that name."""
+    renamed = {}
+    for output in graph.output:
+        source = aliases.get(output.name, output.name)
+        made_here = any(source in node["outputs"] for node in nodes)
+        if not made_here or source in renamed or (source != output.name and source in {o.name for o in graph.output}):
+            raise UnsupportedModelError(
+                f"output {output.name!r} is an input, a constant or another output, which a plain graph cannot carry"
+            )
+        if source != output.name:
+            renamed[source] = output.name
+    for node in nodes:
+        for side in ("inputs", "outputs"):
+            node[side] = [renamed.get(name, name) for name in node[side]]
+
+
+def _must_do_nothing(node: NodeProto, inputs: list[str], graph: GraphProto, weights: Mapping[str, Array]) -> None:
+    """Refuses a Dropout that trains or whose mask is used."""
+    if node.op_type == "Identity":
+        return
+    mask = node.output[1] if len(node.output) > 1 else ""
+    mask_is_used = mask and any(mask in other.input for other in graph.node)
+    mask_is_output = mask and any(mask == output.name for output in graph.output)
+    training = inputs[2] if len(inputs) > 2 else ""  # noqa: PLR2004
+    trains = training and (training not in weights or bool(weights[training]))
+    if mask_is_used or mask_is_output or trains:
+        raise _unsupported(node, "drops out at inference, or its mask is used")
+
+
+# Weights
+
+
+def _weight(tensor: TensorProto) -> Array:
+    if tensor.data_type not in DTYPES:
+        dtype = TensorProto.DataType.Name(tensor.data_type).lower()
+        raise UnsupportedModelError(f"weight {tensor.name!r} is {dtype}, which numpy does not have")
+    array: Array = numpy_helper.to_array(tensor)
+    return array
+
+
+def _constant(node: NodeProto) -> Array:
+    [attribute] = node.attribute
+    value = helper.get_attribute_value(attribute)
+    match attribute.name:
+        case "value":
+            return _weight(value)
+        case "value_float" | "value_floats":
+            return np.asarray(value, np.float32)
+        case "value_int" | "value_ints":
+            return np.asarray(value, np.int64)
+        case kind:
+            raise _unsupported(node, f"holds a {kind}")
+
+
+def _save(weights: Mapping[str, Array], path: Path) -> None:
+    """An .npz that is the same, byte for byte, whenever it is made; and whose keys may be any string."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in weights.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
+
+
+# Attributes
+
+
+def _attributes(node: NodeProto, inputs: list[str], shapes: Shapes) -> dict[str, Any]:
+    """What the node says, and every default that ONNX gives to what it does not say."""
+    schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
+    defaults = [a.default_value for a in schema.attributes.values() if a.default_value.type != AttributeProto.UNDEFINED]
+    values = {a.name: _plain_value(node, a) for a in [*defaults, *node.attribute]}
+    fill = _FILLED_IN.get(node.op_type)
+    if fill:
+        fill(node, inputs, shapes, values)
+    return values
+
+
+def _plain_value(node: NodeProto, attribute: AttributeProto) -> Any:
+    value = helper.get_attribute_value(attribute)
+    match attribute.type:
+        case AttributeProto.INT | AttributeProto.FLOAT:
+            return value
+        case AttributeProto.INTS | AttributeProto.FLOATS:
+            return list(value)
+        case AttributeProto.STRING:
+            return value.decode()
+        case AttributeProto.STRINGS:
+            return [item.decode() for item in value]
+        case kind:
+            what = AttributeProto.AttributeType.Name(kind).lower()
+            raise _unsupported(node, f"has a {what} attribute ({attribute.name})")
+
+
+def _fill_window(node: NodeProto, inputs: list[str], shapes: Shapes, values: dict[str, Any]) -> None:
+    """Kernel, strides, pads and dilations in numbers."""
+    if "kernel_shape" not in values:
+        kernel = shapes.get(inputs[1], ())[2:]
+        if not kernel or None in kernel:
+            raise _unsupported(node, "has a kernel of unknown size")
+        values["kernel_shape"] = list(kernel)
+    rank = len(values["kernel_shape"])
+    values.setdefault("strides", [1] * rank)
+    if node.op_type in DILATED:
+        values.setdefault("dilations", [1] * rank)
+    if node.op_type == "ConvTranspose":
+        values.setdefault("output_padding", [0] * rank)
+    auto_pad = values.pop("auto_pad", "NOTSET")
+    if auto_pad in {"SAME_UPPER", "SAME_LOWER"}:
+        values["pads"] = _same_pads(node, shapes.get(inputs[0], ())[2:], values, upper=auto_pad == "SAME_UPPER")
+    elif auto_pad == "VALID":
+        values["pads"] = [0] * 2 * rank
+    else:
+        values.setdefault("pads", [0] * 2 * rank)
+
+
+def _same_pads(node: NodeProto, size: tuple[int | None, ...], values: Mapping[str, Any], *, upper: bool) -> list[int]:
+    """Padding in numbers such that the output's size is the input's over the stride, rounded up."""
+    if not size or None in size or node.op_type == "ConvTranspose":
+        raise _unsupported(node, "pads automatically an input of unknown size")
+    before, after = [], []
+    dilations = values.get("dilations", [1] * len(size))
+    for length, kernel, stride, dilation in zip(
+        size, values["kernel_shape"], values["strides"], dilations, strict=True
+    ):
+        assert length is not None  # noqa: S101 - checked above; said for the type checker
+        reach = (kernel - 1) * dilation + 1
+        total = max(0, (-(-length // stride) - 1) * stride + reach - length)
+        less, more = total // 2, total - total // 2
+        before.append(less if upper else more)
+        after.append(more if upper else less)
+    return before + after
+
+
+def _fill_perm(node: NodeProto, inputs: list[str], shapes: Shapes, values: dict[str, Any]) -> None:
+    """Transpose without `perm` turns the axes round."""
+    if "perm" not in values:
+        if inputs[0] not in shapes:
+            raise _unsupported(node, "turns round an input of unknown rank")
+        values["perm"] = list(range(len(shapes[inputs[0]])))[::-1]
+
+
+_FILLED_IN: dict[str, Callable[[NodeProto, list[str], Shapes, dict[str, Any]], None]] = {
+    **dict.fromkeys(WINDOWED, _fill_window),
+    "Transpose": _fill_perm,
+}
+"""Defaults that ONNX gives in words, not in its schema."""
+
+
+def _shapes(graph: GraphProto, weights: Mapping[str, Array]) -> dict[str, tuple[int | None, ...]]:
+    """What is known of each tensor's shape."""
+    shapes: dict[str, tuple[int | None, ...]] = {name: value.shape for name, value in weights.items()}
+    for value in [*graph.input, *graph.value_info, *graph.output]:
+        if value.type.tensor_type.HasField("shape"):
+            dims = value.type.tensor_type.shape.dim
+            shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
+    return shapes
+
+
+def _unsupported(node: NodeProto, why: str) -> UnsupportedModelError:
+    where = f" {node.name!r}" if node.name else ""
+    return UnsupportedModelError(f"operator {node.op_type}{where} {why}, which a plain graph cannot carry")

@@ -1,0 +1,199 @@
+"""The float64 reference: what the network computes when rounding does not matter. Runs in a model worker.
+
+The model is turned into a float64 one and evaluated sample by sample with `onnx.reference`, operator by operator and
+nothing fused. What engines answer is judged against this.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from bakeoff.errors import ModelError, UnsupportedModelError
+
+Array = NDArray[Any]
+Report = Callable[[str], None]
+
+MODERN_OPSET = 13
+CASTS = {"Cast": "to", "EyeLike": "dtype"}
+"""Operators that choose a type, and the attribute in which."""
+RANDOM = ("Random", "Multinomial", "Bernoulli")
+"""How the names of operators begin that answer differently each time."""
+QUANTIZED = ("Quantize", "Dequantize", "DynamicQuantize", "QLinear")
+"""How the names of operators begin that compute on rounded values: float64 has no meaning there."""
+REAL_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
+
+
+class BatchNormalization(OpRun):  # type: ignore[misc]
+    """Batch norm at inference. Before opset 14 onnx.reference takes `momentum` for a sign of training and mixes in the
+    batch's own statistics.
+    """
+
+    op_domain = ""
+
+    def _run(self, x: Any, scale: Any, bias: Any, mean: Any, var: Any, **attributes: Any) -> tuple[Array]:
+        if attributes.get("training_mode"):
+            raise UnsupportedModelError("operator BatchNormalization trains: its answer depends on the batch")
+        column = (-1, *[1] * (x.ndim - 2))
+        scale, bias, mean, var = (v.reshape(column) for v in (scale, bias, mean, var))
+        return (scale * (x - mean) / np.sqrt(var + attributes["epsilon"]) + bias,)
+
+
+def extend(model: ModelProto, samples: Sequence[Path], count: int, path: Path, report: Report) -> None:
+    """Bring the reference file `path` up to `count` samples, keeping what it holds; each sample is saved at once.
+
+    `samples` holds one .npy file per model input, [at least `count`, ...]. The file is an .npz of one array per
+    output, as `load` gives them, [samples, ...], float64 where the model's are floats. Raises `UnsupportedModelError`
+    for operators that `onnx.reference` lacks or that mean nothing in float64.
+    """
+    have = load(path) if path.exists() else []
+    done = len(have[0]) if have else 0
+    if done >= count:
+        return
+    evaluate = Float64Model(model)
+    inputs = [np.load(file, mmap_mode="r", allow_pickle=False) for file in samples]
+    for number in range(done, count):
+        report(f"reference {number + 1} of {count}")
+        outputs = evaluate([np.ascontiguousarray(array[number : number + 1]) for array in inputs])
+        have = [np.concatenate(pair) for pair in zip(have, outputs, strict=True)] if have else outputs
+        _save(have, path)
+
+
+def load(path: Path) -> list[Array]:
+    """The arrays of a reference file, in the model's order of outputs."""
+    with np.load(path, allow_pickle=False) as file:
+        return [file[f"arr_{index}"] for index in range(len(file.files))]
+
+
+class Float64Model:
+    """A model that computes in float64."""
+
+    def __init__(self, model: ModelProto) -> None:
+        _refuse_what_means_nothing(model)
+        self.inputs = [value.name for value in _real_inputs(model.graph)]
+        self.floats = [value.type.tensor_type.elem_type in REAL_FLOATS for value in model.graph.output]
+        wide = in_float64(_at_modern_opset(model))
+        has_operator = {node.op_type for node in _nodes(wide.graph)}
+        ours = [BatchNormalization] if "BatchNormalization" in has_operator else []
+        try:
+            self.evaluator = ReferenceEvaluator(wide, new_ops=ours)
+        except Exception as error:  # whatever an operator's class raises where it cannot be made
+            raise UnsupportedModelError(f"no float64 reference: {_one_line(error)}") from error
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """The outputs for one sample, each with a batch axis of 1."""
+        wide = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in arrays]
+        try:
+            with np.errstate(all="ignore"):
+                outputs = self.evaluator.run(None, dict(zip(self.inputs, wide, strict=True)))
+        except (MemoryError, ModelError):
+            raise
+        except Exception as error:  # an operator's own code, with arrays it does not expect
+            raise UnsupportedModelError(f"no float64 reference: {_one_line(error)}") from error
+        for output, is_float in zip(outputs, self.floats, strict=True):
+            if is_float and output.dtype != np.float64:
+                raise UnsupportedModelError(f"no float64 reference: an operator gives {output.dtype} whatever comes in")
+            if not output.shape or output.shape[0] != 1:
+                raise UnsupportedModelError(
+                    f"an output has no batch axis in front: one sample gives {list(output.shape)}"
+                )
+        return list(outputs)
+
+
+def in_float64(model: ModelProto) -> ModelProto:
+    """A copy of `model` in which every float tensor, weight, constant and cast is float64."""
+    wide = ModelProto()
+    wide.CopyFrom(model)
+    del wide.functions[:]
+    for graph in _graphs(wide.graph):
+        for tensor in graph.initializer:
+            _widen_tensor(tensor)
+        del graph.value_info[:]
+        for value in [*graph.input, *graph.output]:
+            if value.type.tensor_type.elem_type in REAL_FLOATS:
+                value.type.tensor_type.elem_type = TensorProto.DOUBLE
+        for node in graph.node:
+            _widen_node(node)
+    return wide
+
+
+def _widen_node(node: NodeProto) -> None:
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.TENSOR:
+            _widen_tensor(attribute.t)
+        elif CASTS.get(node.op_type) == attribute.name and attribute.i in REAL_FLOATS:
+            attribute.i = TensorProto.DOUBLE
+        elif node.op_type == "Constant" and attribute.name in {"value_float", "value_floats"}:
+            values = np.asarray(helper.get_attribute_value(attribute), np.float64)
+            node.attribute[0].CopyFrom(helper.make_attribute("value", numpy_helper.from_array(values)))
+    makes_zeros = node.op_type == "ConstantOfShape" and not node.attribute
+    if makes_zeros:
+        node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.zeros(1))))
+
+
+def _widen_tensor(tensor: TensorProto) -> None:
+    if tensor.data_type in REAL_FLOATS:
+        values = numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def _at_modern_opset(model: ModelProto) -> ModelProto:
+    """`model` at an opset whose operators onnx.reference has: it gives Softmax before opset 13 today's meaning."""
+    current = next((o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), MODERN_OPSET)
+    if current >= MODERN_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, MODERN_OPSET)
+    except Exception as error:  # the converter raises several kinds, not all of them public
+        raise UnsupportedModelError(f"no float64 reference at opset {current}: {_one_line(error)}") from error
+
+
+def _refuse_what_means_nothing(model: ModelProto) -> None:
+    if model.functions:
+        raise UnsupportedModelError(f"no float64 reference: the model defines functions ({model.functions[0].name})")
+    for node in _nodes(model.graph):
+        if node.domain not in {"", "ai.onnx"}:
+            raise UnsupportedModelError(f"no float64 reference: {node.domain}.{node.op_type} is not ONNX's own")
+        if node.op_type.startswith(QUANTIZED) or node.op_type.endswith("Integer"):
+            raise UnsupportedModelError(f"no float64 reference: operator {node.op_type} computes on quantized values")
+        if node.op_type.startswith(RANDOM):
+            raise UnsupportedModelError(f"no reference: operator {node.op_type} answers differently each time")
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """`graph` and every graph inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs:
+                yield from _graphs(inner)
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    for inner in _graphs(graph):
+        yield from inner.node
+
+
+def _real_inputs(graph: GraphProto) -> list[onnx.ValueInfoProto]:
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
+def _save(arrays: Sequence[Array], path: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "wb") as file:
+        np.savez(file, *arrays)
+    Path(name).replace(path)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"

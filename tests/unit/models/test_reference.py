@@ -1,0 +1,85 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models import reference
+from bakeoff.models.inputs import draw
+from bakeoff.models.reference import Float64Model
+
+Net = Callable[..., onnx.ModelProto]
+
+pytestmark = pytest.mark.unit
+
+RANDOM = np.random.RandomState(0)
+X = RANDOM.random_sample((1, 4, 8, 8)).astype(np.float32)
+
+
+def test_batch_norm_uses_the_stored_statistics_at_every_opset(net: Net) -> None:
+    weights = {name: RANDOM.random_sample(4).astype(np.float32) + 0.5 for name in "sbmv"}
+    scale, bias, mean, variance = (weights[name].astype(np.float64)[:, None, None] for name in "sbmv")
+    expected = scale * (X.astype(np.float64) - mean) / np.sqrt(variance + float(np.float32(1e-5))) + bias
+    for opset in (9, 13, 17):
+        model = net([helper.make_node("BatchNormalization", ["x", *"sbmv"], ["y"])], weights, opset)
+        [y] = Float64Model(model)([X])
+        assert np.abs(y - expected).max() < 1e-13
+
+
+def test_softmax_before_opset_13_flattens_first(net: Net) -> None:
+    model = net([helper.make_node("Softmax", ["x"], ["y"], axis=1)], opset=11)
+    [y] = Float64Model(model)([X])
+    assert y.sum() == pytest.approx(1)
+
+
+def test_everything_is_computed_in_float64(net: Net) -> None:
+    third = helper.make_node("Constant", [], ["third"], value=numpy_helper.from_array(np.array([1 / 3], np.float32)))
+    nodes = [
+        third,
+        helper.make_node("Mul", ["x", "third"], ["a"]),
+        helper.make_node("Cast", ["a"], ["b"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Add", ["b", "w"], ["y"]),
+    ]
+    [y] = Float64Model(net(nodes, {"w": np.array([1e-12], np.float32)}))([X])
+    assert y.dtype == np.float64
+    assert np.array_equal(y, X.astype(np.float64) * float(np.float32(1 / 3)) + float(np.float32(1e-12)))
+
+
+def test_a_tiny_resnet_agrees_with_float32_to_rounding(tiny: onnx.ModelProto) -> None:
+    image = draw("float32", (3, 32, 32), seed=0, count=1)
+    [exact] = Float64Model(tiny)([image])
+    new_ops = [reference.BatchNormalization]
+    [rounded] = onnx.reference.ReferenceEvaluator(tiny, new_ops=new_ops).run(None, {"input": image})
+    error = np.abs(rounded - exact).max() / np.abs(exact).max()
+    assert 0 < error < 1e-5
+
+
+def test_a_reference_grows_sample_by_sample_and_keeps_what_it_has(tiny: onnx.ModelProto, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", draw("float32", (3, 32, 32), seed=0, count=3))
+    said: list[str] = []
+    target = tmp_path / "reference.npz"
+    reference.extend(tiny, [tmp_path / "x.npy"], 2, target, said.append)
+    [two] = reference.load(target)
+    reference.extend(tiny, [tmp_path / "x.npy"], 3, target, said.append)
+    [three] = reference.load(target)
+    assert said == ["reference 1 of 2", "reference 2 of 2", "reference 3 of 3"]
+    assert three.shape == (3, 10)
+    assert np.array_equal(three[:2], two)
+
+
+@pytest.mark.parametrize(
+    ("node", "why"),
+    [
+        (helper.make_node("QuantizeLinear", ["x", "s"], ["y"]), "QuantizeLinear computes on quantized values"),
+        (helper.make_node("RandomNormalLike", ["x"], ["y"]), "RandomNormalLike answers differently each time"),
+        (helper.make_node("FusedConv", ["x", "s"], ["y"], domain="com.microsoft"), "com.microsoft.FusedConv"),
+        (helper.make_node("NoSuchOperator", ["x"], ["y"]), "NoSuchOperator"),
+    ],
+)
+def test_an_operator_without_a_reference_is_named(net: Net, node: onnx.NodeProto, why: str) -> None:
+    model = net([node], {"s": np.float32(1)})
+    with pytest.raises(UnsupportedModelError, match=why):
+        Float64Model(model)([X])

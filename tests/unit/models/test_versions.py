@@ -1,0 +1,69 @@
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models.inputs import draw
+from bakeoff.models.reference import Float64Model
+from bakeoff.models.versions import at_ir_version, at_opset
+
+Net = Callable[..., onnx.ModelProto]
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_zoo_has_a_form_for_the_readers_of_2019_that_computes_the_same(tiny: onnx.ModelProto) -> None:
+    old = at_ir_version(at_opset(tiny, 9), 3)
+    onnx.checker.check_model(old, full_check=True)
+    assert (old.ir_version, old.opset_import[0].version) == (3, 9)
+    image = draw("float32", (3, 32, 32), seed=0, count=1)
+    [before], [after] = Float64Model(tiny)([image]), Float64Model(old)([image])
+    assert np.abs(before - after).max() < 1e-12
+
+
+def test_initializers_are_inputs_for_ir_version_3_alone(tiny: onnx.ModelProto) -> None:
+    initializers = {tensor.name for tensor in tiny.graph.initializer}
+    old = at_ir_version(tiny, 3)
+    assert {value.name for value in old.graph.input} == {"input", *initializers}
+    assert old.graph.input[0].name == "input"
+    assert [value.name for value in at_ir_version(old, 4).graph.input] == ["input"]
+
+
+@pytest.mark.parametrize(
+    ("opset", "target", "node"),
+    [
+        (17, 13, helper.make_node("BatchNormalization", ["x", *"cccc"], ["y"], training_mode=0)),
+        (18, 9, helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1], dilations=[1, 1], ceil_mode=0)),
+        (13, 9, helper.make_node("Softmax", ["x"], ["y"], axis=3)),
+        (9, 13, helper.make_node("Softmax", ["x"], ["y"], axis=1)),
+        (9, 13, helper.make_node("Clip", ["x"], ["y"], min=0.0, max=6.0)),
+    ],
+)
+def test_an_operator_with_the_same_meaning_there_goes_along(
+    net: Net, opset: int, target: int, node: onnx.NodeProto
+) -> None:
+    model = net([node], {"c": np.ones(4, np.float32)}, opset)
+    changed = at_opset(model, target)
+    assert changed.opset_import[0].version == target
+    x = draw("float32", (4, 8, 8), seed=0, count=1)
+    assert np.allclose(Float64Model(model)([x])[0], Float64Model(changed)([x])[0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("opset", "target", "node", "name"),
+    [
+        (13, 9, helper.make_node("Softmax", ["x"], ["y"], axis=1), "Softmax"),
+        (20, 9, helper.make_node("Gelu", ["x"], ["y"]), "Gelu"),
+        (17, 13, helper.make_node("HardSwish", ["x"], ["y"]), "HardSwish"),
+        (13, 9, helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1], dilations=[2, 2]), "MaxPool"),
+        (13, 9, helper.make_node("Inverse", ["x"], ["y"], domain="com.microsoft"), "com.microsoft"),
+    ],
+)
+def test_an_operator_that_means_something_else_there_is_refused_by_name(
+    net: Net, opset: int, target: int, node: onnx.NodeProto, name: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=name):
+        at_opset(net([node], opset=opset), target)
