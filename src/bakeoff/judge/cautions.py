@@ -25,7 +25,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
         _threads(row.case.threads, row.effective),
         _cores(row.case.threads, row.cores_used),
         _versions(good),
-        _cold(row, measured),
+        _memory(row, measured),
     )
     return tuple(line for line in found if line)
 
@@ -70,7 +70,6 @@ def _versions(good: Sequence[Trial]) -> str:
     return f"versions: trials of {', '.join(versions)}" if len(versions) > 1 else ""
 
 
-def _cold(row: Summary, measured: Sequence[Measurement]) -> str:
-    if not any(measurement.cold for measurement in measured):
-        return "cold start: not measured, no trial ran first in its process"
-    return "memory: its peak is unknown on this platform" if row.peak_rss_mb is None else ""
+def _memory(row: Summary, measured: Sequence[Measurement]) -> str:
+    ran_first = any(measurement.cold for measurement in measured)
+    return "memory: its peak is unknown on this platform" if ran_first and row.peak_rss_mb is None else ""

@@ -1,0 +1,64 @@
+"""OpenVINO 2021.4, the release that took nGraph in: the Inference Engine API.
+
+Threads: ``CPU_THREADS_NUM``, in one stream (``CPU_THROUGHPUT_STREAMS`` 1); OpenVINO binds them to cores by itself.
+``ENFORCE_BF16`` NO keeps fp32 on processors with bf16 instructions. What took effect is read back from the network.
+"""
+
+from openvino.inference_engine import IECore, get_version
+
+CPU = "CPU"
+
+
+class Engine:
+    """One infer request of one network, compiled for the shapes of one batch size."""
+
+    def __init__(self):
+        self.core = IECore()
+
+    def describe(self):
+        return {
+            "version": get_version().split("-")[0],
+            "build": get_version(),
+            "device": self.core.get_metric(CPU, "FULL_DEVICE_NAME"),
+            "capabilities": self.core.get_metric(CPU, "OPTIMIZATION_CAPABILITIES"),
+        }
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine runs OpenVINO in fp32 only")
+        network = self.core.read_network(model["path"])
+        network.reshape({tensor["name"]: tuple(tensor["shape"]) for tensor in model["inputs"]})
+        compiled = self.core.load_network(
+            network,
+            CPU,
+            {
+                "CPU_THREADS_NUM": str(settings["threads"]),
+                "CPU_THROUGHPUT_STREAMS": "1",
+                "ENFORCE_BF16": "NO",
+            },
+            num_requests=1,
+        )
+        self.compiled = compiled
+        self.request = compiled.requests[0]
+        self.input_names = [tensor["name"] for tensor in model["inputs"]]
+        self.output_names = [tensor["name"] for tensor in model["outputs"]]
+        return {
+            "threads": int(compiled.get_config("CPU_THREADS_NUM")),
+            "streams": int(compiled.get_config("CPU_THROUGHPUT_STREAMS")),
+            "enforce_bf16": compiled.get_config("ENFORCE_BF16"),
+            "cpu_pinning": compiled.get_config("CPU_BIND_THREAD"),
+        }
+
+    def prepare(self, input_sets):
+        self.feeds = [dict(zip(self.input_names, arrays)) for arrays in input_sets]
+
+    def run(self, k):
+        self.request.infer(self.feeds[k])
+
+    def outputs(self):
+        # Looked up after the inference: the plugin may have put other memory behind a name.
+        blobs = self.request.output_blobs
+        return [blobs[name].buffer.copy() for name in self.output_names]
+
+    def close(self):
+        self.request = self.compiled = self.feeds = None

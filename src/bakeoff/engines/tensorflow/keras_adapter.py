@@ -1,0 +1,86 @@
+"""Keras on any of its backends, called by `predict_on_batch`. Good for Keras 2.2.4 and 3."""
+
+import importlib
+import os
+
+import keras
+from translator import to_nchw, to_nhwc, translate
+
+
+class Engine:
+    def __init__(self):
+        self.backend = keras.backend.backend()
+
+    def describe(self):
+        framework = importlib.import_module(self.backend)
+        return {"version": keras.__version__, "backend": "{} {}".format(self.backend, framework.__version__)}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        keras.backend.clear_session()
+        threads = THREADS[self.backend](settings["threads"])
+        self.model = translate(model["path"], keras, settings["batch_size"])
+        effective = {"threads": threads, "backend": self.backend}
+        if hasattr(self.model, "jit_compile"):
+            effective["jit_compile"] = bool(self.model.jit_compile)
+        return effective
+
+    def prepare(self, input_sets):
+        sets = [[to_nhwc(array) for array in arrays] for arrays in input_sets]
+        self.sets = [arrays[0] if len(arrays) == 1 else arrays for arrays in sets]
+
+    def run(self, k):
+        self.result = self.model.predict_on_batch(self.sets[k])
+
+    def outputs(self):
+        results = self.result if isinstance(self.result, (list, tuple)) else [self.result]
+        return [to_nchw(result) for result in results]
+
+    def close(self):
+        self.model = self.sets = self.result = None
+
+
+# Each backend's knob for threads; returns the number that took effect.
+
+
+def tensorflow_threads(threads):
+    from threads import session, use_threads
+
+    if hasattr(keras.backend, "set_session"):
+        keras.backend.set_session(session(threads))
+        return threads
+    return use_threads(threads)
+
+
+def torch_threads(threads):
+    import torch
+
+    torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def jax_threads(threads):
+    """XLA's pool has as many threads as NPROC says, and JAX itself has no knob: engine.toml sets it."""
+    if os.environ.get("NPROC") != str(threads):
+        raise NotImplementedError("JAX takes its threads from NPROC, which is not {}".format(threads))
+    return threads
+
+
+def openvino_threads(threads):
+    """Keras compiles its OpenVINO models without a configuration, so one is put under it."""
+    import openvino
+
+    compile_model = openvino.Core().compile_model
+    openvino.compile_model = lambda model, device: compile_model(
+        model, device, {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    )
+    return threads
+
+
+THREADS = {
+    "tensorflow": tensorflow_threads,
+    "torch": torch_threads,
+    "jax": jax_threads,
+    "openvino": openvino_threads,
+}

@@ -1,0 +1,44 @@
+"""TensorFlow 2: the serving signature of a SavedModel, as it is or compiled by XLA."""
+
+import tensorflow as tf
+from exports import exported
+from threads import use_threads
+from translator import to_nchw, to_nhwc, translate
+
+
+class Engine:
+    def describe(self):
+        return {"version": tf.__version__, "git": tf.version.GIT_VERSION}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        threads = use_threads(settings["threads"])
+        self.xla = settings.get("xla", False)
+
+        def write(folder):
+            import keras  # only here: loading a SavedModel needs none of it
+
+            translate(model["path"], keras, None).export(folder, format="tf_saved_model", verbose=False)
+
+        # The signature does not keep its model alive, nor the variables with it.
+        self.saved_model = tf.saved_model.load(exported(model["path"], "SavedModel " + tf.__version__, write))
+        self.function = self.saved_model.signatures["serving_default"]
+        self.input_names = ["input_{}".format(i) for i in range(len(model["inputs"]))]
+        self.output_names = ["output_{}".format(i) for i in range(len(model["outputs"]))]
+        if self.xla:
+            self.function = tf.function(self.function, jit_compile=True)
+        return {"threads": threads, "jit_compile": self.xla}
+
+    def prepare(self, input_sets):
+        self.sets = [dict(zip(self.input_names, map(to_nhwc, arrays))) for arrays in input_sets]
+
+    def run(self, k):
+        results = self.function(**{name: tf.constant(array) for name, array in self.sets[k].items()})
+        self.result = [results[name].numpy() for name in self.output_names]
+
+    def outputs(self):
+        return [to_nchw(result) for result in self.result]
+
+    def close(self):
+        self.saved_model = self.function = self.sets = self.result = None

@@ -1,0 +1,351 @@
+"""Builds a Keras model from a plain graph. Good for Keras 2.2.4, `tf.keras` of TensorFlow 1 and today's Keras 3.
+
+A plain graph is NCHW, Keras' layers on a CPU are NHWC. Every tensor of four axes here is NHWC; wherever a graph's
+meaning hangs on the order of its axes (flattening, axis numbers, constants), it is put right.
+"""
+
+import json
+import os
+
+import numpy as np
+
+NHWC = {0: 0, 1: 3, 2: 1, 3: 2}
+"""Where each NCHW axis stands in NHWC."""
+IMAGE_AXES = 4
+NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
+
+
+def read(folder):
+    """The description and the weights of the plain graph in `folder`: a dict, and a dict of arrays."""
+    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as f:
+        graph = json.load(f)
+    with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
+        return graph, {name: archive[name] for name in archive.files}
+
+
+def translate(folder, keras, batch_size):
+    """The plain graph in `folder` as a `keras.Model` with NHWC inputs and outputs, its weights set.
+
+    `keras` is the module to build with; `batch_size` None leaves the batch open. Raises NotImplementedError naming
+    every operator that has no translation.
+    """
+    graph, weights = read(folder)
+    lacking = sorted({node["op"] for node in graph["nodes"]} - set(LAYERS))
+    if lacking:
+        raise NotImplementedError("no Keras translation for: " + ", ".join(lacking))
+    return Builder(graph, weights, keras).build(batch_size)
+
+
+def to_nhwc(array):
+    """An NCHW array in NHWC, contiguous; arrays of other ranks as they are."""
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == IMAGE_AXES else array
+
+
+def to_nchw(array):
+    """An NHWC array in NCHW; arrays of other ranks as they are."""
+    return array.transpose(0, 3, 1, 2) if array.ndim == IMAGE_AXES else array
+
+
+class Builder:
+    """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors."""
+
+    def __init__(self, graph, weights, keras):
+        self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
+        self.values, self.to_fill = {}, []
+        self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
+
+    def build(self, batch_size):
+        inputs = []
+        for number, i in enumerate(self.graph["inputs"]):
+            shape = [batch_size] + [i["shape"][axis] for axis in nhwc_order(len(i["shape"]))[1:]]
+            name = "input_{}".format(number)
+            inputs.append(self.layers.Input(batch_shape=shape, dtype=i["dtype"], name=name))
+            self.values[i["name"]] = inputs[-1]
+        for node in self.graph["nodes"]:
+            try:
+                self.values[node["outputs"][0]] = LAYERS[node["op"]](self, node, node["attributes"])
+            except NotImplementedError as error:
+                raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error))
+        model = self.keras.models.Model(inputs, [self.values[o["name"]] for o in self.graph["outputs"]])
+        self.fill()
+        return model
+
+    def fill(self):
+        """Sets all weights at once: one by one it takes TensorFlow 1 a session call each."""
+        pairs = [pair for layer, arrays in self.to_fill for pair in zip(layer.weights, arrays)]
+        if hasattr(self.keras.backend, "batch_set_value"):
+            self.keras.backend.batch_set_value(pairs)
+        else:
+            for variable, array in pairs:
+                variable.assign(array)
+
+    def filled(self, layer, x, arrays):
+        """What `layer` makes of `x`; `arrays` are its weights, in its own order."""
+        y = layer(x)
+        self.to_fill.append((layer, arrays))
+        return y
+
+    def inputs(self, node):
+        return [self.values[name] for name in node["inputs"] if name and name not in self.weights]
+
+    def input(self, node):
+        """The node's first operand, which may not be a constant."""
+        if node["inputs"][0] not in self.values:
+            raise NotImplementedError("of a constant")
+        return self.values[node["inputs"][0]]
+
+    def constant(self, node, index):
+        """The constant that is input `index`, None where there is no such input."""
+        name = node["inputs"][index] if index < len(node["inputs"]) else ""
+        if name and name not in self.weights:
+            raise NotImplementedError("with a computed input {}".format(index))
+        return self.weights[name] if name else None
+
+    def padded(self, node, x, value=0.0):
+        """What to pool or convolve, and Keras' word for how to pad it, such that it is as the graph says."""
+        attributes = node["attributes"]
+        pads, height_and_width = attributes["pads"], shape_of(x)[1:3]
+        dilations = attributes.get("dilations", [1, 1])
+        if len(pads) != 2 * len(height_and_width) or len(shape_of(x)) != IMAGE_AXES:
+            raise NotImplementedError("over {} axes".format(len(pads) // 2))
+        if not any(pads):
+            return x, "valid"
+        reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
+        if pads == same_pads(height_and_width, reach, attributes["strides"]):
+            return x, "same"
+        top, left, bottom, right = pads
+        if value == 0.0 or self.maker.get(node["inputs"][0]) in NEVER_NEGATIVE:
+            return self.layers.ZeroPadding2D(((top, bottom), (left, right)))(x), "valid"
+        return self.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), value), "valid"
+
+    def pad(self, x, pads, value):
+        """`x` with `value` around it, for which Keras has no layer."""
+        if hasattr(self.keras, "ops"):
+            return self.keras.ops.pad(x, pads, constant_values=value)
+        import tensorflow as tf
+
+        return self.layers.Lambda(lambda t: tf.pad(t, pads, constant_values=value))(x)
+
+
+def nhwc_order(rank):
+    return (0, 2, 3, 1) if rank == IMAGE_AXES else tuple(range(rank))
+
+
+def shape_of(x):
+    shape = x.shape
+    return tuple(shape.as_list() if hasattr(shape, "as_list") else shape)
+
+
+def axis_in_nhwc(axis, rank):
+    """An NCHW axis number, perhaps negative, for a tensor that is NHWC if it has four axes."""
+    axis %= rank
+    return NHWC[axis] if rank == IMAGE_AXES else axis
+
+
+def same_pads(size, reach, strides):
+    """ONNX's `pads` for what Keras calls padding "same"."""
+    total = [max(0, (-(-n // s) - 1) * s + r - n) for n, r, s in zip(size, reach, strides)]
+    return [t // 2 for t in total] + [t - t // 2 for t in total]
+
+
+# Layers with weights
+
+
+def conv(build, node, attributes):
+    weight, bias, group = build.constant(node, 1), build.constant(node, 2), attributes["group"]
+    x, padding = build.padded(node, build.input(node))
+    common = {
+        "kernel_size": attributes["kernel_shape"],
+        "strides": attributes["strides"],
+        "padding": padding,
+        "dilation_rate": attributes["dilations"],
+        "use_bias": bias is not None,
+    }
+    zeros = {"bias_initializer": "zeros"}
+    channels_in, biases = weight.shape[1] * group, [] if bias is None else [bias]
+    if group == channels_in and group > 1:
+        multiplier = weight.shape[0] // group
+        layer = build.layers.DepthwiseConv2D(
+            depth_multiplier=multiplier, depthwise_initializer="zeros", **dict(common, **zeros)
+        )
+        kernel = weight.reshape(group, multiplier, *weight.shape[2:]).transpose(2, 3, 0, 1)
+    else:
+        if group > 1:
+            common["groups"] = group
+        try:
+            layer = build.layers.Conv2D(weight.shape[0], kernel_initializer="zeros", **dict(common, **zeros))
+        except TypeError:
+            raise NotImplementedError("in groups, with this release of Keras")
+        kernel = weight.transpose(2, 3, 1, 0)
+    return build.filled(layer, x, [kernel] + biases)
+
+
+def batch_normalization(build, node, attributes):
+    if attributes.get("training_mode"):
+        raise NotImplementedError("in training mode")
+    layer = build.layers.BatchNormalization(axis=-1, epsilon=attributes["epsilon"])
+    return build.filled(layer, build.input(node), [build.constant(node, i) for i in range(1, 5)])
+
+
+def gemm(build, node, attributes):
+    weight, bias = build.constant(node, 1), build.constant(node, 2)
+    if attributes["transA"]:
+        raise NotImplementedError("with transA")
+    weight = weight.T if attributes["transB"] else weight
+    if bias is not None:
+        bias = np.broadcast_to(attributes["beta"] * bias, (1, weight.shape[1]))[0]
+    return dense(build, node, attributes["alpha"] * weight, bias)
+
+
+def matmul(build, node, _attributes):
+    weight = build.constant(node, 1)
+    if weight is None or weight.ndim != 2 or len(shape_of(build.input(node))) == IMAGE_AXES:  # noqa: PLR2004
+        raise NotImplementedError("other than with a constant of two axes")
+    return dense(build, node, weight, None)
+
+
+def dense(build, node, weight, bias):
+    layer = build.layers.Dense(weight.shape[1], use_bias=bias is not None, kernel_initializer="zeros")
+    return build.filled(layer, build.input(node), [weight] if bias is None else [weight, bias])
+
+
+# Pooling
+
+
+def max_pool(build, node, attributes):
+    if len(node["outputs"]) > 1 and node["outputs"][1]:
+        raise NotImplementedError("with indices")
+    if attributes["dilations"] != [1] * len(attributes["dilations"]):
+        raise NotImplementedError("with dilations")
+    return pool(build, node, attributes, build.layers.MaxPooling2D, float("-inf"))
+
+
+def average_pool(build, node, attributes):
+    x = build.input(node)
+    padding_counts = any(attributes["pads"]) and attributes["count_include_pad"]
+    if padding_counts:
+        top, left, bottom, right = attributes["pads"]
+        x = build.layers.ZeroPadding2D(((top, bottom), (left, right)))(x)
+    elif build.padded(node, x)[1] == "valid" and any(attributes["pads"]):
+        raise NotImplementedError("with padding left out of the average")
+    unpadded = dict(node, attributes=dict(attributes, pads=[0] * 4)) if padding_counts else node
+    return pool(build, unpadded, unpadded["attributes"], build.layers.AveragePooling2D, 0.0, x)
+
+
+def pool(build, node, attributes, layer, value, x=None):
+    if attributes["ceil_mode"]:
+        raise NotImplementedError("with ceil_mode")
+    x, padding = build.padded(node, build.input(node) if x is None else x, value)
+    return layer(attributes["kernel_shape"], strides=attributes["strides"], padding=padding)(x)
+
+
+def global_average_pool(build, node, _attributes):
+    """(N, C), where the graph has (N, C, 1, 1), if all that follows is a Flatten; else (N, 1, 1, C)."""
+    x = build.input(node)
+    y = build.layers.GlobalAveragePooling2D()(x)
+    readers = [other["op"] for other in build.graph["nodes"] if node["outputs"][0] in other["inputs"]]
+    is_output = node["outputs"][0] in [o["name"] for o in build.graph["outputs"]]
+    if set(readers) == {"Flatten"} and not is_output:
+        return y
+    return build.layers.Reshape((1, 1, shape_of(x)[-1]))(y)
+
+
+def reduce_mean(build, node, attributes):
+    x = build.input(node)
+    if len(shape_of(x)) != IMAGE_AXES or sorted(axis % IMAGE_AXES for axis in attributes["axes"]) != [2, 3]:
+        raise NotImplementedError("over other axes than an image's height and width")
+    if attributes["keepdims"]:
+        return global_average_pool(build, node, attributes)
+    return build.layers.GlobalAveragePooling2D()(x)
+
+
+# Activations and arithmetic
+
+
+def activation(name):
+    return lambda build, node, _: build.layers.Activation(name)(build.input(node))
+
+
+def clip(build, node, _attributes):
+    low, high = build.constant(node, 1), build.constant(node, 2)
+    if low is None or float(low) != 0.0:
+        raise NotImplementedError("from another bound than 0")
+    return build.layers.ReLU(max_value=None if high is None else float(high))(build.input(node))
+
+
+def softmax(build, node, attributes):
+    x = build.input(node)
+    return build.layers.Softmax(axis=axis_in_nhwc(attributes["axis"], len(shape_of(x))))(x)
+
+
+def merge(layer_name):
+    def build_merge(build, node, _attributes):
+        inputs = build.inputs(node)
+        if len(inputs) != len(node["inputs"]):
+            raise NotImplementedError("with a constant")
+        if len({len(shape_of(x)) for x in inputs}) > 1:
+            raise NotImplementedError("of tensors of unlike rank")
+        return getattr(build.layers, layer_name)()(inputs)
+
+    return build_merge
+
+
+def concat(build, node, attributes):
+    inputs = build.inputs(node)
+    if len(inputs) != len(node["inputs"]):
+        raise NotImplementedError("with a constant")
+    axis = axis_in_nhwc(attributes["axis"], len(shape_of(inputs[0])))
+    return inputs[0] if len(inputs) == 1 else build.layers.Concatenate(axis=axis)(inputs)
+
+
+# Shapes
+
+
+def flatten(build, node, attributes):
+    if attributes["axis"] != 1:
+        raise NotImplementedError("from axis {}".format(attributes["axis"]))
+    return flat(build, build.input(node))
+
+
+def flat(build, x):
+    """(N, C*H*W) in the graph's own order: channels outermost."""
+    shape = shape_of(x)
+    if len(shape) == 2:  # noqa: PLR2004
+        return x
+    if len(shape) == IMAGE_AXES and shape[1:3] != (1, 1):
+        x = build.layers.Permute((3, 1, 2))(x)
+    return build.layers.Flatten()(x)
+
+
+def reshape(build, node, _attributes):
+    """To two axes only, the batch kept: a Flatten in other words."""
+    x, shape = build.input(node), build.constant(node, 1).tolist()
+    size = int(np.prod(shape_of(x)[1:]))
+    if len(shape) != 2 or shape[1] not in {-1, size}:  # noqa: PLR2004
+        raise NotImplementedError("to {}".format(shape))
+    return flat(build, x)
+
+
+LAYERS = {
+    "Add": merge("Add"),
+    "AveragePool": average_pool,
+    "BatchNormalization": batch_normalization,
+    "Clip": clip,
+    "Concat": concat,
+    "Conv": conv,
+    "Flatten": flatten,
+    "Gemm": gemm,
+    "GlobalAveragePool": global_average_pool,
+    "Identity": lambda build, node, _: build.input(node),
+    "LeakyRelu": lambda build, node, attributes: build.layers.LeakyReLU(attributes["alpha"])(build.input(node)),
+    "MatMul": matmul,
+    "MaxPool": max_pool,
+    "Mul": merge("Multiply"),
+    "ReduceMean": reduce_mean,
+    "Relu": activation("relu"),
+    "Reshape": reshape,
+    "Sigmoid": activation("sigmoid"),
+    "Softmax": softmax,
+    "Tanh": activation("tanh"),
+}
+"""ONNX operator -> function from the builder, a node and its attributes to a Keras tensor."""
