@@ -29,6 +29,8 @@ Matrix = NDArray[np.float64]
 
 FEWEST_ROUNDS = 2
 """in common, before two engines can be compared at all"""
+PROBABLE_ERROR = 0.6745
+"""in standard errors: half of all means lie this close to the truth"""
 MOST_ROUNDS = 10_000
 """beyond which nobody is told to wait for a decision"""
 
@@ -65,8 +67,8 @@ class Comparison:
     def candidates(self) -> frozenset[int]:
         """Who may be the best: those of the field that are certainly slower than nobody."""
         field = list(self.field)
-        beaten = (self._high[np.ix_(field, field)] < 0).any(axis=1)
-        return frozenset(i for i, lost in zip(field, beaten, strict=True) if not lost) | {self.leader}
+        unbeaten = (i for i in field if (self._high[i, field] >= 0).all())
+        return frozenset(unbeaten) | {self.leader}
 
     def behind(self, engine: int) -> tuple[float, float]:
         """Bounds of log(the fastest *other* engine / this one), for an engine of the field. Negative: it is ahead."""
@@ -90,13 +92,14 @@ class Comparison:
     def rounds_to_decide(self, engine: int, effect: float) -> int | None:
         """How many more rounds would tell whether the leader is beyond log ratio `effect` ahead of `engine`.
 
-        The estimate supposes that mean and deviation stay what they are. None if that is nobody's patience.
+        The estimate supposes that mean and deviation stay what they are; only where the mean lies at `effect` by
+        chance, the truth is taken to be a probable error away. None if that is nobody's patience.
         """
         rounds = int(self.rounds[self.leader, engine])
         if rounds < FEWEST_ROUNDS:
             return None
-        room = abs(float(self.mean[self.leader, engine]) - effect)
         sd = float(self.sd[self.leader, engine])
+        room = max(abs(float(self.mean[self.leader, engine]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
         number = looks_done(rounds)
         while (later := look_rounds(number)) <= MOST_ROUNDS:
             if self.critical(later, self._comparisons) * sd / math.sqrt(later) < room:

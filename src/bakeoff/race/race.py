@@ -60,12 +60,13 @@ class Race:
 
     def keep(self, trials: Sequence[Trial]) -> None:
         """Store `trials` now; if the store cannot take them, keep them and try again with the next."""
+        self.run = msgspec.structs.replace(self.run, elapsed_s=self.budget.spent_s)
         self.trials += trials
         self.unsaved += trials
         try:
             self.store.add_trials(self.run.name, self.unsaved)
             self.unsaved = []
-            self.store.update_run(self.run.name, state=self.run.state, elapsed_s=self.budget.spent_s)
+            self.store.update_run(self.run.name, state=self.run.state, elapsed_s=self.run.elapsed_s)
         except StoreError as error:
             self.observer.note(f"{error}; {len(self.unsaved)} trials are kept in memory and tried again")
         self.observer.heat_done(self.run, self.trials, self.budget.left_s)
@@ -85,20 +86,20 @@ class Outcome:
 
 def start(plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
     """Run `plan` from the beginning. Ctrl-C ends it early with what was measured."""
-    library = ModelLibrary(paths.cache_dir())
-    grid, budget = prepare_in_budget(plan, catalogue, library, observer)
-    run = RunRecord(
-        name=store.new_run_name(dt.datetime.now().astimezone().date()),
-        started_at=time.time(),
-        plan=plan,
-        machine=fingerprint(),
-        bakeoff_version=bakeoff.__version__,
-        models=tuple(grid.models.values()),
-        engines=grid.engine_infos(),
-    )
-    store.create_run(run)
-    race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
-    return finish(race, grid, library)
+    with hold.the_machine(f"a run in {output}", observer.note):
+        library = ModelLibrary(paths.cache_dir())
+        grid, budget = prepare_in_budget(plan, catalogue, library, observer)
+        run = RunRecord(
+            name=store.new_run_name(dt.datetime.now().astimezone().date()),
+            started_at=time.time(),
+            plan=plan,
+            machine=fingerprint(),
+            bakeoff_version=bakeoff.__version__,
+            models=tuple(grid.models.values()),
+            engines=grid.engine_infos(),
+        )
+        store.create_run(run)
+        return finish(Race(run=run, store=store, output=output, observer=observer, budget=budget), grid, library)
 
 
 def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
@@ -107,17 +108,18 @@ def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer
     Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was.
     """
     run = store.run(name)
-    library = ModelLibrary(paths.cache_dir())
-    grid, budget = prepare_in_budget(run.plan, catalogue, library, observer, run.elapsed_s)
-    for then in run.models:
-        if grid.models[then.name].digest != then.digest:
-            raise ModelError(
-                f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
-                "start a new run",
-            )
-    race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
-    race.trials = list(store.trials(run.name))
-    return finish(race, grid, library)
+    with hold.the_machine(f"run {run.name} in {output}", observer.note):
+        library = ModelLibrary(paths.cache_dir())
+        grid, budget = prepare_in_budget(run.plan, catalogue, library, observer, run.elapsed_s)
+        for then in run.models:
+            if grid.models[then.name].digest != then.digest:
+                raise ModelError(
+                    f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
+                    "start a new run",
+                )
+        race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
+        race.trials = list(store.trials(run.name))
+        return finish(race, grid, library)
 
 
 def prepare_in_budget(
@@ -125,7 +127,7 @@ def prepare_in_budget(
 ) -> tuple[prepare.Grid, Budget]:
     """Prepare everything, what can be wrong soonest first; the budget's clock starts once the environments stand."""
     models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
-    engines = [catalogue.engines[name] for name in plan.engines]
+    engines = catalogue.select(plan.engines)
     standing = prepare.install(engines, observer)
     budget = Budget(plan.budget_s, spent_s)
     return prepare.prepare(plan, models, engines, standing, library, observer), budget
@@ -136,14 +138,13 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
     state = "finished"
     race.observer.started(race.run, race.trials)
     try:
-        with hold.the_machine(f"run {race.run.name} in {race.output}", race.observer.note):
-            if not race.trials:
-                race.keep(grid.unready)
-            with scratch_folder() as scratch:
-                run_rounds(race, grid, library, scratch)
+        if not race.trials:
+            race.keep(grid.unready)
+        with scratch_folder() as scratch:
+            run_rounds(race, grid, library, scratch)
     except KeyboardInterrupt:
         state = "interrupted"
-    race.run = msgspec.structs.replace(race.run, state=state, elapsed_s=race.budget.spent_s)
+    race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
     summaries = summarise(race.run, race.trials)
     try:

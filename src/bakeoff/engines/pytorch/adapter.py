@@ -28,8 +28,8 @@ class Engine:
         self.mode = settings.get("mode", "eager")
         examples = tuple(torch.zeros(*i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
         with without_gradients():
-            self.network = MODES[self.mode](translate(model["path"]), examples)
-        return {"threads": torch.get_num_threads(), "mode": self.mode}
+            self.network, facts = MODES[self.mode](translate(model["path"]), examples)
+        return dict(facts, threads=torch.get_num_threads(), mode=self.mode)
 
     def prepare(self, input_sets):
         layout = channels_last if self.mode == "channels-last" else torch.Tensor.contiguous
@@ -47,15 +47,15 @@ class Engine:
         self.network = self.sets = self.result = None
 
 
-# The modes: from a network and examples of its inputs to what is called with inputs.
+# The modes: from a network and examples of its inputs to what is called with inputs, and what there is to tell.
 
 
 def eager(network, _examples):
-    return network
+    return network, {}
 
 
 def in_channels_last(network, _examples):
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last), {}
 
 
 def channels_last(tensor):
@@ -67,7 +67,7 @@ def torchscript(network, examples):
     script = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, examples)))
     for _ in range(2):  # the executor watches the first call and compiles in the second
         script(*examples)
-    return script
+    return script, {}
 
 
 def mkldnn(network, examples):
@@ -75,16 +75,34 @@ def mkldnn(network, examples):
     from torch.utils.mkldnn import to_mkldnn
 
     network = to_mkldnn(network)
+    dense = []
+    values = {name: tensor.to_mkldnn() for name, tensor in zip(network.inputs, examples)}
+    for i, (layer, (reads, written, _)) in enumerate(zip(network.layers, network.steps)):
+        try:
+            values[written] = layer(*[values[name] for name in reads])
+        except RuntimeError as error:
+            if any(True for _ in layer.parameters()):  # which are in MKL-DNN's layout now
+                raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written, str(error).splitlines()[0]))
+            network.layers[i] = Dense(layer)
+            values[written] = network.layers[i](*[values[name] for name in reads])
+            dense.append(written)
 
     def run(*tensors):
         results = network(*[tensor.to_mkldnn() for tensor in tensors])
         return tuple(r.to_dense() for r in results) if isinstance(results, tuple) else results.to_dense()
 
-    try:
-        run(*examples)
-    except RuntimeError as error:
-        raise NotImplementedError("no MKL-DNN tensors for this network: {}".format(str(error).splitlines()[0]))
-    return run
+    return run, {"dense_layers": dense}
+
+
+class Dense(torch.nn.Module):
+    """Runs a layer that has no MKL-DNN form on ordinary tensors."""
+
+    def __init__(self, layer):
+        super(Dense, self).__init__()
+        self.layer = layer
+
+    def forward(self, *tensors):
+        return self.layer(*[tensor.to_dense() for tensor in tensors]).to_mkldnn()
 
 
 def compiled(network, examples):
@@ -101,7 +119,7 @@ def compiled(network, examples):
     torch._dynamo.reset()  # noqa: SLF001 - else it gives up, in silence, after a few networks in one process
     run = torch.compile(network, dynamic=False)
     run(*examples)
-    return run
+    return run, {}
 
 
 MODES = {

@@ -23,7 +23,7 @@ class Engine:
         folder = exported(model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to))
         if "plugin" in settings:  # after the export: it would take over that graph as well
             plugin = importlib.import_module(settings["plugin"])
-            effective[settings["plugin"]] = plugin.__version__
+            effective[settings["plugin"]] = plugin.__version__.splitlines()[0]
         description = tf.GraphDef()
         with open(os.path.join(folder, GRAPH), "rb") as f:
             description.ParseFromString(f.read())

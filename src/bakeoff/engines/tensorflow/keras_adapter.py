@@ -6,6 +6,11 @@ import os
 import keras
 from translator import to_nchw, to_nhwc, translate
 
+KERAS_2 = not hasattr(keras, "ops")
+KEPT = {}
+"""Keras 2's model of this process: (path, threads) -> model. Its graphs gain nothing from a fixed batch size, and
+building one takes seconds, so one serves all."""
+
 
 class Engine:
     def __init__(self):
@@ -18,13 +23,23 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        if KERAS_2:
+            return self.load_in_keras_2(model["path"], settings["threads"])
         keras.backend.clear_session()
         threads = THREADS[self.backend](settings["threads"])
         self.model = translate(model["path"], keras, settings["batch_size"])
-        effective = {"threads": threads, "backend": self.backend}
-        if hasattr(self.model, "jit_compile"):
-            effective["jit_compile"] = bool(self.model.jit_compile)
-        return effective
+        return {"threads": threads, "backend": self.backend, "jit_compile": bool(self.model.jit_compile)}
+
+    def load_in_keras_2(self, path, threads):
+        from threads import session
+
+        if (path, threads) not in KEPT:
+            KEPT.clear()
+            keras.backend.clear_session()
+            keras.backend.set_session(session(threads))
+            KEPT[path, threads] = translate(path, keras, None)
+        self.model = KEPT[path, threads]
+        return {"threads": threads, "backend": self.backend}
 
     def prepare(self, input_sets):
         sets = [[to_nhwc(array) for array in arrays] for arrays in input_sets]
@@ -41,15 +56,12 @@ class Engine:
         self.model = self.sets = self.result = None
 
 
-# Each backend's knob for threads; returns the number that took effect.
+# Each backend's knob for threads in Keras 3; returns the number that took effect.
 
 
 def tensorflow_threads(threads):
-    from threads import session, use_threads
+    from threads import use_threads
 
-    if hasattr(keras.backend, "set_session"):
-        keras.backend.set_session(session(threads))
-        return threads
     return use_threads(threads)
 
 
