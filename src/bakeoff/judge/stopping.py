@@ -1,0 +1,114 @@
+"""Which cases deserve another round, and when a race has enough.
+
+Time goes where it changes the verdict (racing: Maron & Moore, "Hoeffding Races", 1994; Birattari et al., "A Racing
+Algorithm for Configuring Metaheuristics", 2002). Both functions judge with the verdict's own intervals at the fixed
+looks of `bakeoff.judge.looks`, so that dropping an engine costs no error beyond the verdict's 5%: between looks their
+answer does not change.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bakeoff.judge.best import Comparison, compare
+from bakeoff.judge.looks import last_look
+from bakeoff.judge.statistics import geometric_mean_interval
+from bakeoff.judge.verdict import Outcome, log_throughputs, precision, standings
+from bakeoff.records import Case, Plan, Status, Trial
+
+TARGET_CI = 0.02
+"""how far a contender's interval may reach to each side, relative"""
+TARGET_CI_REST = 0.05
+"""the same for engines that are certainly beaten"""
+
+
+def wanted(
+    plan: Plan,
+    trials: Iterable[Trial],
+    round_: int,
+    *,
+    target_ci: float = TARGET_CI,
+    target_ci_rest: float = TARGET_CI_REST,
+    league: Callable[[Case], str] = precision,
+) -> set[Case]:
+    """The cases of the plan that deserve round `round_` (from 1), given the trials of the rounds before it.
+
+    Up to the floor, all. After it, for each model, batch size and league by itself:
+
+    - whoever is undecided, and whoever may be the best: they decide the verdict between them;
+    - whoever's ratio to the leader is known less well than its target (half-width of the plain 95% interval, paired
+      by round: `target_ci` for contenders, `target_ci_rest` for the certainly beaten), and the leader to pair with;
+    - whoever has fewer than two rounds, as after a heat that time cut short.
+
+    An engine that is certainly beaten at every batch size, within its target, thereby leaves the model's heats. A
+    case with a failed or wrong trial gets no more rounds, as in the race. An engine alone in its table is held
+    against the target by its own throughput.
+    """
+    trials = list(trials)
+    failed = {trial.case for trial in trials if trial.status not in (Status.OK, Status.NOT_RUN)}
+    live = [case for case in plan.cases() if case not in failed]
+    look = last_look(round_ - 1)
+    if look is None:
+        return set(live)
+    by_table: dict[tuple[str, int, str], list[Case]] = {}
+    for case in live:
+        by_table.setdefault((case.model, case.batch_size, league(case)), []).append(case)
+    by_case: dict[Case, list[Trial]] = {case: [] for case in live}
+    for trial in trials:
+        if trial.round <= look and trial.case in by_case:
+            by_case[trial.case].append(trial)
+    found: set[Case] = set()
+    for cases in by_table.values():
+        table = log_throughputs(trial for case in cases for trial in by_case[case])
+        names = wanted_engines(table, [case.engine for case in cases], target_ci, target_ci_rest)
+        found |= {case for case in cases if case.engine in names}
+    return found
+
+
+def enough(
+    plan: Plan,
+    trials: Sequence[Trial],
+    *,
+    target_ci: float = TARGET_CI,
+    target_ci_rest: float = TARGET_CI_REST,
+    league: Callable[[Case], str] = precision,
+) -> bool:
+    """Whether every verdict is decided and every interval within its target, by the last look: no case wants more."""
+    next_round = max((trial.round for trial in trials), default=0) + 1
+    return not wanted(plan, trials, next_round, target_ci=target_ci, target_ci_rest=target_ci_rest, league=league)
+
+
+def wanted_engines(
+    table: Mapping[str, Mapping[int, float]],
+    engines: Sequence[str],
+    target_ci: float = TARGET_CI,
+    target_ci_rest: float = TARGET_CI_REST,
+) -> set[str]:
+    """Which of the live `engines` of one table deserve more, given log throughputs: engine -> round -> log(images/s).
+
+    `table` lacks engines that have no trial yet.
+    """
+    found = {engine for engine in engines if engine not in table}
+    if not table:
+        return found
+    if len(engines) == 1:
+        return found | {engine for engine in table if _own_half_width(table[engine]) > target_ci}
+    return found | _undecided(compare(table), target_ci, target_ci_rest)
+
+
+def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) -> set[str]:
+    leader, *others = standings(comparison)
+    found = set()
+    if any(standing.outcome is Outcome.UNDECIDED for standing in others):
+        found = {comparison.engines[i] for i in comparison.candidates}
+    for standing in others:
+        target = target_ci_rest if standing.outcome is Outcome.SLOWER else target_ci
+        half_width = comparison.precision(comparison.leader, comparison.engines.index(standing.engine))
+        if standing.outcome is Outcome.UNDECIDED or half_width > math.log1p(target):
+            found |= {standing.engine, leader.engine}
+    return found
+
+
+def _own_half_width(rounds: Mapping[int, float]) -> float:
+    """Relative half-width of an engine's own interval; infinite below two rounds."""
+    _, interval = geometric_mean_interval([math.exp(value) for value in rounds.values()])
+    return math.sqrt(interval[1] / interval[0]) - 1 if interval else math.inf

@@ -1,0 +1,79 @@
+"""A verdict in plain words."""
+
+from collections.abc import Sequence
+
+from bakeoff.records import Record
+
+FEW = 3
+"""so many losers are named one by one; more are given as a range"""
+
+
+class Share(Record, frozen=True):
+    """What a sentence says of one engine; the fields mean what they mean in `Standing`."""
+
+    engine: str
+    outcome: str
+    ratio: float | None
+    interval: tuple[float, float] | None
+    wait: str = ""
+
+
+def sentence(shares: Sequence[Share]) -> str:
+    """The verdict on `shares`, the leader first: who is fastest, who ties, what is open, how far the rest lie behind.
+
+    "openvino is 1.12x [1.08-1.16] faster than onnxruntime; keras is 2.10x [1.90-2.33] slower." where the lead is
+    certain, else "openvino leads; onnxruntime is equivalent to it; jax is undecided against it (about 9 more
+    minutes); the other 5 are 1.45x (mnn) to 4.10x (keras) slower." (with en dashes in the intervals).
+    """
+    leader, *others = shares
+    if not others:
+        return f"{leader.engine} is the only engine with a speed here."
+    slower = [share for share in others if share.outcome == "slower"]
+    equal = [share.engine for share in others if share.outcome == "equivalent"]
+    open_ = [share for share in others if share.outcome == "undecided"]
+    if slower and not equal and not open_:
+        second, *rest = slower
+        return _join(f"{leader.engine} is {_factor(second)} faster than {second.engine}", *_rest(rest))
+    head = f"{leader.engine} leads" if open_ else f"{leader.engine} is fastest"
+    return _join(head, *_equal(equal), *_open(open_), *_rest(slower))
+
+
+def _join(*clauses: str) -> str:
+    return "; ".join(clauses) + "."
+
+
+def _equal(engines: Sequence[str]) -> list[str]:
+    return [f"{_list(engines)} {'is' if len(engines) == 1 else 'are'} equivalent to it"] if engines else []
+
+
+def _open(shares: Sequence[Share]) -> list[str]:
+    """Those that wait for the same are named together."""
+    waits: dict[str, list[str]] = {}
+    for share in shares:
+        waits.setdefault(share.wait, []).append(share.engine)
+    return [
+        f"{_list(engines)} {'is' if len(engines) == 1 else 'are'} undecided against it ({wait})"
+        for wait, engines in waits.items()
+    ]
+
+
+def _rest(shares: Sequence[Share]) -> list[str]:
+    """How far the slower ones lie behind, nearest first."""
+    if not shares:
+        return []
+    if len(shares) <= FEW:
+        return [f"{_list([f'{share.engine} is {_factor(share)}' for share in shares])} slower"]
+    first, last = shares[0], shares[-1]
+    return [
+        f"the other {len(shares)} are {first.ratio:.2f}x ({first.engine}) to {last.ratio:.2f}x ({last.engine}) slower"
+    ]
+
+
+def _factor(share: Share) -> str:
+    interval = f" [{share.interval[0]:.2f}–{share.interval[1]:.2f}]" if share.interval else ""  # noqa: RUF001
+    return f"{share.ratio:.2f}x{interval}"
+
+
+def _list(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
