@@ -1,6 +1,7 @@
 """The time a race may take, over all its sittings."""
 
 import time
+from collections.abc import Callable
 
 
 class Budget:
@@ -22,9 +23,13 @@ class Budget:
         """Seconds left, never below zero."""
         return max(0.0, self.total_s - self.spent_s)
 
-    def is_spent(self) -> bool:
-        """Whether the time is up."""
-        return self.left_s <= 0
+    def share(self, heats: int) -> Callable[[], bool]:
+        """Whether the first of `heats` equal shares of what is left now is used up, asked at any later time.
+
+        So the first model's heat leaves time for the others, and a table that is short of time is short everywhere.
+        """
+        until = self.spent_s + self.left_s / heats
+        return lambda: self.spent_s >= until
 
     def learn(self, model: str, seconds: float) -> None:
         """A heat of `model` took so long; the next will be expected to take the same."""

@@ -173,7 +173,8 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
         name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
     }
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
-        for name in order_of_models(plan, round_):
+        order = order_of_models(plan, round_)
+        for position, name in enumerate(order):
             wanted = still_wanted(plan, race.trials, round_, name)
             if wanted and race.budget.holds_a_heat_of(name):
                 course = Course(
@@ -184,7 +185,7 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
                     tolerance=FP32_TOLERANCE,
                     logs=race.folder / "logs",
                     scratch=scratch,
-                    time_is_up=race.budget.is_spent,
+                    time_is_up=race.budget.share(len(order) - position),
                     say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
                 )
                 run_one_heat(race, course, grid.entries[name], wanted)

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,20 @@ def test_a_heat_is_only_begun_if_one_like_it_would_end_in_time() -> None:
 
 def test_a_spent_budget_holds_nothing() -> None:
     budget = Budget(1.0, spent_before_s=2.0)
-    assert budget.is_spent()
+    assert budget.share(1)()
     assert budget.left_s == 0
     assert not budget.holds_a_heat_of("resnet18")
+
+
+def test_a_first_heat_leaves_its_share_to_the_second() -> None:
+    budget = Budget(100.0)
+    is_up = budget.share(2)
+    assert not is_up()
+    later = Budget(0.2)
+    is_up = later.share(4)
+    time.sleep(0.06)
+    assert is_up()
+    assert later.left_s > 0
 
 
 def test_engines_that_fit_into_memory_share_one_heat() -> None:

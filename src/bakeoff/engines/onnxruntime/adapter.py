@@ -1,9 +1,9 @@
 """ONNX Runtime: the CPU provider, or another provider with the CPU's as its helper.
 
 Threads: ``intra_op_num_threads`` for the CPU provider, the provider option ``num_of_threads`` for oneDNN's and
-OpenVINO's, which have thread pools of their own. Operators run one after another (``ORT_SEQUENTIAL``,
-``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait, ONNX Runtime's default:
-fastest alone.
+OpenVINO's, which have thread pools of their own; OpenVINO's does not tell its size. Operators run one after another
+(``ORT_SEQUENTIAL``, ``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait,
+ONNX Runtime's default: fastest alone.
 
 Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are.
 """
@@ -43,7 +43,6 @@ class Engine:
             "graph_optimization": options.graph_optimization_level.name,
             "execution_mode": options.execution_mode.name,
             "providers": assigned,
-            "provider_options": self.session.get_provider_options(),
             "nodes": self.nodes_per_provider(),
         }
 

@@ -1,7 +1,9 @@
 """ONNX Runtime with its oneDNN provider (`DnnlExecutionProvider`), as Debian builds it.
 
 Threads: oneDNN's are OpenMP's, set by the provider option ``num_of_threads``; without that option this build takes
-every core, whatever ``OMP_NUM_THREADS`` says. ``intra_op_num_threads`` covers the few nodes left to the CPU provider.
+every core, whatever ``OMP_NUM_THREADS`` says. What took effect is asked of OpenMP's library. ``intra_op_num_threads``
+covers the few nodes left to the CPU provider. oneDNN compiles its subgraphs for the first batch size that it sees, and
+this release cannot run them at another: one session per batch size.
 
 Two things come only as text on file descriptor 2, so what is written there is read: which nodes the provider took
 (ONNX Runtime 1.21 says it in its verbose log alone), and thousands of complaints that operator schemas are registered
@@ -9,6 +11,7 @@ twice, since Debian's build shares the ONNX library; those are dropped.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import sys
@@ -44,6 +47,10 @@ with filtered_stderr([]):
 
 class Engine(adapter.Engine):
     """ONNX Runtime's session with the placement of its nodes read from its log."""
+
+    def load(self, model, settings):
+        effective = super().load(model, settings)
+        return dict(effective, threads=ctypes.CDLL("libgomp.so.1").omp_get_max_threads())
 
     def configure(self, options):
         options.log_severity_level = VERBOSE

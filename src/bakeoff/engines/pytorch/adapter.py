@@ -82,7 +82,8 @@ def mkldnn(network, examples):
             values[written] = layer(*[values[name] for name in reads])
         except RuntimeError as error:
             if any(True for _ in layer.parameters()):  # which are in MKL-DNN's layout now
-                raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written, str(error).splitlines()[0]))
+                reason = str(error).splitlines()[0]
+                raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written, reason)) from error
             network.layers[i] = Dense(layer)
             values[written] = network.layers[i](*[values[name] for name in reads])
             dense.append(written)

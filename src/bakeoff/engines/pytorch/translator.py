@@ -267,8 +267,8 @@ class Arithmetic(nn.Module):
 def arithmetic(function, in_place):
     def build(node, weights):
         constants = {i: weights[name] for i, name in enumerate(node["inputs"]) if name in weights}
-        if len(constants) > 1 or (not constants and len(set(node["inputs"])) == 1):
-            raise NotImplementedError("of one value twice or of constants alone")
+        if len(constants) > 1:
+            raise NotImplementedError("of constants alone")
         return Arithmetic(function, in_place, constants)
 
     return build

@@ -16,7 +16,8 @@ def exported(plain_graph, kind, write):
     checksums of its weights, and the translator.
     """
     digest = hashlib.sha256(kind.encode())
-    for path in (os.path.join(plain_graph, "graph.json"), os.path.join(HERE, "translator.py")):
+    ours = [os.path.join(HERE, name) for name in ("translator.py", "layout.py")]
+    for path in [os.path.join(plain_graph, "graph.json"), *ours]:
         with open(path, "rb") as f:
             digest.update(f.read())
     with zipfile.ZipFile(os.path.join(plain_graph, "weights.npz")) as archive:

@@ -5,8 +5,9 @@ import os
 
 import tensorflow as tf
 from exports import exported
+from layout import to_nchw, to_nhwc
 from threads import session
-from translator import to_nchw, to_nhwc, translate
+from translator import translate
 
 GRAPH = "frozen.pb"
 

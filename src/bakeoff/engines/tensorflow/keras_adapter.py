@@ -4,7 +4,8 @@ import importlib
 import os
 
 import keras
-from translator import to_nchw, to_nhwc, translate
+from layout import to_nchw, to_nhwc
+from translator import translate
 
 KERAS_2 = not hasattr(keras, "ops")
 KEPT = {}

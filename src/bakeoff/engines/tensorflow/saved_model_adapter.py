@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 from exports import exported
+from layout import to_nchw, to_nhwc
 from threads import use_threads
-from translator import to_nchw, to_nhwc, translate
+from translator import translate
 
 
 class Engine:

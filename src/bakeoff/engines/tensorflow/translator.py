@@ -5,13 +5,12 @@ meaning hangs on the order of its axes (flattening, axis numbers, constants), it
 """
 
 import json
+import operator
 import os
 
 import numpy as np
+from layout import IMAGE_AXES, axis_in_nhwc, ceiled, nhwc_order, same_pads, shape_of
 
-NHWC = {0: 0, 1: 3, 2: 1, 3: 2}
-"""Where each NCHW axis stands in NHWC."""
-IMAGE_AXES = 4
 NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
 
 
@@ -36,21 +35,12 @@ def translate(folder, keras, batch_size):
     return Builder(graph, weights, keras).build(batch_size)
 
 
-def to_nhwc(array):
-    """An NCHW array in NHWC, contiguous; arrays of other ranks as they are."""
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == IMAGE_AXES else array
-
-
-def to_nchw(array):
-    """An NHWC array in NCHW; arrays of other ranks as they are."""
-    return array.transpose(0, 3, 1, 2) if array.ndim == IMAGE_AXES else array
-
-
 class Builder:
     """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors."""
 
     def __init__(self, graph, weights, keras):
         self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
+        self.math = getattr(keras, "ops", keras.backend)
         self.values, self.to_fill = {}, []
         self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
 
@@ -65,7 +55,12 @@ class Builder:
             try:
                 self.values[node["outputs"][0]] = LAYERS[node["op"]](self, node, node["attributes"])
             except NotImplementedError as error:
-                raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error))
+                raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error)) from error
+            except (AttributeError, TypeError) as error:
+                if hasattr(self.keras, "ops"):
+                    raise
+                reason = "this old Keras has no {} of this kind: {}".format(node["op"], error)
+                raise NotImplementedError(reason) from error
         model = self.keras.models.Model(inputs, [self.values[o["name"]] for o in self.graph["outputs"]])
         self.fill()
         return model
@@ -104,14 +99,16 @@ class Builder:
     def padded(self, node, x, value=0.0):
         """What to pool or convolve, and Keras' word for how to pad it, such that it is as the graph says."""
         attributes = node["attributes"]
-        pads, height_and_width = attributes["pads"], shape_of(x)[1:3]
-        dilations = attributes.get("dilations", [1, 1])
-        if len(pads) != 2 * len(height_and_width) or len(shape_of(x)) != IMAGE_AXES:
+        pads, size, strides = attributes["pads"], shape_of(x)[1:3], attributes["strides"]
+        if len(pads) != 2 * len(size) or len(shape_of(x)) != IMAGE_AXES:
             raise NotImplementedError("over {} axes".format(len(pads) // 2))
+        dilations = attributes.get("dilations", [1, 1])
+        reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
+        if attributes.get("ceil_mode"):
+            pads = ceiled(pads, size, reach, strides)
         if not any(pads):
             return x, "valid"
-        reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
-        if pads == same_pads(height_and_width, reach, attributes["strides"]):
+        if pads == same_pads(size, reach, strides):
             return x, "same"
         top, left, bottom, right = pads
         if value == 0.0 or self.maker.get(node["inputs"][0]) in NEVER_NEGATIVE:
@@ -124,28 +121,11 @@ class Builder:
             return self.keras.ops.pad(x, pads, constant_values=value)
         import tensorflow as tf
 
-        return self.layers.Lambda(lambda t: tf.pad(t, pads, constant_values=value))(x)
+        return self.computed(lambda t: tf.pad(t, pads, constant_values=value), x)
 
-
-def nhwc_order(rank):
-    return (0, 2, 3, 1) if rank == IMAGE_AXES else tuple(range(rank))
-
-
-def shape_of(x):
-    shape = x.shape
-    return tuple(shape.as_list() if hasattr(shape, "as_list") else shape)
-
-
-def axis_in_nhwc(axis, rank):
-    """An NCHW axis number, perhaps negative, for a tensor that is NHWC if it has four axes."""
-    axis %= rank
-    return NHWC[axis] if rank == IMAGE_AXES else axis
-
-
-def same_pads(size, reach, strides):
-    """ONNX's `pads` for what Keras calls padding "same"."""
-    total = [max(0, (-(-n // s) - 1) * s + r - n) for n, r, s in zip(size, reach, strides)]
-    return [t // 2 for t in total] + [t - t // 2 for t in total]
+    def computed(self, function, x):
+        """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""
+        return function(x) if hasattr(self.keras, "ops") else self.layers.Lambda(function)(x)
 
 
 # Layers with weights
@@ -161,23 +141,17 @@ def conv(build, node, attributes):
         "dilation_rate": attributes["dilations"],
         "use_bias": bias is not None,
     }
-    zeros = {"bias_initializer": "zeros"}
     channels_in, biases = weight.shape[1] * group, [] if bias is None else [bias]
     if group == channels_in and group > 1:
         multiplier = weight.shape[0] // group
-        layer = build.layers.DepthwiseConv2D(
-            depth_multiplier=multiplier, depthwise_initializer="zeros", **dict(common, **zeros)
-        )
+        layer = build.layers.DepthwiseConv2D(depth_multiplier=multiplier, depthwise_initializer="zeros", **common)
         kernel = weight.reshape(group, multiplier, *weight.shape[2:]).transpose(2, 3, 0, 1)
     else:
         if group > 1:
             common["groups"] = group
-        try:
-            layer = build.layers.Conv2D(weight.shape[0], kernel_initializer="zeros", **dict(common, **zeros))
-        except TypeError:
-            raise NotImplementedError("in groups, with this release of Keras")
+        layer = build.layers.Conv2D(weight.shape[0], kernel_initializer="zeros", **common)
         kernel = weight.transpose(2, 3, 1, 0)
-    return build.filled(layer, x, [kernel] + biases)
+    return build.filled(layer, x, [kernel, *biases])
 
 
 def batch_normalization(build, node, attributes):
@@ -221,6 +195,8 @@ def max_pool(build, node, attributes):
 
 
 def average_pool(build, node, attributes):
+    if attributes["ceil_mode"]:
+        raise NotImplementedError("with ceil_mode")
     x = build.input(node)
     padding_counts = any(attributes["pads"]) and attributes["count_include_pad"]
     if padding_counts:
@@ -233,8 +209,6 @@ def average_pool(build, node, attributes):
 
 
 def pool(build, node, attributes, layer, value, x=None):
-    if attributes["ceil_mode"]:
-        raise NotImplementedError("with ceil_mode")
     x, padding = build.padded(node, build.input(node) if x is None else x, value)
     return layer(attributes["kernel_shape"], strides=attributes["strides"], padding=padding)(x)
 
@@ -268,9 +242,19 @@ def activation(name):
 
 def clip(build, node, _attributes):
     low, high = build.constant(node, 1), build.constant(node, 2)
-    if low is None or float(low) != 0.0:
-        raise NotImplementedError("from another bound than 0")
-    return build.layers.ReLU(max_value=None if high is None else float(high))(build.input(node))
+    if low is not None and float(low) == 0.0 and hasattr(build.layers, "ReLU"):
+        return build.layers.ReLU(max_value=None if high is None else float(high))(build.input(node))
+    bounds = float("-inf" if low is None else low), float("inf" if high is None else high)
+    return build.computed(lambda x: build.math.clip(x, *bounds), build.input(node))
+
+
+def hard_sigmoid(build, node, attributes):
+    alpha, beta = attributes["alpha"], attributes["beta"]
+    return build.computed(lambda x: build.math.clip(x * alpha + beta, 0.0, 1.0), build.input(node))
+
+
+def hard_swish(build, node, _attributes):
+    return build.computed(lambda x: x * build.math.clip(x / 6.0 + 0.5, 0.0, 1.0), build.input(node))
 
 
 def softmax(build, node, attributes):
@@ -278,16 +262,32 @@ def softmax(build, node, attributes):
     return build.layers.Softmax(axis=axis_in_nhwc(attributes["axis"], len(shape_of(x))))(x)
 
 
-def merge(layer_name):
-    def build_merge(build, node, _attributes):
-        inputs = build.inputs(node)
-        if len(inputs) != len(node["inputs"]):
-            raise NotImplementedError("with a constant")
-        if len({len(shape_of(x)) for x in inputs}) > 1:
-            raise NotImplementedError("of tensors of unlike rank")
-        return getattr(build.layers, layer_name)()(inputs)
+def arithmetic(layer_name, with_constant, from_constant):
+    """Of two tensors by the layer of that name; with a constant after or before a tensor by a function of both."""
 
-    return build_merge
+    def build_arithmetic(build, node, _attributes):
+        tensors = build.inputs(node)
+        if len(tensors) == 1:
+            constant_first = node["inputs"][0] in build.weights
+            function = from_constant if constant_first else with_constant
+            if function:
+                constant = constant_for(tensors[0], build.weights[node["inputs"][0 if constant_first else 1]])
+                return build.computed(lambda x: function(x, constant), tensors[0])
+        if len(tensors) != len(node["inputs"]) or not layer_name:
+            raise NotImplementedError("of such operands")
+        if len({len(shape_of(x)) for x in tensors}) > 1:
+            raise NotImplementedError("of tensors of unlike rank")
+        return getattr(build.layers, layer_name)()(tensors)
+
+    return build_arithmetic
+
+
+def constant_for(x, constant):
+    """`constant` with as many axes as `x`, in their order."""
+    rank = len(shape_of(x))
+    if constant.ndim > rank:
+        raise NotImplementedError("with a constant of more axes than the tensor")
+    return constant.reshape((1,) * (rank - constant.ndim) + constant.shape).transpose(nhwc_order(rank))
 
 
 def concat(build, node, attributes):
@@ -327,25 +327,29 @@ def reshape(build, node, _attributes):
 
 
 LAYERS = {
-    "Add": merge("Add"),
+    "Add": arithmetic("Add", operator.add, operator.add),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
+    "Div": arithmetic(None, operator.truediv, None),
     "Flatten": flatten,
     "Gemm": gemm,
     "GlobalAveragePool": global_average_pool,
+    "HardSigmoid": hard_sigmoid,
+    "HardSwish": hard_swish,
     "Identity": lambda build, node, _: build.input(node),
     "LeakyRelu": lambda build, node, attributes: build.layers.LeakyReLU(attributes["alpha"])(build.input(node)),
     "MatMul": matmul,
     "MaxPool": max_pool,
-    "Mul": merge("Multiply"),
+    "Mul": arithmetic("Multiply", operator.mul, operator.mul),
     "ReduceMean": reduce_mean,
     "Relu": activation("relu"),
     "Reshape": reshape,
     "Sigmoid": activation("sigmoid"),
     "Softmax": softmax,
+    "Sub": arithmetic("Subtract", operator.sub, lambda x, constant: x * -1.0 + constant),
     "Tanh": activation("tanh"),
 }
 """ONNX operator -> function from the builder, a node and its attributes to a Keras tensor."""
