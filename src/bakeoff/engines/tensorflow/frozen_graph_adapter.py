@@ -21,7 +21,7 @@ class Engine:
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         effective = {"threads": settings["threads"]}
-        folder = exported(model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to))
+        folder = exported(model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to, settings["threads"]))
         if "plugin" in settings:  # after the export: it would take over that graph as well
             plugin = importlib.import_module(settings["plugin"])
             effective[settings["plugin"]] = plugin.__version__.splitlines()[0]
@@ -50,10 +50,11 @@ class Engine:
         self.session = self.sets = self.result = None
 
 
-def freeze(model, folder):
+def freeze(model, folder, threads):
     """Writes the network with its weights as constants, its batch size left open."""
     keras = tf.keras
     keras.backend.clear_session()
+    keras.backend.set_session(session(threads))  # a process' first session sizes the pool of all that follow
     keras.backend.set_learning_phase(0)
     built = translate(model["path"], keras, None)
     names = ["output_{}".format(i) for i in range(len(built.outputs))]
