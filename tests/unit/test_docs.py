@@ -31,7 +31,8 @@ def test_every_command_has_examples_in_its_help(name: str) -> None:
     assert command is not None
     subcommands = list(command.commands.values()) if isinstance(command, click.Group) else []
     for each in [command, *subcommands]:
-        assert re.search(rf"Examples?:\n(.*\n)*?.*bakeoff {name}", CliRunner().invoke(each, ["--help"]).output), each.name
+        text = CliRunner().invoke(each, ["--help"]).output
+        assert re.search(rf"Examples?:\n(.*\n)*?.*bakeoff {name}", text), each.name
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
@@ -51,9 +52,7 @@ def test_every_link_to_a_file_leads_somewhere(readme: str) -> None:
 
 
 def test_both_readmes_show_the_same_commands_and_the_same_table() -> None:
-    english, chinese = (
-        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
-    )
+    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
     assert [without_comment(line) for line in code_in(english)] == [without_comment(line) for line in code_in(chinese)]
     assert table_in(english) == table_in(chinese)
 

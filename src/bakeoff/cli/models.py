@@ -9,7 +9,13 @@ import click
 
 @click.group()
 def models() -> None:
-    """The networks to race: list them, fetch trained weights, get their ONNX file."""
+    """The networks to race: list them, fetch trained weights, get their ONNX file.
+
+    \b
+    Examples:
+      bakeoff models list
+      bakeoff models get resnet50
+    """
 
 
 @models.command("list")

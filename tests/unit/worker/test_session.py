@@ -65,9 +65,7 @@ def test_a_worker_answers_from_hello_to_close(start: Start, input_sets: InputSet
 
 
 def test_a_burst_reports_every_latency_and_the_cpu_time_of_its_threads(
-    
     start: Start, input_sets: InputSets, tmp_path: Path
-
 ) -> None:
     busy = """
     def run(self, k):
@@ -95,9 +93,7 @@ def test_warm_up_makes_at_least_the_calls_asked_for_and_stops_at_its_time(start:
 
 
 def test_chatter_on_stdout_goes_to_the_log_and_never_into_the_conversation(
-    
     start: Start, input_sets: InputSets, tmp_path: Path
-
 ) -> None:
     chatty = """
     def run(self, k):
@@ -171,7 +167,7 @@ def test_a_killed_worker_is_reported_with_the_signal_and_what_it_means(start: St
 
 
 def test_a_command_that_is_not_there_is_a_dead_worker(start: Start) -> None:
-    with pytest.raises(WorkerDiedError, match="it does not start: .*nowhere"):
+    with pytest.raises(WorkerDiedError, match=r"it does not start: .*nowhere"):
         start(command=("/nowhere/python",))
 
 

@@ -19,9 +19,9 @@ with warnings.catch_warnings():
     from caffe2.python.onnx.backend import Caffe2Backend
 
 try:
-    from importlib.metadata import version
+    from importlib.metadata import version  # novermin
 except ImportError:  # before Python 3.8
-    from importlib_metadata import version
+    from importlib.metadata import version  # novermin
 
 WORKSPACE = "bakeoff"
 BUILD_OPTIONS = ("BLAS_INFO", "BLAS", "USE_MKL", "USE_MKLDNN", "USE_NNPACK", "PERF_WITH_AVX2", "PERF_WITH_AVX512")
