@@ -21,7 +21,9 @@ class Engine:
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         effective = {"threads": settings["threads"]}
-        folder = exported(model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to, settings["threads"]))
+        folder = exported(
+            model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to, settings["threads"])
+        )
         if "plugin" in settings:  # after the export: it would take over that graph as well
             plugin = importlib.import_module(settings["plugin"])
             effective[settings["plugin"]] = plugin.__version__.splitlines()[0]
