@@ -284,3 +284,52 @@ class Summary(Record, frozen=True):
     trials: int
     cautions: tuple[str, ...] = ()
     log: str = ""
+
+
+# Verdicts
+
+
+class Outcome(StrEnum):
+    """How an engine stands against the best."""
+
+    LEADER = "leader"
+    """fastest in the sample; whether it is certainly the fastest, the other outcomes tell"""
+    SLOWER = "slower"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+class Standing(Record, frozen=True):
+    """One engine's place in a verdict."""
+
+    engine: str
+    outcome: Outcome
+    ratio: float | None
+    """how many times the throughput of the fastest other engine is this one's, the geometric mean over rounds that
+    both have; below 1 for the leader. None where nothing can be compared"""
+    interval: tuple[float, float] | None
+    """of that ratio; all intervals of a verdict hold at once, over all looks, with 95% confidence.
+    None where unbounded"""
+    rounds: int
+    """in common with the leader; the leader's own"""
+    more_rounds: int | None = None
+    """undecided only: about how many rounds would tell; None where no reasonable number would"""
+
+
+class Verdict(Record, frozen=True):
+    """What is known about one table: one model, batch size, thread count, league and device."""
+
+    model: str
+    batch_size: int
+    threads: int
+    league: str
+    device: str
+    leader: str
+    standings: tuple[Standing, ...]
+    """the leader, then by how far they lie behind it, then those that cannot be compared"""
+    sentence: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether nothing is undecided any more."""
+        return all(standing.outcome is not Outcome.UNDECIDED for standing in self.standings)

@@ -17,7 +17,8 @@ from bakeoff.judge.best import compare_array
 from bakeoff.judge.looks import at_once, look_rounds
 from bakeoff.judge.statistics import geometric_mean_interval
 from bakeoff.judge.stopping import wanted_engines
-from bakeoff.judge.verdict import MINIMUM_EFFECT, Outcome, Standing, standings
+from bakeoff.judge.verdict import MINIMUM_EFFECT, standings
+from bakeoff.records import Outcome, Standing
 
 pytestmark = pytest.mark.simulation
 

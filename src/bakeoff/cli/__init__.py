@@ -10,6 +10,7 @@ COMMANDS = {
     "run": "race engines on networks and print the table",
     "resume": "go on with a run that was interrupted or killed",
     "show": "print the results of a run again",
+    "study": "race both releases of the 2019 study's engines and write the study anew",
     "engines": "list, install and remove engines",
     "models": "list the networks, fetch trained weights",
     "machine": "say what this machine is",

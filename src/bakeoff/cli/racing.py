@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Self
 
 import click
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from bakeoff.cli.engines import progress
 from bakeoff.environments import Report
 from bakeoff.errors import ExitCode
 from bakeoff.judge.summary import summarise
+from bakeoff.judge.verdict import judge
 from bakeoff.race.race import Outcome
 from bakeoff.records import RunRecord, Status, Trial
 from bakeoff.report.terminal import results
@@ -96,7 +97,10 @@ class LiveView(PlainView):
         if self._run is None:
             self.console.print(Text(what))
             return
-        table = results(self._run, summarise(self._run, self._trials), self.console.width) if self._trials else ""
+        table: RenderableType = ""
+        if self._trials:
+            rows = summarise(self._run, self._trials)
+            table = results(self._run, rows, self.console.width, judge(self._run, rows, self._trials))
         self._live.update(Group(table, Text(what, style="dim")), refresh=True)
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
@@ -138,7 +142,7 @@ def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
         click.echo(to_json(run, summaries))
     else:
         console = Console(highlight=False)
-        console.print(results(run, summaries, console.width))
+        console.print(results(run, summaries, console.width, outcome.verdicts))
         console.print(Text(f"run {run.name}, {run.state}: everything is in {outcome.folder}"))
     if run.state == "interrupted":
         click.echo(f"interrupted; `bakeoff resume {run.name}` goes on from here", err=True)

@@ -1,13 +1,13 @@
 """`bakeoff show`: the results of a run, printed again."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bakeoff.cli.params import output_option
-from bakeoff.records import RunRecord, Summary
+from bakeoff.records import RunRecord, Summary, Verdict
 
 FORMATS = click.Choice(["table", "md", "csv", "json"])
 
@@ -26,31 +26,33 @@ def show(run: str, format_: str, output: Path) -> None:
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
     from bakeoff.judge.summary import summarise
+    from bakeoff.judge.verdict import judge
     from bakeoff.store import Store
 
     with Store.open(output, create=False) as store:
         record = store.run(run)
-        summaries = summarise(record, store.trials(record.name))
-    click.echo(_writer(format_)(record, summaries).rstrip("\n"))
+        trials = store.trials(record.name)
+    summaries = summarise(record, trials)
+    click.echo(_text(format_, record, summaries, judge(record, summaries, trials)).rstrip("\n"))
 
 
-def _writer(format_: str) -> Callable[[RunRecord, Sequence[Summary]], str]:
+def _text(format_: str, run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
     if format_ == "md":
         from bakeoff.report.markdown import to_markdown
 
-        return to_markdown
+        return to_markdown(run, rows, verdicts)
     if format_ == "csv":
         from bakeoff.report.csv_files import to_csv
 
-        return to_csv
+        return to_csv(run, rows)
     if format_ == "json":
         from bakeoff.report.json_file import to_json
 
-        return to_json
-    return _table
+        return to_json(run, rows)
+    return _table(run, rows, verdicts)
 
 
-def _table(run: RunRecord, rows: Sequence[Summary]) -> str:
+def _table(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
     """In colour, and as wide as the terminal, if it is one."""
     from rich.console import Console
 
@@ -58,4 +60,4 @@ def _table(run: RunRecord, rows: Sequence[Summary]) -> str:
 
     console = Console(file=sys.stdout)
     width = console.width if console.is_terminal else 120
-    return to_text(run, rows, width=width, color=console.is_terminal and not console.no_color)
+    return to_text(run, rows, verdicts, width=width, color=console.is_terminal and not console.no_color)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bakeoff.judge.best import Comparison, compare
 from bakeoff.judge.looks import last_look
 from bakeoff.judge.statistics import geometric_mean_interval
-from bakeoff.judge.verdict import Outcome, log_throughputs, precision, standings
-from bakeoff.records import Case, Plan, Status, Trial
+from bakeoff.judge.verdict import log_throughputs, precision, standings
+from bakeoff.records import Case, Outcome, Plan, Status, Trial
 
 TARGET_CI = 0.02
 """how far a contender's interval may reach to each side, relative"""

@@ -9,65 +9,18 @@ otherwise it is *undecided*. All three hold over every engine and every look at 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 
 from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, compare
 from bakeoff.judge.looks import Critical, sequential
 from bakeoff.judge.summary import throughput
 from bakeoff.judge.verdict_sentence import Share, sentence
-from bakeoff.records import Case, Record, Status, Trial
+from bakeoff.records import Case, Outcome, RunRecord, Standing, Status, Summary, Trial, Verdict
 
 MINIMUM_EFFECT = 0.02
 """the smallest relative difference in throughput that anybody should act on"""
 
 LogThroughputs = Mapping[str, Mapping[int, float]]
 """engine -> round -> log(images/s)"""
-
-
-class Outcome(StrEnum):
-    """How an engine stands against the best."""
-
-    LEADER = "leader"
-    """fastest in the sample; whether it is certainly the fastest, the other outcomes tell"""
-    SLOWER = "slower"
-    EQUIVALENT = "equivalent"
-    UNDECIDED = "undecided"
-
-
-class Standing(Record, frozen=True):
-    """One engine's place in a verdict."""
-
-    engine: str
-    outcome: Outcome
-    ratio: float | None
-    """how many times the throughput of the fastest other engine is this one's, the geometric mean over rounds that
-    both have; below 1 for the leader. None where nothing can be compared"""
-    interval: tuple[float, float] | None
-    """of that ratio; all intervals of a verdict hold at once, over all looks, with 95% confidence.
-    None where unbounded"""
-    rounds: int
-    """in common with the leader; the leader's own"""
-    more_rounds: int | None = None
-    """undecided only: about how many rounds would tell; None where no reasonable number would"""
-
-
-class Verdict(Record, frozen=True):
-    """What is known about one table: one model, batch size, thread count, league and device."""
-
-    model: str
-    batch_size: int
-    threads: int
-    league: str
-    device: str
-    leader: str
-    standings: tuple[Standing, ...]
-    """the leader, then by how far they lie behind it, then those that cannot be compared"""
-    sentence: str
-
-    @property
-    def decided(self) -> bool:
-        """Whether nothing is undecided any more."""
-        return all(standing.outcome is not Outcome.UNDECIDED for standing in self.standings)
 
 
 def precision(case: Case) -> str:
@@ -114,6 +67,19 @@ def verdicts(
             )
         )
     return found
+
+
+def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial]) -> list[Verdict]:
+    """The verdicts of a run: of its rows that are ok, within their leagues, with what deciding the rest would take."""
+    leagues = {engine.name: engine.league for engine in run.engines}
+    ok = {row.case for row in rows if row.status is Status.OK}
+    measured = [trial for trial in trials if trial.case in ok]
+    rounds = max((trial.round for trial in measured), default=0)
+    return verdicts(
+        measured,
+        league=lambda case: leagues.get(case.engine, case.precision),
+        seconds_per_round=lambda _: run.elapsed_s / rounds if rounds else None,
+    )
 
 
 def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:

@@ -20,13 +20,14 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge.parity import FP32_TOLERANCE
 from bakeoff.judge.summary import summarise
+from bakeoff.judge.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import hold, memory, prepare
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
-from bakeoff.records import Case, Plan, RunRecord, Status, Summary, Trial
+from bakeoff.records import Case, Plan, RunRecord, Status, Summary, Trial, Verdict
 from bakeoff.report import write_all
 from bakeoff.store import Store
 
@@ -74,11 +75,12 @@ class Race:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run with its rows."""
+    """A run with its rows and verdicts."""
 
     run: RunRecord
     trials: Sequence[Trial]
     summaries: Sequence[Summary]
+    verdicts: Sequence[Verdict]
     folder: Path
     unsaved: int
     """trials that no store could take: they are in the rows and nowhere else"""
@@ -147,8 +149,9 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
     race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
     summaries = summarise(race.run, race.trials)
+    verdicts = judge(race.run, summaries, race.trials)
     try:
-        write_all(race.folder, race.run, summaries)
+        write_all(race.folder, race.run, summaries, verdicts)
     except StoreError as error:
         race.observer.note(str(error))
     return Outcome(run=race.run, trials=race.trials, summaries=summaries, folder=race.folder, unsaved=len(race.unsaved))

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bakeoff.errors import StoreError
-from bakeoff.records import RunRecord, Summary
+from bakeoff.records import RunRecord, Summary, Verdict
 from bakeoff.report import csv_files, json_file, markdown
 
 
-def write_all(folder: Path, run: RunRecord, rows: Sequence[Summary]) -> list[Path]:
+def write_all(folder: Path, run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = ()) -> list[Path]:
     """Write table.md, results.csv, results.json and the study's files; returns their paths.
 
     All are written beside their places first and only then renamed into them: a reader never sees half a file,
@@ -19,7 +19,7 @@ def write_all(folder: Path, run: RunRecord, rows: Sequence[Summary]) -> list[Pat
     return write_texts(
         folder,
         {
-            "table.md": markdown.to_markdown(run, rows),
+            "table.md": markdown.to_markdown(run, rows, verdicts),
             "results.csv": csv_files.to_csv(run, rows),
             "results.json": json_file.to_json(run, rows) + "\n",
             **csv_files.study_files(run, rows),

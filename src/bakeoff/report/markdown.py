@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bakeoff.records import RunRecord, Status, Summary
+from bakeoff.records import RunRecord, Status, Summary, Verdict
 from bakeoff.report import notes, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.grid import Cell, lay_out
@@ -14,7 +14,7 @@ LEGEND = (
 )
 
 
-def to_markdown(run: RunRecord, rows: Sequence[Summary]) -> str:
+def to_markdown(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = ()) -> str:
     """The whole document."""
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
@@ -31,7 +31,7 @@ def to_markdown(run: RunRecord, rows: Sequence[Summary]) -> str:
         "## Images per second",
         _study_table(rows),
         LEGEND,
-        _list(map(_escape, notes.fastest(run, rows))),
+        _list(map(_escape, notes.verdict_lines(rows, verdicts))),
     ]
     for title, lines in (("Not ok", notes.failures(rows)), ("Cautions", notes.cautions(rows))):
         if lines:

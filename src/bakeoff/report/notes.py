@@ -3,45 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import Case, RunRecord, Status, Summary
+from bakeoff.records import Case, Status, Summary, Verdict
 from bakeoff.report import wording
 
 
-def fastest(run: RunRecord, rows: Iterable[Summary]) -> list[str]:
-    """A sentence for each model and batch size; precision leagues are never mixed in one."""
-    leagues = {engine.name: engine.league for engine in run.engines}
-    fields: dict[tuple[str, str, int], list[Summary]] = defaultdict(list)
-    for row in rows:
-        league = leagues.get(row.case.engine, row.case.precision)
-        fields[league, row.case.model, row.case.batch_size].append(row)
-    several = len({league for league, _, _ in fields}) > 1
+def verdict_lines(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[str]:
+    """The verdict on each model and batch size, in the order of the rows; leagues are never mixed in one sentence."""
+    several = len({verdict.league for verdict in verdicts}) > 1
+    sentences: dict[tuple[str, int], list[str]] = {(row.case.model, row.case.batch_size): [] for row in rows}
+    for verdict in verdicts:
+        league = f"{verdict.league}: " if several else ""
+        sentences[verdict.model, verdict.batch_size].append(f"{league}{verdict.sentence}")
     return [
-        f"{f'{league}, ' if several else ''}{model}, batch {batch}: {_fastest_of(field)}"
-        for (league, model, batch), field in fields.items()
+        f"{model}, batch {batch}: {sentence}"
+        for (model, batch), found in sentences.items()
+        for sentence in found or ["nothing was measured."]
     ]
-
-
-def _fastest_of(field: Sequence[Summary]) -> str:
-    """Who leads. It is faster only than those whose 95% intervals lie below its own; the rest is not told apart yet."""
-    measured = sorted(((row.fps, row) for row in field if row.fps), key=lambda pair: -pair[0])
-    if not measured:
-        return "nothing was measured"
-    (best, leader), *others = measured
-    leading = f"{leader.case.engine} {wording.number(best)} images/s"
-    if not others:
-        return f"{leading}, the only one measured"
-    rivals = [(fps, row) for fps, row in others if not _apart(leader, row)]
-    if rivals:
-        named = ", ".join(f"{row.case.engine} {wording.number(fps)}" for fps, row in rivals)
-        return f"not told apart yet: {leading}, {named}"
-    second, runner_up = others[0]
-    return f"fastest: {leading}, {best / second:.2f}x {runner_up.case.engine}"
-
-
-def _apart(faster: Summary, slower: Summary) -> bool:
-    if faster.fps_ci95 is None or slower.fps_ci95 is None:
-        return False
-    return faster.fps_ci95[0] > slower.fps_ci95[1]
 
 
 def failures(rows: Sequence[Summary]) -> list[str]:

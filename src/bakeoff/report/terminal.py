@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.records import RunRecord, Summary
+from bakeoff.records import RunRecord, Summary, Verdict
 from bakeoff.report import notes, wording
 from bakeoff.report.grid import Cell, Grid, lay_out
 from bakeoff.report.machine_line import machine_line
@@ -18,7 +18,9 @@ from bakeoff.report.machine_line import machine_line
 LEGEND = "images/s ± half of the 95% interval · error: largest relative error against float64"
 
 
-def to_text(run: RunRecord, rows: Sequence[Summary], *, width: int = 100, color: bool = False) -> str:
+def to_text(
+    run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = (), *, width: int = 100, color: bool = False
+) -> str:
     """`results` as text, with colour codes only if `color`."""
     console = Console(
         file=io.StringIO(),
@@ -29,19 +31,21 @@ def to_text(run: RunRecord, rows: Sequence[Summary], *, width: int = 100, color:
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(results(run, rows, width))
+        console.print(results(run, rows, width, verdicts))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def results(run: RunRecord, rows: Sequence[Summary], width: int) -> RenderableType:
+def results(run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict] = ()) -> RenderableType:
     """The study's table and what belongs beneath it, for a console `width` columns wide.
 
     One table where all models fit side by side, else one for each model.
     """
-    return Group(*_parts(run, rows, width))
+    return Group(*_parts(run, rows, width, verdicts))
 
 
-def _parts(run: RunRecord, rows: Sequence[Summary], width: int) -> Iterator[RenderableType]:
+def _parts(
+    run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict]
+) -> Iterator[RenderableType]:
     headline = f"run {run.name} · {wording.setting(run.plan)} · {wording.progress(run, rows)}"
     yield Text(headline, style="bold")
     yield Text(machine_line(run.machine))
@@ -50,7 +54,7 @@ def _parts(run: RunRecord, rows: Sequence[Summary], width: int) -> Iterator[Rend
         yield table
     yield Text()
     yield Text(LEGEND, style="dim")
-    yield from _lines("", notes.fastest(run, rows))
+    yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
     yield from _lines("Cautions:", notes.cautions(rows))
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.judge.looks import at_once
-from bakeoff.judge.verdict import Outcome, Standing, Verdict, duration, log_throughputs, verdicts
+from bakeoff.judge.verdict import duration, log_throughputs, verdicts
 from bakeoff.judge.verdict_sentence import Share, sentence
-from bakeoff.records import Case, Measurement, Status, Trial
+from bakeoff.records import Case, Measurement, Outcome, Standing, Status, Trial, Verdict
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,149 @@
+"""`bakeoff study`: the 2019 study, rerun on this machine and written anew."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option
+from bakeoff.errors import ExitCode, UsageError
+from bakeoff.records import RunRecord, Summary, Trial
+
+if TYPE_CHECKING:
+    from bakeoff.race.race import Outcome
+
+ENGINES = ("study", "modes", "2019")
+"""groups: the study's frameworks today, their modes, and everything of release 2019"""
+BUDGET_S = 45 * 60.0
+
+
+@click.command
+@click.option("--budget", type=Duration(), default=BUDGET_S, help="Time for the whole race.  [default: 45m]")
+@click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
+@click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
+@click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="What to print.")
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path),
+    help="The English file (.md), the Chinese one beside it, or a folder for both.  [default: the run's folder]",
+)
+@click.option("--from", "from_", metavar="RUN", help="Race nothing: write the documents from this stored run.")
+@output_option
+@engines_dir_option
+@click.pass_context
+def study(
+    context: click.Context,
+    budget: float,
+    rounds: int | None,
+    batch: tuple[int, ...],
+    threads: int | None,
+    lang: str,
+    document: Path | None,
+    from_: str | None,
+    output: Path,
+    engines_dirs: tuple[Path, ...],
+) -> None:
+    """Race every engine of the 2019 study, in its own release and in today's, and write the study anew.
+
+    ResNet-18 and ResNet-50, both releases in one race. The documents, study.md in English and study.zh.md in Chinese,
+    go to the run's folder; one is printed. Ctrl-C keeps what was measured, and the documents are written from it;
+    `bakeoff resume` goes on, and `bakeoff study --from latest` writes them again.
+
+    \b
+    Examples:
+      bakeoff study
+      bakeoff study --budget 3h --lang zh
+      bakeoff study --rounds 2 --batch 1
+      bakeoff study --from latest --document docs/study
+    """
+    from bakeoff.store import Store
+
+    if from_ is not None:
+        refuse_race_options(context)
+        with Store.open(output, create=False) as store:
+            run = store.run(from_)
+            trials = store.trials(run.name)
+        write_and_print(run, trials, summaries_of(run, trials), document or output / run.name, lang)
+        return
+
+    from bakeoff.cli.racing import watching
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.race.plan import make_plan
+    from bakeoff.race.race import start
+
+    catalogue = Catalogue.load(engines_dirs)
+    plan = make_plan(
+        catalogue,
+        engines=ENGINES,
+        release="all",
+        batch_sizes=batch,
+        threads=threads,
+        rounds=rounds,
+        budget_s=budget,
+        engines_dirs=engines_dirs,
+    )
+    with Store.open(output) as store, watching() as observer:
+        outcome = start(plan, catalogue, store, output, observer)
+    write_and_print(outcome.run, outcome.trials, outcome.summaries, document or outcome.folder, lang)
+    leave(outcome)
+
+
+def refuse_race_options(context: click.Context) -> None:
+    """Raise `UsageError` if an option that only a race can honour was given: silence would be a wrong answer."""
+    names = ("budget", "rounds", "batch", "threads", "engines_dirs")
+    given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if given:
+        flags = ", ".join(f"--{name.removesuffix('s') if name == 'engines_dirs' else name}" for name in given)
+        raise UsageError(f"{flags.replace('_', '-')}: --from races nothing, so this has no meaning with it")
+
+
+def summaries_of(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
+    """The rows of a stored run."""
+    from bakeoff.judge.summary import summarise
+
+    return summarise(run, trials)
+
+
+def write_and_print(
+    run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], place: Path, lang: str
+) -> None:
+    """Write the documents in both languages, print one to stdout, and say on stderr where they are."""
+    from bakeoff.judge.statistics import geometric_mean_interval
+    from bakeoff.judge.summary import throughput
+    from bakeoff.report.study import Statistics, study_documents, write_documents
+
+    statistics = Statistics(throughput=throughput, interval=geometric_mean_interval)
+    documents = study_documents(run, trials, summaries, statistics)
+    paths = write_documents(documents, place)
+    show_markdown(documents[lang])
+    click.echo(f"run {run.name}, {run.state}: the study is in {' and '.join(map(str, paths))}", err=True)
+
+
+def show_markdown(text: str) -> None:
+    """Laid out if stdout is a terminal, as it is if not."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(file=sys.stdout)
+    if console.is_terminal:
+        console.print(Markdown(text))
+    else:
+        click.echo(text, nl=False)
+
+
+def leave(outcome: "Outcome") -> None:
+    """Exit with the code that `bakeoff run` would."""
+    from bakeoff.cli.racing import BAD
+
+    if outcome.run.state == "interrupted":
+        click.echo(f"interrupted; `bakeoff resume {outcome.run.name}` goes on from here", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    if outcome.unsaved:
+        click.echo(
+            f"{outcome.unsaved} trials could not be stored: the document above is all there is of them", err=True
+        )
+    bad = outcome.unsaved or any(row.status in BAD for row in outcome.summaries)
+    sys.exit(ExitCode.SOME_ROWS_BAD if bad else ExitCode.OK)

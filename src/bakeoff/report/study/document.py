@@ -1,0 +1,159 @@
+"""The whole document, in either language, as a pure function of a run and what was measured in it."""
+
+from collections.abc import Iterator, Sequence
+
+from bakeoff.records import Plan, RunRecord, Summary, Trial
+from bakeoff.report import notes as report_notes
+from bakeoff.report import wording
+from bakeoff.report.command import command_line
+from bakeoff.report.machine_line import machine_line
+from bakeoff.report.study.language import LANGUAGES, Language
+from bakeoff.report.study.markdown import bullets, code, escape
+from bakeoff.report.study.order import orders
+from bakeoff.report.study.published import SOURCE
+from bakeoff.report.study.results import ENOUGH_ROUNDS, Results, Statistics, cell_of
+from bakeoff.report.study.rows import FRAMEWORKS, engines_of_the_study
+from bakeoff.report.study.sentences import (
+    blank_frameworks,
+    headline,
+    order_sentence,
+    paragraph,
+    swaps,
+    unlike_networks,
+)
+from bakeoff.report.study.tables import PROVISIONAL, Notes, SpeedTable, order_table, parity_table
+
+
+def study_documents(
+    run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], statistics: Statistics
+) -> dict[str, str]:
+    """The document in each language ("en", "zh"), Markdown.
+
+    `summaries` are those of `trials`. Raises `UsageError` if the run has none of the study's networks.
+    """
+    results = Results(run, trials, summaries, statistics)
+    return {code_: "\n\n".join(_parts(results, Language(code_))) + "\n" for code_ in LANGUAGES}
+
+
+def _parts(results: Results, say: Language) -> Iterator[str]:
+    yield f"# {say('title')}"
+    yield headline(results, say)
+    yield bullets(_circumstances(results, say))
+    yield from _speeds(results, say)
+    yield f"## {say('head_moved')}"
+    yield say("moved_intro")
+    yield from (paragraph(results, framework, say) for framework in FRAMEWORKS)
+    yield from _order(results, say)
+    yield from _unlike_things(say)
+    yield f"## {say('head_method')}"
+    yield say("method")
+    yield f"## {say('head_parity')}"
+    yield say("parity_intro")
+    yield parity_table(results, say)
+    yield from _cautions(results, say)
+    yield from _reproduce(results.run, say)
+
+
+def _circumstances(results: Results, say: Language) -> Iterator[str]:
+    """Where, when, how long, and with what settings."""
+    run, plan = results.run, results.run.plan
+    yield say("machine", machine=escape(machine_line(run.machine)))
+    if digest := run.machine.get("digest"):
+        yield say("fingerprint", digest=digest)
+    yield say(
+        "settings", threads=plan.threads, precision=plan.precision, device=plan.device, weights=escape(plan.weights)
+    )
+    models = [
+        say("network", name=model.name, digest=f"`{model.digest[:12]}`")
+        for model in run.models
+        if model.name in results.models
+    ]
+    if models:
+        yield say("networks", models=say.enumerate(models))
+    yield say("command", command=command_line(plan))
+    yield say("date", date=wording.date(run))
+    yield say(
+        "measured",
+        rounds=_range_of_rounds(results),
+        minutes=f"{run.elapsed_s / 60:.1f}",
+        state=say(f"state_{run.state}"),
+        version=escape(run.bakeoff_version),
+    )
+    others = [engine for engine in plan.engines if engine not in engines_of_the_study()]
+    if others:
+        yield say("also_raced", engines=say.enumerate(f"`{engine}`" for engine in others))
+
+
+def _range_of_rounds(results: Results) -> str:
+    """Of the measured cells, the least and the most, as in "3-5"."""
+    rounds = [count for row in results.summaries if (count := results.rounds(*cell_of(row)))]
+    if not rounds:
+        return "0"
+    low, high = min(rounds), max(rounds)
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def _speeds(results: Results, say: Language) -> Iterator[str]:
+    """A table for each batch size, and the notes to all of them."""
+    yield f"## {say('head_speed')}"
+    yield say("legend", source=SOURCE, blank=say("blank"), mark=PROVISIONAL, enough=ENOUGH_ROUNDS)
+    notes = Notes()
+    for batch_size in results.batch_sizes:
+        yield f"### {say('head_batch', batch=batch_size)}"
+        yield str(SpeedTable(results, batch_size, say, notes))
+    if lines := notes.lines(say):
+        yield f"### {say('head_notes')}"
+        yield bullets(lines)
+
+
+def _order(results: Results, say: Language) -> Iterator[str]:
+    yield f"## {say('head_order')}"
+    yield say("order_intro")
+    for release, label in (("2019", "order_then"), ("today", "order_today")):
+        found = orders(results, release)
+        yield order_sentence(found, say(label), say)
+        if found:
+            yield order_table(found, say)
+        if lines := swaps(found, say):
+            yield say("order_differs")
+            yield bullets(lines)
+
+
+def _unlike_things(say: Language) -> Iterator[str]:
+    yield f"## {say('head_unlike')}"
+    yield say("unlike_networks")
+    yield bullets(unlike_networks(say))
+    yield say("ours_alike")
+    yield say("unlike_arrays")
+    yield say("unlike_means", blank=blank_frameworks(say))
+
+
+def _cautions(results: Results, say: Language) -> Iterator[str]:
+    yield f"## {say('head_cautions')}"
+    lines = report_notes.cautions(results.summaries)
+    if lines:
+        yield say("cautions_intro")
+        yield bullets(map(escape, lines))
+    else:
+        yield say("no_cautions")
+
+
+def _reproduce(run: RunRecord, say: Language) -> Iterator[str]:
+    yield f"## {say('head_reproduce')}"
+    yield say("reproduce_all")
+    yield code(_study_command(run.plan))
+    yield say("reproduce_this")
+    yield code("bakeoff study --from latest")
+
+
+def _study_command(plan: Plan) -> str:
+    """`bakeoff study` with this plan's budget and batch sizes, on as many threads as the reader has."""
+    words = [
+        "bakeoff",
+        "study",
+        "--budget",
+        f"{plan.budget_s / 60:g}m",
+        "--batch",
+        ",".join(map(str, plan.batch_sizes)),
+    ]
+    return " ".join(words + (["--rounds", str(plan.rounds)] if plan.rounds is not None else []))

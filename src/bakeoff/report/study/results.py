@@ -1,0 +1,123 @@
+"""A run as the study's document asks about it: cells, rounds, and ratios paired by round."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from bakeoff.errors import UsageError
+from bakeoff.records import Measurement, Record, RunRecord, Status, Summary, Trial
+from bakeoff.report.study.published import MODELS
+
+MARGIN = 1.02
+"""ratios nearer to 1 than this are nothing that anybody should act on"""
+ENOUGH_ROUNDS = 5
+"""a row with fewer is provisional"""
+
+
+class Statistics(Record, frozen=True):
+    """The two functions of `bakeoff.judge` that the document rests on; handed in, since reports know no judge."""
+
+    throughput: Callable[[int, Measurement], float]
+    """(batch size, measurement) -> images per second of one trial"""
+    interval: Callable[[Sequence[float]], tuple[float, tuple[float, float] | None]]
+    """positive values, one per round -> geometric mean and its 95% interval by Student's t on the logarithms"""
+
+
+class Outcome(StrEnum):
+    """How an engine stands against another."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+class Ratio(Record, frozen=True):
+    """How many times the throughput of one engine is another's: the geometric mean over the rounds that both have."""
+
+    value: float
+    interval: tuple[float, float] | None
+    """95%, of this ratio alone; None below two common rounds"""
+    rounds: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """Faster or slower when the interval lies beyond the margin, equivalent when inside it, else undecided."""
+        if self.interval is None:
+            return Outcome.UNDECIDED
+        low, high = self.interval
+        if low > MARGIN:
+            return Outcome.FASTER
+        if high < 1 / MARGIN:
+            return Outcome.SLOWER
+        return Outcome.EQUIVALENT if low >= 1 / MARGIN and high <= MARGIN else Outcome.UNDECIDED
+
+
+Cell = tuple[str, str, int]
+"""engine, model, batch size"""
+
+
+class Results:
+    """A run's rows and trials, by engine, model and batch size. Speeds exist only of cells whose row is ok."""
+
+    def __init__(
+        self, run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], statistics: Statistics
+    ) -> None:
+        """Raises `UsageError` if the run has none of the study's networks."""
+        if not set(MODELS) & set(run.plan.models):
+            raise UsageError(
+                f"run {run.name} did not race {' or '.join(MODELS)}, the study's networks",
+                "`bakeoff study` races them",
+            )
+        self.run = run
+        self.summaries = [row for row in summaries if row.case.model in MODELS]
+        self.engines = frozenset(run.plan.engines)
+        self.batch_sizes = tuple(sorted(run.plan.batch_sizes))
+        self.models = tuple(model for model in MODELS if model in run.plan.models)
+        self._rows = {cell_of(row): row for row in self.summaries}
+        self._interval = statistics.interval
+        self._speeds: dict[Cell, dict[int, float]] = {}
+        for trial in trials:
+            cell = cell_of(trial)
+            if trial.round and trial.status is Status.OK and trial.measurement and self.is_ok(*cell):
+                speed = statistics.throughput(trial.case.batch_size, trial.measurement)
+                self._speeds.setdefault(cell, {})[trial.round] = speed
+
+    def row(self, engine: str, model: str, batch_size: int) -> Summary | None:
+        """The summary of a cell; None if it is not in this run."""
+        return self._rows.get((engine, model, batch_size))
+
+    def rows_of(self, engine: str) -> list[Summary]:
+        """Every row of an engine; none if it is not in this run."""
+        return [row for row in self.summaries if row.case.engine == engine]
+
+    def is_ok(self, engine: str, model: str, batch_size: int) -> bool:
+        """Whether a cell has a speed."""
+        row = self.row(engine, model, batch_size)
+        return row is not None and row.status is Status.OK and row.fps is not None
+
+    def rounds(self, engine: str, model: str, batch_size: int) -> int:
+        """In how many rounds a cell was measured."""
+        return len(self._speeds.get((engine, model, batch_size), {}))
+
+    def ratio(self, engine: str, base: str, model: str, batch_size: int) -> Ratio | None:
+        """Throughput of `engine` / that of `base`, paired by round; None without a round in common."""
+        ours = self._speeds.get((engine, model, batch_size), {})
+        theirs = self._speeds.get((base, model, batch_size), {})
+        common = sorted(ours.keys() & theirs.keys())
+        if not common:
+            return None
+        value, interval = self._interval([ours[round_] / theirs[round_] for round_ in common])
+        return Ratio(value=value, interval=interval, rounds=len(common))
+
+    def version(self, engine: str) -> str:
+        """The framework's version as its workers told it; "" if none ever did."""
+        return next((row.framework_version for row in self.rows_of(engine) if row.framework_version), "")
+
+    def release(self, engine: str) -> str:
+        """Of which release an engine is: "2019" or "today"; "" if it is not in this run."""
+        return next((info.release for info in self.run.engines if info.name == engine), "")
+
+
+def cell_of(thing: Summary | Trial) -> Cell:
+    """Where a row or trial belongs."""
+    return thing.case.engine, thing.case.model, thing.case.batch_size
