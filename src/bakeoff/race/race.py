@@ -154,7 +154,14 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
         write_all(race.folder, race.run, summaries, verdicts)
     except StoreError as error:
         race.observer.note(str(error))
-    return Outcome(run=race.run, trials=race.trials, summaries=summaries, folder=race.folder, unsaved=len(race.unsaved))
+    return Outcome(
+        run=race.run,
+        trials=race.trials,
+        summaries=summaries,
+        verdicts=verdicts,
+        folder=race.folder,
+        unsaved=len(race.unsaved),
+    )
 
 
 @contextmanager
