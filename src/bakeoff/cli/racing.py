@@ -7,7 +7,7 @@ something, which is always between two turns.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Self
 
@@ -33,6 +33,7 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.interrupted = False
         self._stage = ""
         self._done: tuple[int, str, int] | None = None
 
@@ -42,10 +43,17 @@ class PlainView:
 
     def say(self, what: str) -> None:
         """Print what happens next when the stage has changed: the heat, not each turn in it."""
+        self.heed_interrupt()
         stage = what.partition(": ")[0]
         if stage != self._stage:
             self._stage = stage
             self.console.print(Text(stage))
+
+    def heed_interrupt(self) -> None:
+        """Raise the interrupt again: Python drops what a signal raises inside a finalizer, with a line on stderr."""
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
 
     def note(self, what: str) -> None:
         """A line worth keeping."""
@@ -94,9 +102,14 @@ class LiveView(PlainView):
 
     def say(self, what: str) -> None:
         """Show what happens next."""
+        self.heed_interrupt()
         if self._run is None:
             self.console.print(Text(what))
-            return
+        else:
+            self._draw(what)
+
+    def _draw(self, what: str) -> None:
+        assert self._run is not None  # noqa: S101 - nothing is drawn before a run has started
         table: RenderableType = ""
         if self._trials:
             rows = summarise(self._run, self._trials)
@@ -106,7 +119,7 @@ class LiveView(PlainView):
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """The table has more in it."""
         self._run, self._trials = run, trials
-        self.say(f"{in_minutes(left_s)} left")
+        self._draw(f"{in_minutes(left_s)} left")
 
 
 def in_minutes(seconds: float) -> str:
@@ -118,19 +131,16 @@ def in_minutes(seconds: float) -> str:
 def watching() -> Iterator[PlainView]:
     """The view that fits where stderr goes; SIGTERM ends a race as Ctrl-C does."""
     console = Console(stderr=True, highlight=False)
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        if console.is_terminal:
-            with LiveView(console) as view:
-                yield view
-        else:
-            yield PlainView(console)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with ExitStack() as stack:
+        view = stack.enter_context(LiveView(console)) if console.is_terminal else PlainView(console)
 
+        def interrupt(_signal: int, _frame: FrameType | None) -> None:
+            view.interrupted = True
+            raise KeyboardInterrupt
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, interrupt))
+        yield view
 
 
 def report_outcome(outcome: Outcome, *, as_json: bool) -> None:

@@ -52,9 +52,13 @@ class Comparison:
 
     @cached_property
     def leader(self) -> int:
-        """The engine whose worst mean ratio to the others is largest, among those comparable with the most others."""
+        """The engine whose worst mean ratio to the others is largest, among those comparable with the most others.
+
+        Where no two are comparable yet, a single common round has to do: it names who is ahead, and decides nothing.
+        """
         comparable = self._comparable
-        worst = np.where(comparable, self.mean, np.inf).min(axis=1, initial=np.inf)
+        told = comparable if comparable.any() else (self.rounds > 0) & ~np.eye(len(self.engines), dtype=bool)
+        worst = np.where(told, self.mean, np.inf).min(axis=1, initial=np.inf)
         return max(range(len(self.engines)), key=lambda i: (int(comparable[i].sum()), float(worst[i])))
 
     @cached_property

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, compare
 from bakeoff.judge.looks import Critical, sequential
 from bakeoff.judge.summary import throughput
-from bakeoff.judge.verdict_sentence import Share, sentence
+from bakeoff.judge.verdict_sentence import TOO_FEW, Share, sentence
 from bakeoff.records import Case, Outcome, RunRecord, Standing, Status, Summary, Trial, Verdict
 
 MINIMUM_EFFECT = 0.02
@@ -173,7 +173,7 @@ def _wait(standing: Standing, seconds_per_round: float | None) -> str:
     if standing.outcome is not Outcome.UNDECIDED:
         return ""
     if standing.rounds < FEWEST_ROUNDS:
-        return "too few rounds"
+        return TOO_FEW
     if standing.more_rounds is None:
         return "more rounds than worth waiting for"
     if seconds_per_round is None:

@@ -8,6 +8,10 @@ FEW = 3
 """so many losers are named one by one; more are given as a range"""
 
 
+TOO_FEW = "too few rounds"
+"""what an engine waits for that has no two rounds in common with the leader"""
+
+
 class Share(Record, frozen=True):
     """What a sentence says of one engine; the fields mean what they mean in `Standing`."""
 
@@ -28,6 +32,8 @@ def sentence(shares: Sequence[Share]) -> str:
     leader, *others = shares
     if not others:
         return f"{leader.engine} is the only engine with a speed here."
+    if all(share.wait == TOO_FEW for share in others):
+        return f"{leader.engine} is ahead so far; a single round decides nothing."
     slower = [share for share in others if share.outcome == "slower"]
     equal = [share.engine for share in others if share.outcome == "equivalent"]
     open_ = [share for share in others if share.outcome == "undecided"]
