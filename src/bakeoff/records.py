@@ -238,6 +238,10 @@ class Plan(Record, frozen=True):
     rounds: int | None = None
     """at most so many; None: as many as the budget holds"""
     budget_s: float = 900.0
+    target_ci: float = 0.02
+    """how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
+    target_ci_rest: float = 0.05
+    """the same for engines that are certainly beaten"""
     timeout_s: float = 300.0
     """the deadline of each request to a worker"""
     bursts: int = 2

@@ -38,7 +38,7 @@ def test_every_command_has_examples_in_its_help(name: str) -> None:
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
 def test_every_command_in_the_readmes_exists(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    used = set(re.findall(r"bakeoff (run|resume|show|engines|models|machine|\w+) ?", "\n".join(code_in(text))))
+    used = set(re.findall(r"bakeoff (\w+)", "\n".join(code_in(text))))
     assert used
     assert used <= {*COMMANDS}
 

@@ -19,6 +19,14 @@ RELEASES = click.Choice(["today", "2019", "all"])
 @click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a torchvision checkpoint.")
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
 @click.option("--budget", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
+@click.option(
+    "--target-ci",
+    type=click.FloatRange(0.1, 50),
+    default=2.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Contenders race until their interval is this narrow, to each side.",
+)
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
 @click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
@@ -35,6 +43,7 @@ def run(
     weights: str,
     rounds: int | None,
     budget: float | None,
+    target_ci: float,
     quick: bool,
     timeout: float,
     seed: int,
@@ -72,6 +81,7 @@ def run(
         weights=weights,
         rounds=rounds,
         budget_s=budget,
+        target_ci=target_ci / 100,
         timeout_s=timeout,
         seed=seed,
         quick=quick,

@@ -10,14 +10,15 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError, WorkerDiedError, WorkerError, WorkerTimedOutError, WrongOutputsError
 from bakeoff.judge import parity
+from bakeoff.judge.steady_state import settled
 from bakeoff.race.contender import Contender
 from bakeoff.records import Measurement, Parity, Status, TensorSpec, Trial
 from bakeoff.worker.session import WorkerSession
 
-WARM_UP_CALLS = 2
-"""at least so many inferences after the checked ones, which warm up as well"""
-WARM_UP_CAP = 50
+WARM_UP_CALLS = 3
+"""so many inferences at a time, until the medians of such blocks stop trending"""
 WARM_UP_S = 0.5
+"""... or so long have been spent on it: a slow network gets few calls, and its first bursts tell the rest"""
 BURST_S = 0.4
 """A burst aims at this, within its bounds: long enough to outweigh the switch between workers, short enough that
 the machine does not drift within a turn."""
@@ -65,14 +66,20 @@ class Attempt:
             self.effective = loaded["effective"] or {}
             prepared = session.call("prepare", input_sets=self.material.paths)
             first = self._check_first(session)
-            order = [i % self.material.sets for i in range(WARM_UP_CAP)]
-            warm = session.call("warm_up", order=order, at_least=WARM_UP_CALLS, at_most_seconds=WARM_UP_S)
-            self.warm_up = [*first, *warm["latencies"]]
+            self.warm_up = [*first, *self._warm_up(session)]
             self.loaded = {
                 "load_s": loaded["seconds"],
                 "prepare_s": prepared["seconds"],
                 "first_inference_s": first[0],
             }
+
+    def _warm_up(self, session: WorkerSession) -> list[float]:
+        """Run until the latencies have settled, for `WARM_UP_S` at most; the checked inferences came before."""
+        latencies: list[float] = []
+        order = [k % self.material.sets for k in range(WARM_UP_CALLS)]
+        while not latencies or (sum(latencies) < WARM_UP_S and not settled(latencies)):
+            latencies += session.call("warm_up", order=order, at_least=WARM_UP_CALLS, at_most_seconds=0.0)["latencies"]
+        return latencies
 
     def _check_first(self, session: WorkerSession) -> list[float]:
         """Check outputs before any clock runs: every input set in the first round, one in each later one."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
+from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.records import Plan
 
@@ -37,6 +38,7 @@ def make_plan(
     weights: str = "seeded",
     rounds: int | None = None,
     budget_s: float | None = None,
+    target_ci: float = TARGET_CI,
     timeout_s: float = 300.0,
     seed: int = 0,
     quick: bool = False,
@@ -63,6 +65,8 @@ def make_plan(
         seed=seed,
         rounds=rounds,
         budget_s=budget_s if budget_s is not None else (QUICK_BUDGET_S if quick else DEFAULT_BUDGET_S),
+        target_ci=target_ci,
+        target_ci_rest=max(target_ci, TARGET_CI_REST),
         timeout_s=timeout_s,
         bursts=1 if quick else BURSTS,
         quick=quick,

@@ -6,7 +6,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import bakeoff
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
+from bakeoff.judge import stopping
 from bakeoff.judge.parity import FP32_TOLERANCE
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import judge
@@ -27,7 +28,7 @@ from bakeoff.race import hold, memory, prepare
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
-from bakeoff.records import Case, Plan, RunRecord, Status, Summary, Trial, Verdict
+from bakeoff.records import Case, Plan, RunRecord, Summary, Trial, Verdict
 from bakeoff.report import write_all
 from bakeoff.store import Store
 
@@ -177,7 +178,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> None:
-    """Round after round of one heat per model, while the budget holds another heat and anybody is left to race."""
+    """Round after round of one heat per model, while the budget holds another heat and any verdict needs it."""
     plan = race.run.plan
     materials = {
         name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
@@ -185,7 +186,7 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
         order = order_of_models(plan, round_)
         for position, name in enumerate(order):
-            wanted = still_wanted(plan, race.trials, round_, name)
+            wanted = still_wanted(race, round_, name)
             if wanted and race.budget.holds_a_heat_of(name):
                 course = Course(
                     plan=plan,
@@ -199,7 +200,7 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
                     say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
                 )
                 run_one_heat(race, course, grid.entries[name], wanted)
-        left = [name for name in plan.models if still_wanted(plan, race.trials, round_ + 1, name)]
+        left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
         if not any(race.budget.holds_a_heat_of(name) for name in left):
             return
 
@@ -225,7 +226,17 @@ def order_of_models(plan: Plan, round_: int) -> list[str]:
     return rng.sample(list(plan.models), len(plan.models))
 
 
-def still_wanted(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> set[Case]:
-    """The cases of `model` to race in this round: not done yet, and never failed before."""
-    out = {t.case for t in trials if t.round == round_ or t.status is not Status.OK}
-    return {case for case in plan.cases() if case.model == model} - out
+def still_wanted(race: Race, round_: int, model: str) -> set[Case]:
+    """The cases of `model` to race in this round: in need of it, not done yet, and never failed before."""
+    plan = race.run.plan
+    leagues = {engine.name: engine.league for engine in race.run.engines}
+    in_need = stopping.wanted(
+        plan,
+        race.trials,
+        round_,
+        target_ci=plan.target_ci,
+        target_ci_rest=plan.target_ci_rest,
+        league=lambda case: leagues[case.engine],
+    )
+    done = {trial.case for trial in race.trials if trial.round == round_}
+    return {case for case in in_need if case.model == model} - done

@@ -14,7 +14,10 @@ def command_line(plan: Plan) -> str:
     if plan.rounds is not None:
         words += ["--rounds", str(plan.rounds)]
     words += ["--budget", f"{plan.budget_s:g}s"]
-    if plan.timeout_s != Plan(models=(), engines=(), batch_sizes=(), threads=1).timeout_s:
+    default = Plan(models=(), engines=(), batch_sizes=(), threads=1)
+    if plan.target_ci != default.target_ci:
+        words += ["--target-ci", f"{plan.target_ci * 100:g}"]
+    if plan.timeout_s != default.timeout_s:
         words += ["--timeout", f"{plan.timeout_s:g}s"]
     if plan.seed:
         words += ["--seed", str(plan.seed)]

@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 from exports import exported
 from layout import to_nchw, to_nhwc
+from ngraph_limits import refuse_what_ends_the_process
 from threads import session
 from translator import translate
 
@@ -20,6 +21,8 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        if settings.get("plugin") == "ngraph_bridge":
+            refuse_what_ends_the_process(model["path"])
         effective = {"threads": settings["threads"]}
         folder = exported(
             model["path"], "frozen graph " + tf.__version__, lambda to: freeze(model, to, settings["threads"])
