@@ -123,6 +123,8 @@ class EngineSpec(Record, frozen=True):
     """absolute path of the adapter file"""
     environment: EnvironmentSpec
     model: ModelForm
+    requirement: str = ""
+    """the one of the environment's requirements that is this engine's framework: "torch==2.13.0" """
     options: Mapping[str, Any] = {}
     """handed to the adapter inside `settings`"""
     env: Mapping[str, str] = {}

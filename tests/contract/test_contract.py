@@ -1,6 +1,6 @@
 """What every engine promises, tried in its real environment, behind the real worker, on a tiny network.
 
-By default the study's engines of today; the variable `BAKEOFF_CONTRACT` names others: "all", or patterns with commas.
+By default the study's engines, of today and of 2019; the variable `BAKEOFF_CONTRACT` names others: "all", or patterns with commas.
 """
 
 import os
@@ -33,6 +33,9 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "int8": 2e-1}
 LARGE_BATCH = 256
 ONE_CORE = 1.3
 """CPU seconds per second of an engine with one thread, and room for what its runtime does besides."""
+ONE_THREAD = 1.7
+"""CPU seconds of all threads over the busiest one's: some runtimes hand over between two threads that never overlap,
+and two that share the work alike make 2."""
 TIMEOUT_S = 300.0
 
 Arrays = list[NDArray[Any]]
@@ -41,7 +44,7 @@ Arrays = list[NDArray[Any]]
 def engines_under_contract() -> list[EngineSpec]:
     patterns = os.environ.get("BAKEOFF_CONTRACT", "")
     catalogue = Catalogue.load()
-    return catalogue.select(patterns.split(",")) if patterns else catalogue.select(["study"], release="today")
+    return catalogue.select(patterns.split(",")) if patterns else catalogue.select(["study", "study-2019"])
 
 
 class Talk:
@@ -231,7 +234,7 @@ def test_one_thread_uses_one_core_and_close_ends_the_process_well(bench: Bench) 
         used = sum(of_each.values())
         assert used < ONE_CORE * burst["seconds"], f"more than one core's time: {of_each}; in effect: {effective}"
         # On a busy machine two threads may get less than one core; that both did the work still shows.
-        assert used < ONE_CORE * max(of_each.values()), f"more than one thread works: {of_each}; in effect: {effective}"
+        assert used < ONE_THREAD * max(of_each.values()), f"more than one thread works: {of_each}; in effect: {effective}"
         assert driver.session.close() == 0
 
 

@@ -226,7 +226,7 @@ def _row(catalogue: "Catalogue", engine: "EngineSpec") -> dict[str, Any]:
         "engine": engine.name,
         "title": engine.title,
         "framework": catalogue.frameworks[engine.framework],
-        "requirement": spec.requirements[0] if spec.requirements else "",
+        "requirement": engine.requirement,
         "release": engine.release,
         "league": engine.league,
         "python": spec.python if spec.kind == "uv" else f"{spec.suite}'s own",

@@ -48,6 +48,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     adapter: str
     environment: str
     model: _ModelTable
+    package: str | None = None
     options: dict[str, Any] = {}
     env: dict[str, str] = {}
     groups: tuple[str, ...] = ()
@@ -279,8 +280,19 @@ def _engine_spec(
             max_ir_version=table.model.max_ir_version,
             max_opset=table.model.max_opset,
         ),
+        requirement=_requirement(folder, table.package, environment, f"{field}.package"),
         options=table.options,
         env=table.env,
         groups=table.groups,
         note=table.note,
     )
+
+
+def _requirement(folder: _Folder, package: str | None, environment: EnvironmentSpec, field: str) -> str:
+    """The requirement of `environment` that names `package`; without one, its first."""
+    if package is None:
+        return environment.requirements[0] if environment.requirements else ""
+    for requirement in environment.requirements:
+        if re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] == package:
+            return requirement
+    raise EngineFolderError(f"{folder.file}: {field}: environment {environment.name} requires no {package!r}")

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
 try:
     from importlib.metadata import version  # novermin
 except ImportError:  # before Python 3.8
-    from importlib.metadata import version  # novermin
+    from importlib_metadata import version
 
 WORKSPACE = "bakeoff"
 BUILD_OPTIONS = ("BLAS_INFO", "BLAS", "USE_MKL", "USE_MKLDNN", "USE_NNPACK", "PERF_WITH_AVX2", "PERF_WITH_AVX512")
