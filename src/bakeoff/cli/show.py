@@ -1,6 +1,5 @@
 """`bakeoff show`: the results of a run, printed again."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,15 +48,6 @@ def _text(format_: str, run: RunRecord, rows: Sequence[Summary], verdicts: Seque
         from bakeoff.report.json_file import to_json
 
         return to_json(run, rows)
-    return _table(run, rows, verdicts)
+    from bakeoff.cli.screen import table_text
 
-
-def _table(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
-    """In colour, and as wide as the terminal, if it is one."""
-    from rich.console import Console
-
-    from bakeoff.report.terminal import to_text
-
-    console = Console(file=sys.stdout)
-    width = console.width if console.is_terminal else 120
-    return to_text(run, rows, verdicts, width=width, color=console.is_terminal and not console.no_color)
+    return table_text(run, rows, verdicts)

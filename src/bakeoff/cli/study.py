@@ -3,16 +3,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option
-from bakeoff.errors import ExitCode, UsageError
+from bakeoff.errors import UsageError
 from bakeoff.records import RunRecord, Summary, Trial
-
-if TYPE_CHECKING:
-    from bakeoff.race.race import Outcome
 
 ENGINES = ("study", "modes", "2019")
 """groups: the study's frameworks today, their modes, and everything of release 2019"""
@@ -69,7 +65,7 @@ def study(
         write_and_print(run, trials, summaries_of(run, trials), document or output / run.name, lang)
         return
 
-    from bakeoff.cli.racing import watching
+    from bakeoff.cli.racing import leave, watching
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
@@ -132,18 +128,3 @@ def show_markdown(text: str) -> None:
         console.print(Markdown(text))
     else:
         click.echo(text, nl=False)
-
-
-def leave(outcome: "Outcome") -> None:
-    """Exit with the code that `bakeoff run` would."""
-    from bakeoff.cli.racing import BAD
-
-    if outcome.run.state == "interrupted":
-        click.echo(f"interrupted; `bakeoff resume {outcome.run.name}` goes on from here", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    if outcome.unsaved:
-        click.echo(
-            f"{outcome.unsaved} trials could not be stored: the document above is all there is of them", err=True
-        )
-    bad = outcome.unsaved or any(row.status in BAD for row in outcome.summaries)
-    sys.exit(ExitCode.SOME_ROWS_BAD if bad else ExitCode.OK)

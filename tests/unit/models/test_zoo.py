@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx.reference import ReferenceEvaluator
 
-from bakeoff.models import zoo
 from bakeoff.models.architectures import ARCHITECTURES, count_flops, count_parameters, layers, parameters
 from bakeoff.models.inputs import draw
-from bakeoff.models.reference import BatchNormalization, Float64Model
-from bakeoff.models.seeding import seeded_weights
+from bakeoff.models.reference import Float64Model
 from bakeoff.models.signature import inspect
 
 pytestmark = pytest.mark.unit
@@ -88,17 +85,3 @@ def test_logits_differ_between_inputs_and_are_of_order_one(tiny: onnx.ModelProto
     assert correlation.max() < 0.9
     assert 0.5 < logits.std() < 4
     assert len(set(logits.argmax(axis=1))) >= 4
-
-
-def test_resnet18_keeps_its_activations_and_logits_of_order_one(tmp_path: Path) -> None:
-    architecture = ARCHITECTURES["resnet18"]
-    weights = seeded_weights(architecture)
-    zoo.write(architecture, weights, tmp_path / "resnet18.onnx")
-    model = ReferenceEvaluator(str(tmp_path / "resnet18.onnx"), new_ops=[BatchNormalization])
-    [logits] = model.run(None, {"input": draw("float32", (3, 224, 224), seed=0, count=2)})
-    assert np.corrcoef(logits)[0, 1] < 0.5
-    assert 0.5 < logits.std() < 4
-    assert logits[0].argmax() != logits[1].argmax()
-    variances = np.concatenate([values for name, values in weights.items() if name.endswith("running_var")])
-    assert variances.min() > 0.01
-    assert variances.max() < 100
