@@ -1,0 +1,19 @@
+"""The table for wherever stdout goes: shared by `run`, `resume` and `show`."""
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bakeoff.records import RunRecord, Summary, Verdict
+from bakeoff.report.terminal import to_text
+
+PIPE_WIDTH = 120
+"""columns where nobody says how many there are"""
+
+
+def table_text(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
+    """In colour, and as wide as the terminal, if it is one."""
+    console = Console(file=sys.stdout)
+    width = console.width if console.is_terminal else PIPE_WIDTH
+    return to_text(run, rows, verdicts, width=width, color=console.is_terminal and not console.no_color)
