@@ -54,5 +54,5 @@ def bakeoff() -> None:
 
     \b
     Exit codes: 0 every row is fine, 1 some row is wrong, failed or timed out, 2 bad usage or input,
-    4 stopped by --strict, 130 interrupted (what was measured is stored and shown).
+    130 interrupted (what was measured is stored and shown). 4 is kept for --strict, which does not exist yet.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from bakeoff.cli.params import engines_dir_option
 from bakeoff.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 
 LARGE_DOWNLOAD_MB = 500
 """From this size on, a download is announced with its size before it begins."""
-
-engines_dir_option = click.option(
-    "--engines-dir",
-    "engines_dirs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    help="An engine folder of your own, or a folder of them. May be given several times.",
-)
 
 
 @click.group()

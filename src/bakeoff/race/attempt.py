@@ -54,8 +54,8 @@ class Attempt:
 
     @property
     def killed_its_worker(self) -> bool:
-        """Whether the worker died of it: worth one more try, alone."""
-        return isinstance(self.error, WorkerDiedError)
+        """Whether the worker died of it: worth one more try, alone, unless it dies whenever it is started."""
+        return isinstance(self.error, WorkerDiedError) and not self.contender.stillborn
 
     def get_ready(self) -> None:
         """Load for this batch size, check outputs, warm up."""

@@ -29,6 +29,11 @@ class Contender:
         """The engine's name."""
         return self.entry.engine.name
 
+    @property
+    def stillborn(self) -> bool:
+        """Whether its worker never came as far as a first request."""
+        return self._cannot_start is not None
+
     def case(self, batch_size: int) -> Case:
         """The cell of the table that this contender fills at `batch_size`."""
         plan = self.course.plan
@@ -47,10 +52,12 @@ class Contender:
             raise self._cannot_start
         engine, installed = self.entry.engine, self.entry.installed
         env = spawn_environment(self.course.plan.threads, installed.env, engine.env)
-        self.scratch.mkdir(parents=True, exist_ok=True)
         try:
+            self.scratch.mkdir(parents=True, exist_ok=True)
             self.session = WorkerSession(installed.command, engine.adapter, env, self.log, self.course.plan.timeout_s)
             self.hello = self.session.hello()
+        except OSError as error:
+            raise WorkerDiedError(f"no room for its outputs: {error}") from error
         except WorkerError as error:
             self.abandon()
             self._cannot_start = error

@@ -22,15 +22,22 @@ def verdict_lines(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[
 
 
 def failures(rows: Sequence[Summary]) -> list[str]:
-    """What is not ok, and why: one line for each engine and reason, with the cells it holds for."""
-    cells: dict[tuple[str, Status, str], list[Case]] = defaultdict(list)
+    """What is not ok, and why: one line for each engine and reason, with the cells it holds for and a worker's log."""
+    held: dict[tuple[str, Status, str], list[Summary]] = defaultdict(list)
     for row in rows:
         if row.status is not Status.OK:
-            cells[row.case.engine, row.status, wording.one_line(row.reason)].append(row.case)
+            held[row.case.engine, row.status, wording.one_line(row.reason)].append(row)
     return [
-        f"{engine}{_where(engine, cases, rows)}: {wording.status(status)}{f': {reason}' if reason else ''}"
-        for (engine, status, reason), cases in cells.items()
+        f"{engine}{_where(engine, [row.case for row in of_reason], rows)}: {wording.status(status)}"
+        f"{f': {reason}' if reason else ''}{_log(of_reason)}"
+        for (engine, status, reason), of_reason in held.items()
     ]
+
+
+def _log(rows: Sequence[Summary]) -> str:
+    """Where to read more, if a worker came far enough to write something."""
+    logs = [row.log for row in rows if row.log and row.status is not Status.UNSUPPORTED]
+    return f" (log: {logs[-1]})" if logs else ""
 
 
 def cautions(rows: Sequence[Summary]) -> list[str]:

@@ -183,6 +183,16 @@ def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_ag
     assert starts.read_text() == "x"
 
 
+def test_a_worker_that_dies_at_every_start_is_not_retried(course: Course, adapter: Adapter, tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    dies = adapter(name="dies")
+    dies.write_text(f"import os\nopen({str(starts)!r}, 'a').write('x')\nos._exit(127)")
+    trials = race(course, [entry("dies", dies)])
+    assert {trial.status for trial in trials.values()} == {Status.FAILED}
+    assert len(trials) == len(BATCH_SIZES)
+    assert starts.read_text() == "x"
+
+
 def test_a_hang_is_a_row_and_leaves_no_process(course: Course, adapter: Adapter, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     hangs = f"def prepare(self, input_sets):\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)"
