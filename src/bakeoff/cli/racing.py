@@ -85,8 +85,7 @@ class LiveView(PlainView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._run: RunRecord | None = None
-        self._trials: Sequence[Trial] = ()
+        self._table: RenderableType = ""
 
     def __enter__(self) -> Self:
         return self
@@ -97,29 +96,24 @@ class LiveView(PlainView):
     def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
         """The race begins, or goes on: from here on the view is live."""
         super().started(run, trials)
-        self._run, self._trials = run, trials
         self._live.start()
 
     def say(self, what: str) -> None:
         """Show what happens next."""
         self.heed_interrupt()
-        if self._run is None:
-            self.console.print(Text(what))
-        else:
+        if self._live.is_started:
             self._draw(what)
-
-    def _draw(self, what: str) -> None:
-        assert self._run is not None  # noqa: S101 - nothing is drawn before a run has started
-        table: RenderableType = ""
-        if self._trials:
-            rows = summarise(self._run, self._trials)
-            table = results(self._run, rows, self.console.width, judge(self._run, rows, self._trials))
-        self._live.update(Group(table, Text(what, style="dim")), refresh=True)
+        else:
+            self.console.print(Text(what))
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
-        """The table has more in it."""
-        self._run, self._trials = run, trials
+        """The table has more in it: made here once, since every turn draws it again."""
+        rows = summarise(run, trials)
+        self._table = results(run, rows, self.console.width, judge(run, rows, trials))
         self._draw(f"{in_minutes(left_s)} left")
+
+    def _draw(self, what: str) -> None:
+        self._live.update(Group(self._table, Text(what, style="dim")), refresh=True)
 
 
 def in_minutes(seconds: float) -> str:
