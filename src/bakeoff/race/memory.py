@@ -22,13 +22,15 @@ def peaks_mb(trials: Iterable[Trial]) -> dict[str, float]:
 
 
 def groups(entries: Sequence[Entry], peaks: Mapping[str, float], available_mb: float) -> list[list[Entry]]:
-    """Split `entries` into heats that fit into memory, each with the first entry in common, so that ratios chain.
+    """Split `entries` into heats that fit into memory, each with one entry in common, so that ratios chain.
 
-    A pair that does not fit is raced all the same: the case that is killed for it becomes a row with that reason.
+    The common one is the lightest, since it is raced again in every part. A pair that does not fit is raced all the
+    same: the case that is killed for it becomes a row with that reason.
     """
     if not entries:
         return []
-    first, rest = entries[0], entries[1:]
+    first = min(entries, key=lambda entry: weight(entry, peaks))
+    rest = [entry for entry in entries if entry is not first]
     room = available_mb * ROOM_TO_SPARE - peaks.get(first.engine.name, UNKNOWN_PEAK_MB)
     heats: list[list[Entry]] = [[first]]
     left = room
@@ -40,3 +42,8 @@ def groups(entries: Sequence[Entry], peaks: Mapping[str, float], available_mb: f
         heats[-1].append(entry)
         left -= need
     return heats
+
+
+def weight(entry: Entry, peaks: Mapping[str, float]) -> tuple[float, int]:
+    """What orders entries from light to heavy: the memory seen, else an unknown's, and then the size of the framework."""
+    return peaks.get(entry.engine.name, UNKNOWN_PEAK_MB), entry.engine.environment.disk_mb

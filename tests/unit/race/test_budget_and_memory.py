@@ -13,7 +13,7 @@ from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm
 pytestmark = pytest.mark.unit
 
 
-def entry(name: str) -> Entry:
+def entry(name: str, disk_mb: int = 0) -> Entry:
     here = Path()
     engine = EngineSpec(
         name=name,
@@ -22,7 +22,7 @@ def entry(name: str) -> Entry:
         release="today",
         league="fp32",
         adapter=here,
-        environment=EnvironmentSpec(name="e", kind="uv", lock=here),
+        environment=EnvironmentSpec(name="e", kind="uv", lock=here, disk_mb=disk_mb),
         model=ModelForm(format="onnx"),
     )
     return Entry(engine, Installed(name="e", digest="", path=here, command=()), here)
@@ -68,9 +68,14 @@ def test_engines_that_fit_into_memory_share_one_heat() -> None:
     assert names(groups([entry("a"), entry("b")], {"a": 100, "b": 100}, 1000)) == [["a", "b"]]
 
 
-def test_heats_split_by_memory_keep_one_engine_in_common() -> None:
-    peaks = {"a": 100, "b": 600, "c": 600, "d": 50}
-    assert names(groups([entry(n) for n in "abcd"], peaks, 1000)) == [["a", "b"], ["a", "c", "d"]]
+def test_heats_split_by_memory_keep_the_lightest_engine_in_common() -> None:
+    peaks = {"a": 600, "b": 600, "c": 50, "d": 100}
+    assert names(groups([entry(n) for n in "abcd"], peaks, 1000)) == [["c", "a"], ["c", "b", "d"]]
+
+
+def test_before_memory_is_known_the_smallest_framework_is_in_common() -> None:
+    heats = names(groups([entry("a", disk_mb=2000), entry("b", disk_mb=100), entry("c", disk_mb=900)], {}, 4000))
+    assert heats == [["b", "a"], ["b", "c"]]
 
 
 @given(st.lists(st.floats(1, 5000), min_size=1, max_size=12), st.floats(100, 20_000))
@@ -78,7 +83,7 @@ def test_every_engine_is_in_a_heat_and_no_heat_of_three_outgrows_memory(peaks: l
     sizes = {f"e{i}": peak for i, peak in enumerate(peaks)}
     heats = names(groups([entry(name) for name in sizes], sizes, memory))
     assert set().union(*heats) == set(sizes)
-    assert all(heat[0] == "e0" for heat in heats)
+    assert all(sizes[heat[0]] == min(sizes.values()) for heat in heats)
     for heat in heats:
         if len(heat) > 2:
             assert sum(sizes[name] for name in heat) <= memory * ROOM_TO_SPARE + 1e-6
