@@ -45,5 +45,5 @@ def groups(entries: Sequence[Entry], peaks: Mapping[str, float], available_mb: f
 
 
 def weight(entry: Entry, peaks: Mapping[str, float]) -> tuple[float, int]:
-    """What orders entries from light to heavy: the memory seen, else an unknown's, and then the size of the framework."""
+    """Orders entries from light to heavy: by the memory seen, else an unknown's, then by the size of the framework."""
     return peaks.get(entry.engine.name, UNKNOWN_PEAK_MB), entry.engine.environment.disk_mb
