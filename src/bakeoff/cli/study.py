@@ -13,6 +13,8 @@ from bakeoff.records import RunRecord, Summary, Trial
 ENGINES = ("study", "modes", "2019")
 """groups: the study's frameworks today, their modes, and everything of release 2019"""
 BUDGET_S = 45 * 60.0
+BURSTS = 1
+"""of each case in a heat: with so many engines, most of a heat goes into loading, and rounds tell more than bursts"""
 
 
 @click.command
@@ -79,6 +81,7 @@ def study(
         threads=threads,
         rounds=rounds,
         budget_s=budget,
+        bursts=BURSTS,
         engines_dirs=engines_dirs,
     )
     with Store.open(output) as store, watching() as observer:

@@ -18,7 +18,8 @@ from bakeoff.worker.session import WorkerSession
 WARM_UP_CALLS = 3
 """so many inferences at a time, until the medians of such blocks stop trending"""
 WARM_UP_S = 0.5
-"""... or so long have been spent on it: a slow network gets few calls, and its first bursts tell the rest"""
+"""... or so long have been spent on it: a slow network gets a single call, beside the checked ones before it and the
+untimed one of each burst"""
 BURST_S = 0.4
 """A burst aims at this, within its bounds: long enough to outweigh the switch between workers, short enough that
 the machine does not drift within a turn."""
@@ -78,7 +79,8 @@ class Attempt:
         latencies: list[float] = []
         order = [k % self.material.sets for k in range(WARM_UP_CALLS)]
         while not latencies or (sum(latencies) < WARM_UP_S and not settled(latencies)):
-            latencies += session.call("warm_up", order=order, at_least=WARM_UP_CALLS, at_most_seconds=0.0)["latencies"]
+            left = WARM_UP_S - sum(latencies)
+            latencies += session.call("warm_up", order=order, at_least=1, at_most_seconds=left)["latencies"]
         return latencies
 
     def _check_first(self, session: WorkerSession) -> list[float]:

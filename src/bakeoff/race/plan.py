@@ -42,6 +42,7 @@ def make_plan(
     timeout_s: float = 300.0,
     seed: int = 0,
     quick: bool = False,
+    bursts: int = BURSTS,
     engines_dirs: Sequence[Path] = (),
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
@@ -68,7 +69,7 @@ def make_plan(
         target_ci=target_ci,
         target_ci_rest=max(target_ci, TARGET_CI_REST),
         timeout_s=timeout_s,
-        bursts=1 if quick else BURSTS,
+        bursts=1 if quick else bursts,
         quick=quick,
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
     )
