@@ -59,6 +59,25 @@ class TensorSpec(Record, frozen=True):
         return tuple(batch_size if size is None else size for size in self.shape)
 
 
+PRECISIONS = ("fp32", "fp16", "bf16")
+"""the floating-point precisions that outputs are told apart by, the finest first"""
+
+
+class Tolerances(Record, frozen=True):
+    """Up to which parity error a model's outputs count as computed in each precision. Beyond all, they are wrong."""
+
+    fp32: float
+    fp16: float
+    bf16: float
+    rounding: Mapping[str, float] = {}
+    """precision -> the error that rounding to it made, from which the rest follows; empty where the tolerances are a
+    fixed number, since nothing could be calibrated"""
+
+
+UNCALIBRATED = Tolerances(fp32=1e-4, fp16=1e-4, bf16=1e-4)
+"""Where there is no float64 reference, and in runs from before there was calibration"""
+
+
 class ModelRecord(Record, frozen=True):
     """A network with its weights and signature, named by its content digest."""
 
@@ -74,6 +93,7 @@ class ModelRecord(Record, frozen=True):
     parameters: int = 0
     flops: int = 0
     """multiply-adds x 2 of one sample, counted over convolutions and matrix products; 0 if unknown"""
+    tolerances: Tolerances = UNCALIBRATED
 
 
 class ModelForm(Record, frozen=True):
@@ -290,6 +310,8 @@ class Summary(Record, frozen=True):
     trials: int
     cautions: tuple[str, ...] = ()
     log: str = ""
+    league: str = "fp32"
+    """where it is ranked: its engine's, or a coarser one if its outputs are no better than that"""
 
 
 # Verdicts

@@ -56,6 +56,8 @@ class Engine(Honest):
             self.results = []
         if self.misdeed == "off-by-a-percent":
             self.results = [self.results[0] * np.float32(1.01)]
+        if self.misdeed == "off-by-half":
+            self.results = [self.results[0] * np.float32(1.50001)]
         if self.misdeed == "garbage-while-timed" and timed():
             self.results = [self.results[0][:, ::-1].copy()]
         if self.misdeed == "fills-the-disk":

@@ -20,6 +20,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
     measured = [trial.measurement for trial in good if trial.measurement]
     found = (
         _failures(trials),
+        _precision(row),
         _provisional(good),
         _spread(row, measured),
         _threads(row.case.threads, row.effective),
@@ -36,6 +37,13 @@ def _failures(trials: Sequence[Trial]) -> str:
         return ""
     last = bad[-1]
     return f"failures: {len(bad)} of {len(trials)} trials {last.status.replace('_', ' ')}: {last.reason}"
+
+
+def _precision(row: Summary) -> str:
+    asked = row.case.precision
+    if row.league == asked or row.parity is None or row.parity.max_rel_error is None:
+        return ""
+    return f"precision: {asked} asked, error {row.parity.max_rel_error:.1e}: ranked in the {row.league} league"
 
 
 def _provisional(good: Sequence[Trial]) -> str:

@@ -10,9 +10,6 @@ from bakeoff.records import Parity, Status
 
 Array = NDArray[Any]
 
-FP32_TOLERANCE = 1e-4
-"""Largest relative error that counts as fp32. A fixed number until it is calibrated with rounding noise."""
-
 
 def compare(outputs: Sequence[Array], reference: Sequence[Array], *, classes: int | None = None) -> tuple[Parity, str]:
     """The parity of one batch's outputs, and where it is not a number the reason why.
@@ -34,13 +31,13 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array], *, classes: in
     return Parity(max_rel_error=worst, top1_agreement=agreement), ""
 
 
-def judge(parity: Parity, fault: str = "", *, tolerance: float = FP32_TOLERANCE) -> tuple[Status, str]:
+def judge(parity: Parity, fault: str = "", *, tolerance: float) -> tuple[Status, str]:
     """`Status.OK`, or `Status.WRONG` and the reason, for what `compare` gave."""
     if parity.max_rel_error is None:
         return Status.WRONG, fault or "the outputs cannot be compared with the reference"
     if parity.max_rel_error <= tolerance:
         return Status.OK, ""
-    reason = f"error {parity.max_rel_error:.1e} is beyond {tolerance:.0e}"
+    reason = f"error {parity.max_rel_error:.1e} is beyond {tolerance:.1e}"
     if parity.top1_agreement is not None:
         reason += f" (top-1 agrees on {parity.top1_agreement:.0%})"
     return Status.WRONG, reason

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.judge.cautions import cautions
+from bakeoff.judge.leagues import leagues
 from bakeoff.judge.parity import worst
 from bakeoff.judge.statistics import geometric_mean_interval, percentile
 from bakeoff.records import Case, Measurement, RunRecord, Status, Summary, Trial
@@ -27,10 +28,11 @@ def summarise(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
     by_case: dict[Case, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_case[trial.case].append(trial)
-    return [_summary(run, case, by_case) for case in run.plan.cases()]
+    league = leagues(run, trials)
+    return [_summary(run, case, by_case, league[case]) for case in run.plan.cases()]
 
 
-def _summary(run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]]) -> Summary:
+def _summary(run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]], league: str) -> Summary:
     trials = by_case.get(case, ())
     status, reason = _outcome(trials) if trials else _why_no_trial(run, case, by_case)
     good = [trial for trial in trials if trial.status is Status.OK and _is_measured(trial)]
@@ -55,6 +57,7 @@ def _summary(run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]]
         parity=parity,
         trials=0,
         log=described.log if described else "",
+        league=league,
     )
     # No speed is published of a case that is wrong, or that fails as often as not.
     return _with_speed(row, trials, good) if status is Status.OK else row

@@ -71,13 +71,12 @@ def verdicts(
 
 def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial]) -> list[Verdict]:
     """The verdicts of a run: of its rows that are ok, within their leagues, with what deciding the rest would take."""
-    leagues = {engine.name: engine.league for engine in run.engines}
-    ok = {row.case for row in rows if row.status is Status.OK}
-    measured = [trial for trial in trials if trial.case in ok]
+    leagues = {row.case: row.league for row in rows if row.status is Status.OK}
+    measured = [trial for trial in trials if trial.case in leagues]
     rounds = max((trial.round for trial in measured), default=0)
     return verdicts(
         measured,
-        league=lambda case: leagues.get(case.engine, case.precision),
+        league=lambda case: leagues[case],
         seconds_per_round=lambda _: run.elapsed_s / rounds if rounds else None,
     )
 

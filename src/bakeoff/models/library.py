@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bakeoff.errors import ModelError
 from bakeoff.models import download, inputs, sandbox
 from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.records import ModelForm, ModelRecord
+from bakeoff.records import PRECISIONS, ModelForm, ModelRecord
 
 VERSION = 1
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
@@ -141,6 +141,25 @@ class ModelLibrary:
                 sandbox.run("extend_reference", arguments, limits=limits, report=report, what=model.name)
                 have = _load(target)
         return [array[:count] for array in have]
+
+    def rounded(
+        self, model: ModelRecord, seed: int, count: int, report: Report = _silent
+    ) -> dict[str, list[NDArray[np.generic]]]:
+        """Precision -> what the model answers to the first `count` inputs of `seed` when computed in it.
+
+        Arrays like those of `reference`, cached beside them. Raises what that raises.
+        """
+        targets = {precision: self._folder(model) / f"rounded-{precision}-seed{seed}.npz" for precision in PRECISIONS}
+        with FileLock(f"{self._folder(model) / f'rounded-seed{seed}'}.lock"):
+            have = {precision: _load(target) for precision, target in targets.items()}
+            if any(not arrays or len(arrays[0]) < count for arrays in have.values()):
+                samples = [str(path) for path in self.samples(model, seed, count)]
+                files = {precision: str(target) for precision, target in targets.items()}
+                arguments = {"path": str(self.path(model)), "samples": samples, "count": count, "targets": files}
+                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count * len(targets))
+                sandbox.run("extend_rounded", arguments, limits=limits, report=report, what=model.name)
+                have = {precision: _load(target) for precision, target in targets.items()}
+        return {precision: [array[:count] for array in arrays] for precision, arrays in have.items()}
 
     # Inside
 

@@ -47,21 +47,31 @@ class BatchNormalization(OpRun):  # type: ignore[misc]
         return (scale * (x - mean) / np.sqrt(var + attributes["epsilon"]) + bias,)
 
 
-def extend(model: ModelProto, samples: Sequence[Path], count: int, path: Path, report: Report) -> None:
+def extend(
+    model: ModelProto,
+    samples: Sequence[Path],
+    count: int,
+    path: Path,
+    report: Report,
+    *,
+    kind: "Callable[[ModelProto], Float64Model] | None" = None,
+    what: str = "reference",
+) -> None:
     """Bring the reference file `path` up to `count` samples, keeping what it holds; each sample is saved at once.
 
     `samples` holds one .npy file per model input, [at least `count`, ...]. The file is an .npz of one array per
-    output, as `load` gives them, [samples, ...], float64 where the model's are floats. Raises `UnsupportedModelError`
-    for operators that `onnx.reference` lacks or that mean nothing in float64.
+    output, as `load` gives them, [samples, ...], float64 where the model's are floats. `kind` makes what computes
+    it, by default a `Float64Model`; `what` is what progress is said of. Raises `UnsupportedModelError` for operators
+    that `onnx.reference` lacks or that mean nothing in float64.
     """
     have = load(path) if path.exists() else []
     done = len(have[0]) if have else 0
     if done >= count:
         return
-    evaluate = Float64Model(model)
+    evaluate = (kind or Float64Model)(model)
     inputs = [np.load(file, mmap_mode="r", allow_pickle=False) for file in samples]
     for number in range(done, count):
-        report(f"reference {number + 1} of {count}")
+        report(f"{what} {number + 1} of {count}")
         outputs = evaluate([np.ascontiguousarray(array[number : number + 1]) for array in inputs])
         have = [np.concatenate(pair) for pair in zip(have, outputs, strict=True)] if have else outputs
         _save(have, path)
@@ -81,12 +91,16 @@ class Float64Model:
         self.inputs = [value.name for value in _real_inputs(model.graph)]
         self.floats = [value.type.tensor_type.elem_type in REAL_FLOATS for value in model.graph.output]
         wide = in_float64(_at_modern_opset(model))
-        has_operator = {node.op_type for node in _nodes(wide.graph)}
-        ours = [BatchNormalization] if "BatchNormalization" in has_operator else []
+        ours = self.rewrite(wide)
         try:
             self.evaluator = ReferenceEvaluator(wide, new_ops=ours)
         except Exception as error:  # whatever an operator's class raises where it cannot be made
             raise UnsupportedModelError(f"no float64 reference: {_one_line(error)}") from error
+
+    def rewrite(self, model: ModelProto) -> list[type[OpRun]]:
+        """Change the float64 `model` before it is evaluated, and return the operators of our own that it then needs."""
+        has_operator = {node.op_type for node in _nodes(model.graph)}
+        return [BatchNormalization] if "BatchNormalization" in has_operator else []
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """The outputs for one sample, each with a batch axis of 1."""
@@ -113,7 +127,7 @@ def in_float64(model: ModelProto) -> ModelProto:
     wide = ModelProto()
     wide.CopyFrom(model)
     del wide.functions[:]
-    for graph in _graphs(wide.graph):
+    for graph in graphs(wide.graph):
         for tensor in graph.initializer:
             _widen_tensor(tensor)
         del graph.value_info[:]
@@ -168,17 +182,17 @@ def _refuse_what_means_nothing(model: ModelProto) -> None:
             raise UnsupportedModelError(f"no reference: operator {node.op_type} answers differently each time")
 
 
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+def graphs(graph: GraphProto) -> Iterator[GraphProto]:
     """`graph` and every graph inside its nodes."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             for inner in [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-                yield from _graphs(inner)
+                yield from graphs(inner)
 
 
 def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for inner in _graphs(graph):
+    for inner in graphs(graph):
         yield from inner.node
 
 

@@ -12,7 +12,7 @@ import msgspec
 import onnx
 
 from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models import checkpoint, plain_graph, reference, signature, versions, zoo
+from bakeoff.models import checkpoint, plain_graph, reference, rounding, signature, versions, zoo
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.seeding import seeded_weights
 
@@ -74,6 +74,14 @@ def extend_reference(*, report: Report, path: str, samples: Sequence[str], count
     reference.extend(open_model(path), [Path(sample) for sample in samples], count, Path(target), report)
 
 
+def extend_rounded(
+    *, report: Report, path: str, samples: Sequence[str], count: int, targets: Mapping[str, str]
+) -> None:
+    """What the model computes in each precision of `targets`, up to `count` samples."""
+    files = {precision: Path(target) for precision, target in targets.items()}
+    rounding.extend_all(open_model(path), [Path(sample) for sample in samples], count, files, report)
+
+
 def open_model(path: str) -> onnx.ModelProto:
     """Read and check an ONNX file. Raises `ModelError` for what is none; the caller puts the model's name before it."""
     try:
@@ -96,5 +104,6 @@ def _one_line(error: BaseException) -> str:
 
 
 TASKS: Mapping[str, Callable[..., Any]] = {
-    task.__name__: task for task in (write_seeded, write_trained, copy, inspect, convert, lower, extend_reference)
+    task.__name__: task
+    for task in (write_seeded, write_trained, copy, inspect, convert, lower, extend_reference, extend_rounded)
 }

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import environments
-from bakeoff.errors import EnvironmentUnavailableError, StoreError, UnsupportedModelError
+from bakeoff.errors import EnvironmentUnavailableError, ModelError, StoreError, UnsupportedModelError
+from bakeoff.judge.leagues import calibrated
+from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.course import Entry, Material
@@ -20,6 +23,8 @@ from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan
 INPUT_SETS = 3
 SAMPLES = 8
 """Distinct inputs per model; a larger batch repeats them. The float64 reference of each takes a second or two."""
+ROUNDED_SAMPLES = 4
+"""How many of them are computed once more in each precision, to learn what rounding alone does to the outputs."""
 
 
 class Observer(Protocol):
@@ -74,12 +79,14 @@ def prepare(
     An environment that could not be built or a model that a form cannot carry become trials of round 0 in
     `Grid.unready`. Raises `ModelError` for a model without a reference.
     """
+    known: dict[str, ModelRecord] = {}
     entries: dict[str, list[Entry]] = {}
     references: dict[str, list[NDArray[np.generic]]] = {}
     unready: list[Trial] = []
     for name, model in models.items():
         observer.say(f"preparing {name}")
         references[name] = library.reference(model, plan.seed, SAMPLES, observer.say)
+        known[name] = calibrate(plan, model, references[name], library, observer)
         entries[name] = []
         for engine in engines:
             ready = make_ready(engine, model, standing[engine.environment.name], library)
@@ -87,7 +94,25 @@ def prepare(
                 entries[name].append(ready)
             else:
                 unready += unready_trials(plan, engine.name, name, *ready)
-    return Grid(models=models, entries=entries, engines=engines, references=references, unready=tuple(unready))
+    return Grid(models=known, entries=entries, engines=engines, references=references, unready=tuple(unready))
+
+
+def calibrate(
+    plan: Plan, model: ModelRecord, reference: Sequence[NDArray[np.generic]], library: ModelLibrary, observer: Observer
+) -> ModelRecord:
+    """`model` with the tolerances that follow from what rounding does to its outputs, if that can be computed."""
+    try:
+        answers = library.rounded(model, plan.seed, ROUNDED_SAMPLES, observer.say)
+    except ModelError as error:
+        observer.note(f"{error}; its tolerance is a fixed number")
+        return model
+    floats = [index for index, output in enumerate(reference) if output.dtype.kind == "f"]
+    expected = [reference[index][:ROUNDED_SAMPLES] for index in floats]
+    rounding = {
+        precision: compare([outputs[index] for index in floats], expected)[0].max_rel_error
+        for precision, outputs in answers.items()
+    }
+    return msgspec.structs.replace(model, tolerances=calibrated(rounding))
 
 
 def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Installed | EnvironmentUnavailableError]:

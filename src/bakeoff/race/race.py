@@ -19,7 +19,7 @@ from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge import stopping
-from bakeoff.judge.parity import FP32_TOLERANCE
+from bakeoff.judge.leagues import leagues
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
@@ -180,6 +180,7 @@ def scratch_folder() -> Iterator[Path]:
 def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> None:
     """Round after round of one heat per model, while the budget holds another heat and any verdict needs it."""
     plan = race.run.plan
+    tolerances = {model.name: model.tolerances for model in race.run.models}
     materials = {
         name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
     }
@@ -193,7 +194,7 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
                     round=round_,
                     model=grid.models[name],
                     materials=materials[name],
-                    tolerance=FP32_TOLERANCE,
+                    tolerance=tolerances[name].bf16,
                     logs=race.folder / "logs",
                     scratch=scratch,
                     time_is_up=race.budget.share(len(order) - position),
@@ -229,14 +230,14 @@ def order_of_models(plan: Plan, round_: int) -> list[str]:
 def still_wanted(race: Race, round_: int, model: str) -> set[Case]:
     """The cases of `model` to race in this round: in need of it, not done yet, and never failed before."""
     plan = race.run.plan
-    leagues = {engine.name: engine.league for engine in race.run.engines}
+    league = leagues(race.run, race.trials)
     in_need = stopping.wanted(
         plan,
         race.trials,
         round_,
         target_ci=plan.target_ci,
         target_ci_rest=plan.target_ci_rest,
-        league=lambda case: leagues[case.engine],
+        league=lambda case: league[case],
     )
     done = {trial.case for trial in race.trials if trial.round == round_}
     return {case for case in in_need if case.model == model} - done

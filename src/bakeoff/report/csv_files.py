@@ -32,6 +32,7 @@ def _record(row: Summary, release: str) -> dict[str, object]:
         "threads": row.case.threads,
         "precision": row.case.precision,
         "device": row.case.device,
+        "league": row.league,
         "status": row.status.value,
         "reason": wording.one_line(row.reason),
         "fps": row.fps,

@@ -1,5 +1,6 @@
 """The study's table as data: engines down, models and batch sizes across."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -15,12 +16,19 @@ class Cell(msgspec.Struct, frozen=True):
     """images per second, or what became of it"""
     spread: str = ""
     """±, or nothing"""
+    league: str = ""
+    """where it is ranked, if that is not the league asked for"""
     ok: bool = False
     best: bool = False
-    """the highest figure of its column"""
+    """the highest figure of its column, in its league"""
+
+    @property
+    def beside(self) -> str:
+        """What stands beside the value: "±2% bf16"."""
+        return f"{self.spread} {self.league}".strip()
 
     def __str__(self) -> str:
-        return f"{self.value} {self.spread}".strip()
+        return f"{self.value} {self.beside}".strip()
 
 
 class Grid(msgspec.Struct, frozen=True):
@@ -37,27 +45,35 @@ def lay_out(summaries: Sequence[Summary], model: str | None = None) -> Grid:
     engines = tuple(dict.fromkeys(row.case.engine for row in chosen))
     columns = tuple(dict.fromkeys((row.case.model, row.case.batch_size) for row in chosen))
     at = {(row.case.engine, row.case.model, row.case.batch_size): row for row in chosen}
-    best = {
-        column: max(row.fps or 0.0 for row in chosen if (row.case.model, row.case.batch_size) == column)
-        for column in columns
-    }
+    best: dict[tuple[str, int, str], float] = defaultdict(float)
+    for row in chosen:
+        table = _table_of(row)
+        best[table] = max(best[table], row.fps or 0.0)
+    lines = {engine: [at[engine, *column] for column in columns] for engine in engines}
     return Grid(
         columns=columns,
         rows=tuple(
-            (
-                engine,
-                tuple(_cell(at[engine, *column], best[column]) for column in columns),
-                _worst_error([at[engine, *column] for column in columns]),
-            )
-            for engine in engines
+            (engine, tuple(_cell(row, best[_table_of(row)]) for row in line), _worst_error(line))
+            for engine, line in lines.items()
         ),
     )
+
+
+def _table_of(row: Summary) -> tuple[str, int, str]:
+    """Where its figure is ranked: leagues are never mixed."""
+    return row.case.model, row.case.batch_size, row.league
 
 
 def _cell(row: Summary, best: float) -> Cell:
     if row.status is not Status.OK or row.fps is None:
         return Cell(wording.STATUS_WORDS[row.status])
-    return Cell(wording.number(row.fps), wording.plus_minus(row.fps_ci95), ok=True, best=row.fps == best)
+    return Cell(
+        wording.number(row.fps),
+        wording.plus_minus(row.fps_ci95),
+        league="" if row.league == row.case.precision else row.league,
+        ok=True,
+        best=row.fps == best,
+    )
 
 
 def _worst_error(rows: Sequence[Summary]) -> str:

@@ -50,6 +50,7 @@ def _case(row: Summary, release: str) -> dict[str, Any]:
         "threads": row.case.threads,
         "precision": row.case.precision,
         "device": row.case.device,
+        "league": row.league,
         "status": row.status,
         "reason": row.reason,
         "requested": row.requested,

@@ -9,8 +9,8 @@ from bakeoff.report.grid import Cell, lay_out
 from bakeoff.report.machine_line import machine_line
 
 LEGEND = (
-    "± is half of the 95% interval; bold is the highest figure of its column; error is the largest relative error "
-    "against the float64 reference."
+    "± is half of the 95% interval; bold is the highest figure of its column and league; error is the largest relative "
+    "error against the float64 reference."
 )
 
 
@@ -31,6 +31,7 @@ def to_markdown(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verd
         "## Images per second",
         _study_table(rows),
         LEGEND,
+        _list(map(_escape, notes.tolerances(run))),
         _list(map(_escape, notes.verdict_lines(rows, verdicts))),
     ]
     for title, lines in (("Not ok", notes.failures(rows)), ("Cautions", notes.cautions(rows))):
@@ -49,7 +50,7 @@ def _study_table(rows: Sequence[Summary]) -> str:
 
 
 def _emphasised(cell: Cell) -> str:
-    return f"**{cell.value}** {cell.spread}".strip() if cell.best else str(cell)
+    return f"**{cell.value}** {cell.beside}".strip() if cell.best else str(cell)
 
 
 def _details(run: RunRecord, rows: Sequence[Summary]) -> str:

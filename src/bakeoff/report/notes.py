@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import Case, Status, Summary, Verdict
+from bakeoff.records import Case, RunRecord, Status, Summary, Verdict
 from bakeoff.report import wording
 
 
@@ -19,6 +19,14 @@ def verdict_lines(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[
         for (model, batch), found in sentences.items()
         for sentence in found or ["nothing was measured."]
     ]
+
+
+def tolerances(run: RunRecord) -> list[str]:
+    """What the errors of each model mean; models of which the same is known are named together."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for model in run.models:
+        alike[wording.tolerances(model.tolerances)].append(model.name)
+    return [f"errors on {', '.join(models)}: {text}" for text, models in alike.items()]
 
 
 def failures(rows: Sequence[Summary]) -> list[str]:

@@ -53,7 +53,7 @@ def _parts(
         yield Text()
         yield table
     yield Text()
-    yield Text(LEGEND, style="dim")
+    yield Text("\n".join([LEGEND, *notes.tolerances(run)]), style="dim")
     yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
     yield from _lines("Cautions:", notes.cautions(rows))
@@ -104,5 +104,5 @@ def _table(grid: Grid, only_model: str | None = None) -> Table:
 def _text(cell: Cell) -> Text:
     if not cell.ok:
         return Text(cell.value, style="red")
-    spread = (f" {cell.spread}", "dim") if cell.spread else ""
-    return Text.assemble((cell.value, "bold green" if cell.best else ""), spread)
+    beside = (f" {cell.beside}", "dim") if cell.beside else ""
+    return Text.assemble((cell.value, "bold green" if cell.best else ""), beside)

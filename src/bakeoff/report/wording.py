@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable
 
-from bakeoff.records import Plan, RunRecord, Status, Summary
+from bakeoff.records import PRECISIONS, Plan, RunRecord, Status, Summary, Tolerances
 
 NONE = "-"
 """where there is no figure"""
@@ -43,6 +43,14 @@ def error(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.1e}" if value else "0"
+
+
+def tolerances(value: Tolerances) -> str:
+    """What the size of a parity error tells: "fp32-sized up to 7.7e-05, fp16-sized up to ..., wrong beyond that"."""
+    if not value.rounding:
+        return f"wrong beyond {error(value.bf16)}, a fixed number"
+    sized = [f"{precision}-sized up to {error(getattr(value, precision))}" for precision in PRECISIONS]
+    return f"{', '.join(sized)}, wrong beyond that"
 
 
 def seconds(value: float | None) -> str:

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from bakeoff.judge.parity import FP32_TOLERANCE, compare, judge, worst
+from bakeoff.judge.parity import compare, judge, worst
 from bakeoff.records import Parity, Status
 
 pytestmark = pytest.mark.unit
 
 Array = NDArray[Any]
+
+TOLERANCE = 1e-4
 
 logits = hnp.arrays(
     np.float64,
@@ -28,7 +30,7 @@ def outputs(seed: int = 0, samples: int = 4) -> Array:
 def test_the_reference_itself_has_no_error() -> None:
     parity, fault = compare([outputs()], [outputs()], classes=10)
     assert (parity, fault) == (Parity(max_rel_error=0.0, top1_agreement=1.0), "")
-    assert judge(parity, fault) == (Status.OK, "")
+    assert judge(parity, fault, tolerance=TOLERANCE) == (Status.OK, "")
 
 
 def test_the_error_is_relative_to_the_largest_value_of_the_same_sample() -> None:
@@ -47,7 +49,7 @@ def test_the_worst_output_counts() -> None:
 @settings(max_examples=40)
 @given(reference=logits)
 def test_rounding_to_fp32_always_passes(reference: Array) -> None:
-    assert judge(*compare([reference.astype(np.float32)], [reference]))[0] is Status.OK
+    assert judge(*compare([reference.astype(np.float32)], [reference]), tolerance=TOLERANCE)[0] is Status.OK
 
 
 @settings(max_examples=40)
@@ -66,22 +68,23 @@ def test_one_value_that_is_not_finite_is_never_a_number(reference: Array, data: 
     parity, fault = compare([got], [reference], classes=reference.shape[-1])
     assert parity == Parity(max_rel_error=None, top1_agreement=None)
     assert "1 of" in fault
-    assert judge(parity, fault)[0] is Status.WRONG
+    assert judge(parity, fault, tolerance=TOLERANCE)[0] is Status.WRONG
 
 
 def test_bf16_sized_noise_is_beyond_fp32() -> None:
     reference = outputs()
     rounded = (reference.astype(np.float32).view(np.uint32) & 0xFFFF0000).astype(np.uint32).view(np.float32)
     parity, fault = compare([rounded], [reference], classes=10)
-    status, reason = judge(parity, fault)
+    status, reason = judge(parity, fault, tolerance=TOLERANCE)
     assert status is Status.WRONG
     assert reason.startswith("error ")
-    assert "is beyond 1e-04 (top-1 agrees on 100%)" in reason
+    assert "is beyond 1.0e-04 (top-1 agrees on 100%)" in reason
 
 
 def test_an_error_of_just_the_tolerance_still_passes() -> None:
-    assert judge(Parity(max_rel_error=FP32_TOLERANCE, top1_agreement=None))[0] is Status.OK
-    assert judge(Parity(max_rel_error=FP32_TOLERANCE * 1.001, top1_agreement=None))[0] is Status.WRONG
+    just, beyond = (Parity(max_rel_error=error, top1_agreement=None) for error in (TOLERANCE, TOLERANCE * 1.001))
+    assert judge(just, tolerance=TOLERANCE)[0] is Status.OK
+    assert judge(beyond, tolerance=TOLERANCE)[0] is Status.WRONG
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_an_error_of_just_the_tolerance_still_passes() -> None:
 def test_what_cannot_be_compared_is_wrong_and_says_why(got: list[Array], reference: list[Array], fault: str) -> None:
     parity, found = compare(got, reference, classes=10)
     assert found == fault
-    assert judge(parity, found) == (Status.WRONG, fault)
+    assert judge(parity, found, tolerance=TOLERANCE) == (Status.WRONG, fault)
 
 
 def test_integers_of_another_width_may_be_equal() -> None:
@@ -134,6 +137,6 @@ def test_the_worst_of_several_has_the_largest_error_and_least_agreement() -> Non
 
 
 def test_a_comparison_without_any_number_is_wrong_even_without_a_reason() -> None:
-    status, reason = judge(Parity(max_rel_error=None, top1_agreement=None))
+    status, reason = judge(Parity(max_rel_error=None, top1_agreement=None), tolerance=TOLERANCE)
     assert status is Status.WRONG
     assert reason

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.judge.summary import summarise
-from bakeoff.records import Case, Measurement, Parity, Plan, RunRecord, Status, Summary, Trial
+from bakeoff.records import (
+    Case,
+    Measurement,
+    ModelRecord,
+    Parity,
+    Plan,
+    RunRecord,
+    Status,
+    Summary,
+    TensorSpec,
+    Tolerances,
+    Trial,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -257,3 +269,17 @@ def test_cores_used_far_from_the_threads_asked_are_a_caution(cores: float, cauti
 def test_trials_of_unlike_versions_are_a_caution() -> None:
     trials = [msgspec.structs.replace(ok(n), framework_version=f"1.{n // 3}") for n in range(1, 6)]
     assert summary(*trials).cautions == ("versions: trials of 1.0, 1.1",)
+
+
+def test_an_error_of_the_size_of_bf16_moves_the_row_to_that_league_with_a_caution() -> None:
+    tensor = TensorSpec(name="x", dtype="float32", shape=(None, 3))
+    tolerances = Tolerances(fp32=1e-4, fp16=1e-2, bf16=0.1, rounding={"fp32": 1e-6, "fp16": 1e-2, "bf16": 2e-2})
+    model = ModelRecord(
+        name="m", digest="", weights="seeded", inputs=(tensor,), outputs=(tensor,), tolerances=tolerances
+    )
+    run = msgspec.structs.replace(a_run(), models=(model,))
+    once = msgspec.structs.replace(ok(3), parity=Parity(max_rel_error=0.03, top1_agreement=1.0))
+    row = summary(ok(1), ok(2), once, ok(4), ok(5), run=run)
+    assert (row.status, row.league) == (Status.OK, "bf16")
+    assert row.cautions == ("precision: fp32 asked, error 3.0e-02: ranked in the bf16 league",)
+    assert summary(*(ok(n) for n in range(1, 6)), run=run).league == "fp32"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 Rows = Sequence[Summary]
 CASE_FIELDS = [
     *("engine", "framework_version", "release", "model", "batch_size", "threads", "precision", "device"),
-    *("status", "reason", "requested", "effective", "fps", "fps_ci95", "latency_ms", "load_s"),
+    *("league", "status", "reason", "requested", "effective", "fps", "fps_ci95", "latency_ms", "load_s"),
     *("first_inference_s", "peak_rss_mb", "cores_used", "parity", "trials", "cautions"),
 ]
 

@@ -60,6 +60,31 @@ def test_the_best_of_each_column_stands_out(run: RunRecord, rows: Rows) -> None:
     assert emphasised[0].count("\x1b[1;32m") == 8
 
 
+def test_a_figure_in_another_league_says_so_and_takes_nobody_s_place(run: RunRecord, rows: Rows) -> None:
+    import msgspec  # noqa: PLC0415
+
+    moved = [
+        msgspec.structs.replace(row, league="bf16", fps=1000.0) if row.case.engine == "keras" else row for row in rows
+    ]
+    text = to_text(run, moved, width=160, color=True)
+    bold = {line.split()[0]: line.count("\x1b[1;32m") for line in text.splitlines() if "\x1b[1;32m" in line}
+    assert bold == {"openvino": 8, "keras": 8}
+    assert "1000 ±0.4% bf16" in to_text(run, moved, width=160)
+
+
+def test_what_the_errors_mean_stands_beneath_the_table(run: RunRecord, rows: Rows) -> None:
+    import msgspec  # noqa: PLC0415
+
+    from bakeoff.records import Tolerances  # noqa: PLC0415
+
+    known = Tolerances(fp32=7.7e-5, fp16=1.6e-2, bf16=0.24, rounding={"fp32": 1.4e-6, "fp16": 4.2e-3, "bf16": 5.9e-2})
+    models = (msgspec.structs.replace(run.models[0], tolerances=known), run.models[1])
+    text = " ".join(to_text(msgspec.structs.replace(run, models=models), rows, width=160).split())
+    sizes = "fp32-sized up to 7.7e-05, fp16-sized up to 1.6e-02, bf16-sized up to 2.4e-01, wrong beyond that"
+    assert f"errors on resnet18: {sizes}" in text
+    assert "errors on resnet50: wrong beyond 1.0e-04, a fixed number" in text
+
+
 def test_markup_in_a_reason_is_shown_as_it_is(run: RunRecord, rows: Rows) -> None:
     import msgspec  # noqa: PLC0415
 

@@ -67,8 +67,7 @@ class Order:
         return published_fps(row.published, self.model, self.batch_size) or 0.0
 
     def _measured(self, row: Row) -> float:
-        cell = self._results.row(self._engine(row), self.model, self.batch_size)
-        return (cell.fps or 0.0) if cell else 0.0
+        return self._results.ranked_fps(self._engine(row), self.model, self.batch_size) or 0.0
 
     def _ratio(self, row: Row, base: Row) -> Ratio | None:
         return self._results.ratio(self._engine(row), self._engine(base), self.model, self.batch_size)

@@ -95,12 +95,22 @@ class Results:
         row = self.row(engine, model, batch_size)
         return row is not None and row.status is Status.OK and row.fps is not None
 
+    def ranked_fps(self, engine: str, model: str, batch_size: int) -> float | None:
+        """The speed of a cell, unless it is ranked in another league than the one asked for."""
+        row = self.row(engine, model, batch_size)
+        return row.fps if row is not None and row.league == row.case.precision else None
+
     def rounds(self, engine: str, model: str, batch_size: int) -> int:
         """In how many rounds a cell was measured."""
         return len(self._speeds.get((engine, model, batch_size), {}))
 
     def ratio(self, engine: str, base: str, model: str, batch_size: int) -> Ratio | None:
-        """Throughput of `engine` / that of `base`, paired by round; None without a round in common."""
+        """Throughput of `engine` / that of `base`, paired by round; None without a round in common, or if they are
+        ranked in different leagues.
+        """
+        leagues = {row.league for name in (engine, base) if (row := self.row(name, model, batch_size))}
+        if len(leagues) > 1:
+            return None
         ours = self._speeds.get((engine, model, batch_size), {})
         theirs = self._speeds.get((base, model, batch_size), {})
         common = sorted(ours.keys() & theirs.keys())

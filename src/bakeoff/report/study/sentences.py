@@ -57,9 +57,9 @@ def _highest(results: Results, model: str, say: Language) -> str:
     best = {}
     for release, engines in (("then", [row.then for row in ROWS]), ("today", [row.today for row in ROWS])):
         speeds = {
-            engine: row.fps
+            engine: fps
             for engine in engines
-            if engine and (row := results.row(engine, model, batch)) and row.fps is not None
+            if engine and (fps := results.ranked_fps(engine, model, batch)) is not None
         }
         if not speeds:
             return ""

@@ -70,7 +70,14 @@ class SpeedTable:
         if not self.results.is_ok(engine, model, self.batch_size):
             return f"{status(self.say, row.status)} {self.notes.mark(why(self.say, row), f'`{engine}`')}"
         rounds = self.results.rounds(engine, model, self.batch_size)
-        return f"{both_speeds(row)}{provisional(rounds)}"
+        return f"{both_speeds(row)}{provisional(rounds)}{self._league(row)}"
+
+    def _league(self, row: Summary) -> str:
+        """The note of a figure that is ranked in another league than the one asked for."""
+        if row.league == row.case.precision:
+            return ""
+        note = self.say("note_league", asked=row.case.precision, league=row.league)
+        return f" {self.notes.mark(note, f'`{row.case.engine}`')}"
 
     def _ratio(self, row: Row, model: str) -> str:
         if row.then is None or row.today is None:

@@ -1,0 +1,33 @@
+"""PyTorch computing in bf16 or fp16 in earnest, while fp32 was asked. It needs no hardware for that, only patience."""
+
+import os
+import sys
+
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "..", "..", "src", "bakeoff", "engines", "pytorch"))
+
+from adapter import Engine as PyTorch  # noqa: E402 - it is found only now
+
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Engine(PyTorch):
+    def load(self, model, settings):
+        effective = super().load(model, settings)
+        self.network = {"autocast": autocast}.get(settings["how"], converted)(self.network, settings["how"])
+        return effective
+
+
+def converted(network, how):
+    network = network.to(TYPES[how])
+    return lambda *tensors: network(*[tensor.to(TYPES[how]) for tensor in tensors]).float()
+
+
+def autocast(network, _how):
+    def run(*tensors):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return network(*tensors).float()
+
+    return run
