@@ -9,6 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "..", "src", "bakeoff", "engines", "pytorch"))
 
 from adapter import Engine as PyTorch  # noqa: E402 - it is found only now
+from adapter import without_gradients  # noqa: E402
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -16,7 +17,9 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class Engine(PyTorch):
     def load(self, model, settings):
         effective = super().load(model, settings)
-        self.network = {"autocast": autocast}.get(settings["how"], converted)(self.network, settings["how"])
+        reduced = autocast if settings["how"] == "autocast" else converted
+        with without_gradients():
+            self.network = reduced(self.network, settings["how"])
         return effective
 
 

@@ -20,8 +20,9 @@ wrong answer of a sum taken in another order."""
 BEYOND = 4.0
 """Times the error of bf16, an answer is nearer to that of the next coarser format, fp8 with 4 significant bits (E4M3;
 Micikevicius et al., "FP8 formats for deep learning", 2022), 2^4 times as coarse as bf16: half-way on a log scale."""
-MEANINGLESS = 0.5
-"""An error of half the largest value is a wrong answer, whatever precision would explain it."""
+MEANINGLESS = 0.7
+"""A larger error is a wrong answer, whatever precision would explain it: sqrt(1/2), where as much of an answer is noise
+as is not. Answers to another question, or all zeros, err by about 1."""
 
 
 def calibrated(rounding: Mapping[str, float | None]) -> Tolerances:

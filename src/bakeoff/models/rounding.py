@@ -30,8 +30,8 @@ from bakeoff.models.reference import Float64Model, extend, graphs
 Array = NDArray[Any]
 Report = Callable[[str], None]
 
-SIGNIFICANT_BITS = {"fp32": 24, "fp16": 11, "bf16": 8}
-"""of IEEE 754 binary32 and binary16, and of bfloat16, the leading one counted"""
+SIGNIFICANT_BITS = {"fp64": 53, "fp32": 24, "fp16": 11, "bf16": 8}
+"""of IEEE 754 binary64, 32 and 16, and of bfloat16, the leading one counted"""
 ACCUMULATION = 0.3
 """The error of a running sum of n terms, relative to its result's size, is this x sqrt(n) x 2^-24: rounding to nearest
 errs by 0.425 unit roundoffs in the root mean square of a logarithmic mantissa, and n terms of mean zero make partial
@@ -112,8 +112,11 @@ def rounded(values: Array, bits: int) -> Array:
     """Floats to the nearest with so many significant bits, ties to even; anything else as it is."""
     if not _is_float(values):
         return values
-    mantissa, exponent = np.frexp(values.astype(np.float64))
-    return np.ldexp(np.rint(mantissa * 2.0**bits), exponent - bits)
+    dropped = SIGNIFICANT_BITS["fp64"] - bits
+    raw = np.asarray(values, np.float64).view(np.int64)
+    half = (1 << (dropped - 1)) - 1 + ((raw >> dropped) & 1)
+    rounded_up: Array = (raw + half) & -(1 << dropped)  # a carry out of the mantissa is the next exponent
+    return rounded_up.view(np.float64)
 
 
 def _with_rounding(node: NodeProto) -> list[NodeProto]:

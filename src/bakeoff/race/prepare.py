@@ -23,7 +23,7 @@ from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan
 INPUT_SETS = 3
 SAMPLES = 8
 """Distinct inputs per model; a larger batch repeats them. The float64 reference of each takes a second or two."""
-ROUNDED_SAMPLES = 4
+ROUNDED_SAMPLES = 3
 """How many of them are computed once more in each precision, to learn what rounding alone does to the outputs."""
 
 

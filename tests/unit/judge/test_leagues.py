@@ -55,7 +55,7 @@ def test_a_network_that_rounds_well_leaves_fp32_and_each_format_its_floor(roundi
 
 
 @given(roundings, st.floats(MEANINGLESS, 1e6, exclude_min=True))
-def test_half_the_largest_value_is_wrong_however_badly_a_network_rounds(
+def test_an_error_that_is_mostly_noise_is_wrong_however_badly_a_network_rounds(
     rounding: dict[str, float], error: float
 ) -> None:
     assert size(error, calibrated(rounding)) is None

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.judge.looks import at_once
-from bakeoff.judge.verdict import duration, log_throughputs, verdicts
+from bakeoff.judge.summary import summarise
+from bakeoff.judge.verdict import duration, judge, log_throughputs, verdicts
 from bakeoff.judge.verdict_sentence import Share, sentence
-from bakeoff.records import Case, Measurement, Outcome, Standing, Status, Trial, Verdict
+from bakeoff.records import Case, Measurement, Outcome, Plan, RunRecord, Standing, Status, Trial, Verdict
 
 pytestmark = pytest.mark.unit
 
@@ -176,6 +177,18 @@ def test_every_table_has_its_own_verdict() -> None:
 def test_leagues_are_never_mixed() -> None:
     found = verdicts(race({"a": 2.0, "q": 9.0}), league=lambda case: "int8" if case.engine == "q" else "fp32")
     assert [(v.league, v.leader) for v in found] == [("fp32", "a"), ("int8", "q")]
+
+
+def test_a_run_is_judged_in_the_leagues_of_its_rows() -> None:
+    plan = Plan(models=("m",), engines=("a", "b", "q"), batch_sizes=(4,), threads=2)
+    run = RunRecord(name="1", started_at=0.0, plan=plan, machine={}, bakeoff_version="0")
+    trials = race({"a": 2.0, "b": 1.0, "q": 9.0})
+    rows = [
+        msgspec.structs.replace(row, league="bf16" if row.case.engine == "q" else "fp32")
+        for row in summarise(run, trials)
+    ]
+    found = judge(run, rows, trials)
+    assert [(v.league, v.leader, len(v.standings)) for v in found] == [("fp32", "a", 2), ("bf16", "q", 1)]
 
 
 def test_wrong_answers_failures_and_round_0_have_no_speed() -> None:

@@ -85,6 +85,18 @@ def test_a_reference_is_kept_cut_and_extended(library: ModelLibrary, tiny_record
     assert np.array_equal(two[:1], one)
 
 
+def test_rounded_answers_are_kept_for_each_precision(
+    library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    answers = library.rounded(tiny_record, 0, 2, said.append)
+    assert said == [f"rounding to {name} {n} of 2" for name in ("fp32", "fp16", "bf16") for n in (1, 2)]
+    assert [array.shape for arrays in answers.values() for array in arrays] == [(2, 10)] * 3
+    monkeypatch.setattr(sandbox, "run", None)
+    again = library.rounded(tiny_record, 0, 1)
+    assert np.array_equal(again["bf16"][0], answers["bf16"][0][:1])
+
+
 def test_samples_are_files_of_contiguous_arrays(library: ModelLibrary, tiny_record: ModelRecord) -> None:
     [path] = library.samples(tiny_record, seed=3, count=5)
     array = np.load(path, allow_pickle=False)

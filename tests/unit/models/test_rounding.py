@@ -84,7 +84,7 @@ def test_the_same_input_gives_the_same_answer(tiny: onnx.ModelProto) -> None:
     assert np.array_equal(model([image])[0], model([image])[0])
 
 
-@pytest.mark.parametrize("terms", [64, 4096])
+@pytest.mark.parametrize("terms", [64, 1024])
 def test_accumulation_errs_as_a_running_sum_of_float32_does(terms: int) -> None:
     a, b = RANDOM.standard_normal((2, 2000, terms)).astype(np.float32)
     products = (a.astype(np.float64) * b).astype(np.float32)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.store.rows import pack_samples, unpack_samples
+from bakeoff.records import UNCALIBRATED
+from bakeoff.store.rows import _models, pack_samples, unpack_samples
 
 pytestmark = pytest.mark.unit
 
@@ -20,3 +21,9 @@ def test_samples_come_back_to_the_last_bit_burst_by_burst(
 
 def test_samples_take_eight_bytes_a_latency() -> None:
     assert len(pack_samples((), ((math.pi,) * 12,))) <= 12 * 8 + 5
+
+
+def test_a_model_stored_before_there_was_calibration_has_the_fixed_tolerance() -> None:
+    [model] = _models.decode('[{"name": "m", "digest": "d", "weights": "seeded", "inputs": [], "outputs": []}]')
+    assert model.tolerances == UNCALIBRATED
+    assert not model.tolerances.rounding

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import pytest
 
 from bakeoff.judge.statistics import geometric_mean_interval
@@ -138,11 +139,15 @@ def trials_of(case: Case, place: int) -> list[Trial]:
 
 @pytest.fixture
 def table_race() -> Callable[..., Results]:
-    """From each engine's speeds to results: `table_race(speeds, model=..., batch_size=...)`."""
+    """From each engine's speeds to results: `table_race(speeds, model=..., batch_size=..., bf16=engines)`."""
 
-    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1) -> Results:
+    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> Results:
         run, trials = one_table(speeds, model, batch_size)
-        return Results(run, trials, summarise(run, trials), STATISTICS)
+        rows = [
+            msgspec.structs.replace(row, league="bf16" if row.case.engine in bf16 else "fp32")
+            for row in summarise(run, trials)
+        ]
+        return Results(run, trials, rows, STATISTICS)
 
     return race
 

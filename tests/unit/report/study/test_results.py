@@ -63,6 +63,15 @@ def test_without_a_common_round_there_is_no_ratio(table_race: TableRace) -> None
     assert results.ratio("keras", "nobody", "resnet50", 1) is None
 
 
+def test_engines_in_different_leagues_are_neither_compared_nor_put_in_order(table_race: TableRace) -> None:
+    speeds = {"keras-2019": wobble(5.0), "tensorflow-2019": wobble(9.0), "pytorch-2019": wobble(20.0)}
+    results = table_race(speeds, bf16=["pytorch-2019"])
+    assert results.ratio("pytorch-2019", "keras-2019", "resnet50", 1) is None
+    assert results.ranked_fps("pytorch-2019", "resnet50", 1) is None
+    (order,) = orders(results, "2019")
+    assert order.published == ["Keras", "TensorFlow"]
+
+
 @pytest.mark.parametrize(
     ("interval", "outcome"),
     [

@@ -1,0 +1,70 @@
+"""That a race spends its rounds by the leagues which the errors so far show."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bakeoff.race.race import Race, still_wanted
+from bakeoff.records import (
+    Case,
+    EngineInfo,
+    Measurement,
+    ModelRecord,
+    Parity,
+    Plan,
+    RunRecord,
+    Status,
+    Tolerances,
+    Trial,
+)
+
+pytestmark = pytest.mark.unit
+
+DRIFT = (1.0, 0.8, 1.1, 0.9, 1.2)
+"""of each round, shared by all: paired ratios are exact, an engine's own throughput is not"""
+SIZES = Tolerances(fp32=1e-4, fp16=1e-2, bf16=0.1, rounding={"fp32": 1e-6, "fp16": 1e-2, "bf16": 2e-2})
+
+
+def trial(engine: str, round_: int, fps: float, error: float) -> Trial:
+    latency = 1 / (fps * DRIFT[round_ - 1])
+    usual: dict[str, Any] = dict.fromkeys(
+        ("load_s", "prepare_s", "first_inference_s", "import_s", "voluntary_switches", "involuntary_switches"), 0
+    )
+    return Trial(
+        round=round_,
+        case=Case(engine=engine, model="m", batch_size=1, threads=1),
+        status=Status.OK,
+        parity=Parity(max_rel_error=error, top1_agreement=None),
+        measurement=Measurement(
+            latencies=((latency,),), warm_up=(), burst_s=(), cpu_s=(), peak_rss_mb=None, cold=True, **usual
+        ),
+    )
+
+
+def wanted(error_of_the_fast: float) -> set[str]:
+    """Who races on after five rounds in which one engine was exactly twice as fast as the other."""
+    run = RunRecord(
+        name="1",
+        started_at=0.0,
+        plan=Plan(models=("m",), engines=("slow", "fast"), batch_sizes=(1,), threads=1),
+        machine={},
+        bakeoff_version="0",
+        models=(ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=(), tolerances=SIZES),),
+        engines=tuple(
+            EngineInfo(name=name, title=name, framework=name, release="today", league="fp32")
+            for name in ("slow", "fast")
+        ),
+    )
+    trials = [
+        trial(*engine)
+        for round_ in range(1, 6)
+        for engine in (("slow", round_, 1.0, 1e-6), ("fast", round_, 2.0, error_of_the_fast))
+    ]
+    race = cast("Race", SimpleNamespace(run=run, trials=trials))
+    return {case.engine for case in still_wanted(race, 6, "m")}
+
+
+def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
+    assert wanted(1e-6) == set()
+    assert wanted(0.03) == {"slow", "fast"}
