@@ -1,12 +1,17 @@
-"""That a race spends its rounds by the leagues which the errors so far show."""
+"""That a race calibrates its models, and spends its rounds by the leagues which the errors so far show."""
 
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race import prepare
 from bakeoff.race.race import Race, still_wanted
 from bakeoff.records import (
+    UNCALIBRATED,
     Case,
     EngineInfo,
     Measurement,
@@ -68,3 +73,37 @@ def wanted(error_of_the_fast: float) -> set[str]:
 def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
     assert wanted(1e-6) == set()
     assert wanted(0.03) == {"slow", "fast"}
+
+
+PLAN = Plan(models=("m",), engines=(), batch_sizes=(1,), threads=1)
+MODEL = ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=())
+REFERENCE = [np.array([[1.0, 4.0]] * 8), np.array([[7]] * 8)]
+
+
+def calibrate(library: SimpleNamespace) -> tuple[Tolerances, list[str]]:
+    notes: list[str] = []
+    observer = cast("prepare.Observer", SimpleNamespace(say=notes.append, note=notes.append))
+    model = prepare.calibrate(PLAN, MODEL, REFERENCE, cast("ModelLibrary", library), observer)
+    return model.tolerances, notes
+
+
+def test_a_model_is_calibrated_by_the_worst_error_of_its_float_outputs() -> None:
+    errors = {"fp32": 4e-6, "fp16": 4e-2, "bf16": 0.4}
+
+    def rounded(_model: ModelRecord, _seed: int, count: int, _report: object) -> dict[str, list[Any]]:
+        integers = np.array([[8]] * count)  # differ, as a class does that rounding has changed
+        return {name: [np.array([[1.0, 4.0]] * (count - 1) + [[1 + e, 4.0]]), integers] for name, e in errors.items()}
+
+    tolerances, _ = calibrate(SimpleNamespace(rounded=rounded))
+    assert tolerances.rounding == pytest.approx({name: error / 4 for name, error in errors.items()})
+    assert tolerances.fp32 == pytest.approx(1e-4)
+
+
+def test_a_model_that_cannot_be_rounded_keeps_the_fixed_tolerance_and_says_so() -> None:
+    def rounded(*_: object) -> None:
+        raise UnsupportedModelError("m: no float64 reference: operator QLinearConv computes on quantized values")
+
+    assert calibrate(SimpleNamespace(rounded=rounded)) == (
+        UNCALIBRATED,
+        ["m: no float64 reference: operator QLinearConv computes on quantized values; its tolerance is a fixed number"],
+    )
