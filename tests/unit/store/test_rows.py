@@ -1,10 +1,11 @@
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.store.rows import pack_samples, unpack_samples
+from bakeoff.store.rows import Details, machine_record, pack_samples, unpack_samples
 
 pytestmark = pytest.mark.unit
 
@@ -20,3 +21,10 @@ def test_samples_come_back_to_the_last_bit_burst_by_burst(
 
 def test_samples_take_eight_bytes_a_latency() -> None:
     assert len(pack_samples((), ((math.pi,) * 12,))) <= 12 * 8 + 5
+
+
+def test_rows_from_before_the_audit_are_read() -> None:
+    old = {"log": "", "environment_digest": "", "requested": {}, "effective": {}, "parity": None, "measurement": None}
+    details = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Details)
+    assert (details.disturbance, details.repeat) == (None, False)
+    assert machine_record('{"cpu":"a processor"}') == ({"cpu": "a processor"}, ())
