@@ -263,7 +263,9 @@ def test_looking_without_paying_for_it_would_be_wrong_too_often() -> None:
 def test_leaving_disturbed_rounds_out_is_right_in_95_of_100_races_and_decides_more() -> None:
     """A neighbour takes a tenth of all trials down by 30% on average, and is seen doing so."""
     rng = np.random.default_rng(7)
-    right, covered, found, found_otherwise = [], [], [], []
+    right, covered = [], []
+    found: list[bool] = []
+    found_otherwise: list[bool] = []
     for _ in range(1000):
         true = a_field(rng)
         behind = true_ratios(true)

@@ -137,7 +137,8 @@ def test_a_row_with_too_few_undisturbed_rounds_counts_all_and_says_so() -> None:
 def test_a_round_that_was_raced_again_in_peace_needs_no_caution_and_counts_once() -> None:
     spoilt = trial("a", 1, 25.0, busy=True)
     fps, trials, cautions = row([spoilt, trial("a", 1, 100.0, repeat=True, cold=False)])
-    assert (fps, trials, cautions) == (pytest.approx(100.0), 1, [])
+    assert fps == pytest.approx(100.0)
+    assert (trials, cautions) == (1, [])
 
 
 def test_what_a_fresh_process_showed_is_kept_though_its_bursts_were_disturbed() -> None:

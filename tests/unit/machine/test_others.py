@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.machine import counters, others
+from bakeoff.machine import cgroups, counters
 from bakeoff.machine.counters import CpuTimes, Snapshot
 from bakeoff.machine.others import Watch, between, together
 from bakeoff.records import Disturbance
@@ -100,8 +100,8 @@ def test_a_trial_is_the_sum_of_its_bursts_or_unknown() -> None:
 
 
 def test_a_busy_process_is_other_unless_it_is_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(others.cgroups, "cpu_quota", lambda _: None)
-    code = "import subprocess, sys\nprint(flush=True)\nwhile True: pass"
+    monkeypatch.setattr(cgroups, "cpu_quota", lambda _: None)
+    code = "print(flush=True)\nwhile True: pass"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=os.name == "posix"
     ) as busy:

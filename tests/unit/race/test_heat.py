@@ -290,8 +290,9 @@ def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(
 def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(
     course: Course, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for change in ({"repeats_help": lambda: False}, {"time_is_up": iter([False, False, True]).__next__}):
+    in_vain = dataclasses.replace(course, repeats_help=lambda: False)
+    late = dataclasses.replace(course, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
+    for own in (in_vain, late):
         monkeypatch.setattr(attempt, "Watch", Scripted(True))
-        own = dataclasses.replace(course, **{"repeats_help": lambda: True, **change})
         tries = tries_of(own, entry("a", adapter()))
         assert [trial.repeat for trial in tries] == [False, False]

@@ -24,7 +24,14 @@ def test_samples_take_eight_bytes_a_latency() -> None:
 
 
 def test_rows_from_before_the_audit_are_read() -> None:
-    old = {"log": "", "environment_digest": "", "requested": {}, "effective": {}, "parity": None, "measurement": None}
+    old: dict[str, object] = {
+        "log": "",
+        "environment_digest": "",
+        "requested": {},
+        "effective": {},
+        "parity": None,
+        "measurement": None,
+    }
     details = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Details)
     assert (details.disturbance, details.repeat) == (None, False)
     assert machine_record('{"cpu":"a processor"}') == ({"cpu": "a processor"}, ())
