@@ -56,6 +56,12 @@ class StoreError(BakeoffError):
     """The results cannot be read or written."""
 
 
+class NotFitError(BakeoffError):
+    """The audit found something and ``--strict`` was asked for: the message has a line for each finding."""
+
+    exit_code = ExitCode.NOT_FIT
+
+
 class WorkerError(Exception):
     """Something a worker did instead of answering; becomes a row with this as its reason."""
 

@@ -199,6 +199,28 @@ class Measurement(Record, frozen=True):
     """this case ran first in its process: load, first inference and peak memory are its own"""
 
 
+class Disturbance(Record, frozen=True):
+    """What others took of the CPUs that this process may use, while a trial's bursts ran.
+
+    Worker and controller are not others; nor is who runs where we may not, or on what a cgroup's quota leaves over.
+    """
+
+    others_cpu_s: float
+    """CPU seconds of everybody else, interrupts included"""
+    steal_s: float
+    """CPU seconds that a hypervisor gave to somebody else; 0 where none tells"""
+    wall_s: float
+    cpus: float
+    """how many we may use: so many CPU seconds a second were there to be had"""
+    resolution_s: float
+    """CPU seconds that the machine's counters may be off by rounding alone"""
+
+    @property
+    def share(self) -> float:
+        """Of the CPU time there was, how much went elsewhere."""
+        return (self.others_cpu_s + self.steal_s) / (self.cpus * self.wall_s)
+
+
 class Trial(Record, frozen=True):
     """One worker's part in one heat for one case, or the reason why there is none."""
 
@@ -215,6 +237,19 @@ class Trial(Record, frozen=True):
     measurement: Measurement | None = None
     started_at: float = 0.0
     """seconds since the epoch"""
+    disturbance: Disturbance | None = None
+    """None where the platform does not tell, and without a measurement"""
+    repeat: bool = False
+    """raced again in the same round because others disturbed it: it stands for the case's trials of that round
+    before it"""
+
+
+class Finding(Record, frozen=True):
+    """What the audit found that may spoil a measurement, and what to do about it."""
+
+    topic: str
+    found: str
+    advice: str
 
 
 class RunRecord(Record, frozen=True):
@@ -233,6 +268,8 @@ class RunRecord(Record, frozen=True):
     """"running", "finished", "interrupted" """
     elapsed_s: float = 0.0
     """time spent racing, over all its sittings"""
+    audit: tuple[Finding, ...] = ()
+    """what was found of the machine before racing, in any of its sittings"""
 
 
 class EngineInfo(Record, frozen=True):

@@ -13,7 +13,7 @@ COMMANDS = {
     "study": "race both releases of the 2019 study's engines and write the study anew",
     "engines": "list, install and remove engines",
     "models": "list the networks, fetch trained weights",
-    "machine": "say what this machine is",
+    "machine": "say what this machine is, and whether it is fit to measure",
 }
 
 
@@ -54,5 +54,6 @@ def bakeoff() -> None:
 
     \b
     Exit codes: 0 every row is fine, 1 some row is wrong, failed or timed out, 2 bad usage or input,
-    130 interrupted (what was measured is stored and shown). 4 is kept for --strict, which does not exist yet.
+    4 stopped by --strict since the machine is not fit to measure, 130 interrupted (what was measured is stored and
+    shown).
     """

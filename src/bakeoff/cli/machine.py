@@ -1,32 +1,51 @@
 """`bakeoff machine`: what this machine is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from bakeoff.records import Finding
+
 
 @click.command
+@click.option("--audit", "audited", is_flag=True, help="Say what of its present state may spoil a measurement.")
 @click.option("--json", "as_json", is_flag=True, help="Print the fingerprint as JSON, as results.json holds it.")
-def machine(as_json: bool) -> None:
-    """Say what this machine is, and what of it this process may use.
+def machine(audited: bool, as_json: bool) -> None:
+    """Say what this machine is, what of it this process may use, and whether it is fit to measure now.
+
+    Every run begins with the audit; with --strict, one that finds anything ends the run.
 
     \b
     Examples:
       bakeoff machine
-      bakeoff machine --json
+      bakeoff machine --audit
+      bakeoff machine --audit --json | jq '.audit[] | .topic'
     """
     import msgspec
 
+    from bakeoff.machine.audit import audit
     from bakeoff.machine.fingerprint import fingerprint
     from bakeoff.report.machine_line import machine_line
 
     facts = fingerprint()
+    findings = audit() if audited else None
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+        document = facts if findings is None else {**facts, "audit": findings}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
         return
     click.echo(machine_line(facts))
     click.echo("\n".join(_lines(facts)))
+    if findings is not None:
+        click.echo("\n".join(_told_findings(findings)))
+
+
+def _told_findings(findings: Sequence[Finding]) -> list[str]:
+    from bakeoff.report import wording
+
+    if not findings:
+        return ["fit to measure: the audit found nothing"]
+    return ["what may spoil a measurement:", *(f"  {wording.finding(each)}" for each in findings)]
 
 
 def _lines(facts: Mapping[str, Any]) -> list[str]:

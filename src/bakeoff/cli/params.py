@@ -78,3 +78,6 @@ engines_dir_option = click.option(
     multiple=True,
     help="A folder with engines of your own; may be given more than once.",
 )
+strict_option = click.option(
+    "--strict", is_flag=True, help="Measure nothing, and exit with 4, if `bakeoff machine --audit` finds anything."
+)

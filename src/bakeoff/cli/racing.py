@@ -35,7 +35,7 @@ class PlainView:
         self.console = console
         self.interrupted = False
         self._stage = ""
-        self._done: tuple[int, str, int] | None = None
+        self._done: tuple[int, str, int, bool] | None = None
 
     def installing(self) -> AbstractContextManager[Report]:
         """Who hears how installations go."""
@@ -71,12 +71,12 @@ class PlainView:
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """One line per batch size of a heat."""
         del run
-        done = [(t.round, t.case.model, t.case.batch_size) for t in trials if t.round]
+        done = [(t.round, t.case.model, t.case.batch_size, t.repeat) for t in trials if t.round]
         if done and done[-1] != self._done:
             self._done = done[-1]
-            self.note(
-                f"  {done[-1][1]}, batch {done[-1][2]}: measured in round {done[-1][0]}, {in_minutes(left_s)} left"
-            )
+            round_, model, batch_size, repeat = done[-1]
+            again = "measured again, since others disturbed it," if repeat else "measured"
+            self.note(f"  {model}, batch {batch_size}: {again} in round {round_}, {in_minutes(left_s)} left")
 
 
 class LiveView(PlainView):

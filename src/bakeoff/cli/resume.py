@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import engines_dir_option, output_option
+from bakeoff.cli.params import engines_dir_option, output_option, strict_option
 
 
 @click.command
 @click.argument("run", default="latest")
+@strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 @output_option
 @engines_dir_option
-def resume(run: str, as_json: bool, output: Path, engines_dirs: tuple[Path, ...]) -> None:
+def resume(run: str, strict: bool, as_json: bool, output: Path, engines_dirs: tuple[Path, ...]) -> None:
     """Go on with RUN (default: the latest), repeating no finished trial, within what is left of its budget.
 
     \b
@@ -27,5 +28,5 @@ def resume(run: str, as_json: bool, output: Path, engines_dirs: tuple[Path, ...]
 
     with Store.open(output) as store, watching() as observer:
         folders = engines_dirs or [Path(folder) for folder in store.run(run).plan.engines_dirs]
-        outcome = resume_race(run, Catalogue.load(folders), store, output, observer)
+        outcome = resume_race(run, Catalogue.load(folders), store, output, observer, strict=strict)
     report_outcome(outcome, as_json=as_json)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import BatchSizes, Duration, Names, engines_dir_option, output_option
+from bakeoff.cli.params import BatchSizes, Duration, Names, engines_dir_option, output_option, strict_option
 
 RELEASES = click.Choice(["today", "2019", "all"])
 
@@ -30,6 +30,7 @@ RELEASES = click.Choice(["today", "2019", "all"])
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
 @click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
+@strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 @output_option
 @engines_dir_option
@@ -47,6 +48,7 @@ def run(
     quick: bool,
     timeout: float,
     seed: int,
+    strict: bool,
     as_json: bool,
     output: Path,
     engines_dirs: tuple[Path, ...],
@@ -88,5 +90,5 @@ def run(
         engines_dirs=engines_dirs,
     )
     with Store.open(output) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer)
+        outcome = start(plan, catalogue, store, output, observer, strict=strict)
     report_outcome(outcome, as_json=as_json)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option
+from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option, strict_option
 from bakeoff.errors import UsageError
 from bakeoff.records import RunRecord, Summary, Trial
 
@@ -29,6 +29,7 @@ BURSTS = 1
     help="The English file (.md), the Chinese one beside it, or a folder for both.  [default: the run's folder]",
 )
 @click.option("--from", "from_", metavar="RUN", help="Race nothing: write the documents from this stored run.")
+@strict_option
 @output_option
 @engines_dir_option
 @click.pass_context
@@ -41,6 +42,7 @@ def study(
     lang: str,
     document: Path | None,
     from_: str | None,
+    strict: bool,
     output: Path,
     engines_dirs: tuple[Path, ...],
 ) -> None:
@@ -85,14 +87,14 @@ def study(
         engines_dirs=engines_dirs,
     )
     with Store.open(output) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer)
+        outcome = start(plan, catalogue, store, output, observer, strict=strict)
     write_and_print(outcome.run, outcome.trials, outcome.summaries, document or outcome.folder, lang)
     leave(outcome)
 
 
 def refuse_race_options(context: click.Context) -> None:
     """Raise `UsageError` if an option that only a race can honour was given: silence would be a wrong answer."""
-    names = ("budget", "rounds", "batch", "threads", "engines_dirs")
+    names = ("budget", "rounds", "batch", "threads", "strict", "engines_dirs")
     given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if given:
         flags = ", ".join(f"--{name.removesuffix('s') if name == 'engines_dirs' else name}" for name in given)
@@ -110,12 +112,13 @@ def write_and_print(
     run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], place: Path, lang: str
 ) -> None:
     """Write the documents in both languages, print one to stdout, and say on stderr where they are."""
+    from bakeoff.judge.disturbance import counted
     from bakeoff.judge.statistics import geometric_mean_interval
     from bakeoff.judge.summary import throughput
     from bakeoff.report.study import Statistics, study_documents, write_documents
 
     statistics = Statistics(throughput=throughput, interval=geometric_mean_interval)
-    documents = study_documents(run, trials, summaries, statistics)
+    documents = study_documents(run, counted(trials), summaries, statistics)
     paths = write_documents(documents, place)
     show_markdown(documents[lang])
     click.echo(f"run {run.name}, {run.state}: the study is in {' and '.join(map(str, paths))}", err=True)

@@ -16,14 +16,14 @@ against Dunnett's pooled variance is width below ten rounds or so.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.judge.looks import Critical, at_once, look_rounds, looks_done, sequential
+from bakeoff.judge.looks import FLOOR, Critical, at_once, look_rounds, looks_done, sequential
 
 Matrix = NDArray[np.float64]
 
@@ -41,7 +41,9 @@ class Comparison:
 
     engines: tuple[str, ...]
     rounds: NDArray[np.int64]
-    """rounds both have"""
+    """rounds both have, but for those left out"""
+    left_out: NDArray[np.int64]
+    """rounds both have in which either was disturbed, where enough others are"""
     mean: Matrix
     """mean log ratio of row over column; NaN without common rounds"""
     sd: Matrix
@@ -104,10 +106,12 @@ class Comparison:
             return None
         sd = float(self.sd[self.leader, engine])
         room = max(abs(float(self.mean[self.leader, engine]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
-        number = looks_done(rounds)
+        left_out = int(self.left_out[self.leader, engine])
+        number = looks_done(rounds + left_out)
         while (later := look_rounds(number)) <= MOST_ROUNDS:
-            if self.critical(later, self._comparisons) * sd / math.sqrt(later) < room:
-                return later - rounds
+            used = later - left_out
+            if self.critical(used, self._comparisons, left_out) * sd / math.sqrt(used) < room:
+                return used - rounds
             number += 1
         return None
 
@@ -128,31 +132,52 @@ class Comparison:
         return np.where(self._comparable, self.mean + self.half_width, np.inf)
 
 
-def compare(table: Mapping[str, Mapping[int, float]], critical: Critical = sequential) -> Comparison:
+def compare(
+    table: Mapping[str, Mapping[int, float]],
+    critical: Critical = sequential,
+    spoilt: Mapping[str, Collection[int]] | None = None,
+) -> Comparison:
     """Compare engines by their log throughputs: engine -> round -> log(images/s).
 
-    Engines may have different rounds; a pair uses those that both have. Raises `ValueError` without engines.
+    Engines may have different rounds; a pair uses those that both have. `spoilt` are the rounds in which others
+    disturbed an engine: a pair leaves them out where at least five others remain (`bakeoff.judge.disturbance`).
+    Raises `ValueError` without engines.
     """
     if not table:
         raise ValueError("no engines to compare")
     numbers = sorted({number for rounds in table.values() for number in rounds})
+    shape = len(table), len(numbers)
     logs = np.array([[rounds.get(number, np.nan) for number in numbers] for rounds in table.values()])
-    return compare_array(tuple(table), logs.reshape(len(table), len(numbers)), critical)
+    disturbed = np.array([[number in (spoilt or {}).get(engine, ()) for number in numbers] for engine in table])
+    return compare_array(tuple(table), logs.reshape(shape), critical, disturbed.reshape(shape).astype(bool))
 
 
-def compare_array(engines: Sequence[str], logs: Matrix, critical: Critical = sequential) -> Comparison:
-    """Like `compare`; `logs` has shape (engines, rounds), NaN where an engine has no trial in a round."""
+def compare_array(
+    engines: Sequence[str],
+    logs: Matrix,
+    critical: Critical = sequential,
+    disturbed: NDArray[np.bool_] | None = None,
+) -> Comparison:
+    """Like `compare`; `logs` has shape (engines, rounds), NaN where an engine has no trial in a round.
+
+    `disturbed` has the same shape.
+    """
     ratios = logs[:, None, :] - logs[None, :, :]
-    there = np.isfinite(ratios)
+    there = raced = np.isfinite(ratios)
+    if disturbed is not None:
+        undisturbed = raced & ~(disturbed[:, None, :] | disturbed[None, :, :])
+        there = np.where(undisturbed.sum(axis=2, keepdims=True) >= FLOOR, undisturbed, raced)
     rounds = there.sum(axis=2)
+    left_out = raced.sum(axis=2) - rounds
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds
         squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)
         sd = np.sqrt(squares / np.where(rounds > 1, rounds - 1, np.nan))
-        half_width = _multiples(rounds, max(1, len(engines) - 1), critical) * sd / np.sqrt(rounds)
+        half_width = _multiples(rounds, left_out, max(1, len(engines) - 1), critical) * sd / np.sqrt(rounds)
     return Comparison(
         engines=tuple(engines),
         rounds=rounds,
+        left_out=left_out,
         mean=mean,
         sd=sd,
         half_width=np.where(np.isnan(half_width), np.inf, half_width),
@@ -160,9 +185,9 @@ def compare_array(engines: Sequence[str], logs: Matrix, critical: Critical = seq
     )
 
 
-def _multiples(rounds: NDArray[np.int64], comparisons: int, critical: Critical) -> Matrix:
+def _multiples(rounds: NDArray[np.int64], left_out: NDArray[np.int64], comparisons: int, critical: Critical) -> Matrix:
     multiples = np.full(rounds.shape, np.inf)
-    for n in set(rounds.ravel().tolist()):
-        if n >= FEWEST_ROUNDS:
-            multiples[rounds == n] = critical(n, comparisons)
+    for used, out in set(zip(rounds.ravel().tolist(), left_out.ravel().tolist(), strict=True)):
+        if used >= FEWEST_ROUNDS:
+            multiples[(rounds == used) & (left_out == out)] = critical(used, comparisons, out)
     return multiples

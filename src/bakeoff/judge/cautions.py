@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import geometric_mean, median
 from typing import Any
 
+from bakeoff.judge.disturbance import disturbed, last_tries
 from bakeoff.records import Measurement, Status, Summary, Trial
 
 ENOUGH_ROUNDS = 5
@@ -22,6 +23,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
         _failures(trials),
         _precision(row),
         _provisional(good),
+        _disturbed(trials, good),
         _spread(row, measured),
         _threads(row.case.threads, row.effective),
         _cores(row.case.threads, row.cores_used),
@@ -49,6 +51,20 @@ def _precision(row: Summary) -> str:
 def _provisional(good: Sequence[Trial]) -> str:
     rounds = len({trial.round for trial in good})
     return f"provisional: {rounds} round{'s' * (rounds != 1)}" if rounds < ENOUGH_ROUNDS else ""
+
+
+def _disturbed(trials: Sequence[Trial], good: Sequence[Trial]) -> str:
+    """Rounds left out, or those that have to count since too few others were undisturbed."""
+    raced = {trial.round for trial in last_tries(trials) if trial.measurement}
+    out = raced - {trial.round for trial in good}
+    if out:
+        return f"disturbed: {len(out)} of {len(raced)} rounds left out, since others used the CPUs in them"
+    hit = {trial.round: trial.disturbance.share for trial in good if trial.disturbance and disturbed(trial)}
+    if hit:
+        return (
+            f"disturbed: others used up to {max(hit.values()):.0%} of the CPU time in {len(hit)} of {len(raced)} rounds"
+        )
+    return ""
 
 
 def _spread(row: Summary, measured: Sequence[Measurement]) -> str:

@@ -7,9 +7,10 @@ answer does not change.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bakeoff.judge.best import Comparison, compare
+from bakeoff.judge.disturbance import disturbed_rounds, last_tries, quiet
 from bakeoff.judge.looks import last_look
 from bakeoff.judge.statistics import geometric_mean_interval
 from bakeoff.judge.verdict import log_throughputs, precision, standings
@@ -49,17 +50,20 @@ def wanted(
     look = last_look(round_ - 1)
     if look is None:
         return set(live)
+    by_then = last_tries(trial for trial in trials if trial.round <= look)
+    spoilt = disturbed_rounds(by_then)
     by_table: dict[tuple[str, int, str], list[Case]] = {}
     for case in live:
         by_table.setdefault((case.model, case.batch_size, league(case)), []).append(case)
     by_case: dict[Case, list[Trial]] = {case: [] for case in live}
-    for trial in trials:
-        if trial.round <= look and trial.case in by_case:
+    for trial in by_then:
+        if trial.case in by_case:
             by_case[trial.case].append(trial)
     found: set[Case] = set()
     for cases in by_table.values():
         table = log_throughputs(trial for case in cases for trial in by_case[case])
-        names = wanted_engines(table, [case.engine for case in cases], target_ci, target_ci_rest)
+        spoilt_here = {case.engine: spoilt[case] for case in cases if case in spoilt}
+        names = wanted_engines(table, [case.engine for case in cases], target_ci, target_ci_rest, spoilt_here)
         found |= {case for case in cases if case.engine in names}
     return found
 
@@ -82,17 +86,20 @@ def wanted_engines(
     engines: Sequence[str],
     target_ci: float = TARGET_CI,
     target_ci_rest: float = TARGET_CI_REST,
+    spoilt: Mapping[str, Collection[int]] | None = None,
 ) -> set[str]:
     """Which of the live `engines` of one table deserve more, given log throughputs: engine -> round -> log(images/s).
 
-    `table` lacks engines that have no trial yet.
+    `table` lacks engines that have no trial yet; `spoilt` are the rounds in which others disturbed an engine.
     """
     found = {engine for engine in engines if engine not in table}
     if not table:
         return found
+    spoilt = spoilt or {}
     if len(engines) == 1:
-        return found | {engine for engine in table if _own_half_width(table[engine]) > target_ci}
-    return found | _undecided(compare(table), target_ci, target_ci_rest)
+        half_widths = {engine: _own_half_width(rounds, spoilt.get(engine, ())) for engine, rounds in table.items()}
+        return found | {engine for engine, half_width in half_widths.items() if half_width > target_ci}
+    return found | _undecided(compare(table, spoilt=spoilt), target_ci, target_ci_rest)
 
 
 def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) -> set[str]:
@@ -108,7 +115,7 @@ def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) 
     return found
 
 
-def _own_half_width(rounds: Mapping[int, float]) -> float:
+def _own_half_width(rounds: Mapping[int, float], spoilt: Collection[int]) -> float:
     """Relative half-width of an engine's own interval; infinite below two rounds."""
-    _, interval = geometric_mean_interval([math.exp(value) for value in rounds.values()])
+    _, interval = geometric_mean_interval([math.exp(rounds[number]) for number in quiet(rounds, spoilt)])
     return math.sqrt(interval[1] / interval[0]) - 1 if interval else math.inf

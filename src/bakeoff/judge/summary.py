@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.judge.cautions import cautions
+from bakeoff.judge.disturbance import counted
 from bakeoff.judge.leagues import leagues
 from bakeoff.judge.parity import worst
 from bakeoff.judge.statistics import geometric_mean_interval, percentile
@@ -29,13 +30,18 @@ def summarise(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
     for trial in trials:
         by_case[trial.case].append(trial)
     league = leagues(run, trials)
-    return [_summary(run, case, by_case, league[case]) for case in run.plan.cases()]
+    good: dict[Case, list[Trial]] = defaultdict(list)
+    for trial in counted(trials):
+        if trial.status is Status.OK and _is_measured(trial):
+            good[trial.case].append(trial)
+    return [_summary(run, case, by_case, good[case], league[case]) for case in run.plan.cases()]
 
 
-def _summary(run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]], league: str) -> Summary:
+def _summary(
+    run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]], good: Sequence[Trial], league: str
+) -> Summary:
     trials = by_case.get(case, ())
     status, reason = _outcome(trials) if trials else _why_no_trial(run, case, by_case)
-    good = [trial for trial in trials if trial.status is Status.OK and _is_measured(trial)]
     if status is Status.OK and not good:
         status, reason = Status.FAILED, "its trials hold no measurement"
     described = _describing_trial(trials, status)
@@ -104,7 +110,8 @@ def _describing_trial(trials: Sequence[Trial], status: Status) -> Trial | None:
 
 def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> Summary:
     measured = [trial.measurement for trial in good if trial.measurement]
-    cold = [measurement for measurement in measured if measurement.cold]
+    # What a fresh process shows comes before the bursts: no matter whether others disturbed these.
+    cold = [t.measurement for t in trials if t.status is Status.OK and t.measurement and t.measurement.cold]
     fps, interval = geometric_mean_interval([throughput(row.case.batch_size, m) for m in measured])
     peaks = [m.peak_rss_mb for m in cold if m.peak_rss_mb is not None]
     used = [cores for m in measured if (cores := cores_used(m)) is not None]

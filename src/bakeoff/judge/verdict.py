@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, compare
+from bakeoff.judge.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.looks import Critical, sequential
 from bakeoff.judge.summary import throughput
 from bakeoff.judge.verdict_sentence import TOO_FEW, Share, sentence
@@ -38,11 +39,14 @@ def verdicts(
     """The verdict of every table that has a measured trial, in the order in which tables first appear.
 
     `league` tells in which league a case is ranked. `seconds_per_round` tells how long one more round of the
-    contenders takes for a table, given its leader's case. Give only trials of cases whose speed may be published:
+    contenders takes for a table, given its leader's case. A pair leaves out rounds in which others disturbed either,
+    where enough others are (`bakeoff.judge.disturbance`). Give only trials of cases whose speed may be published:
     cases with a wrong answer are left out here, but how much failing is too much is the summary's affair.
     """
     tables: dict[tuple[str, int, int, str, str], list[Trial]] = defaultdict(list)
-    for trial in trials:
+    tries = last_tries(trials)
+    spoilt = disturbed_rounds(tries)
+    for trial in tries:
         case = trial.case
         tables[case.model, case.batch_size, case.threads, league(case), case.device].append(trial)
     found = []
@@ -50,7 +54,8 @@ def verdicts(
         table = log_throughputs(of_table)
         if not table:
             continue
-        comparison = compare(table, critical)
+        cases = {trial.case for trial in of_table}
+        comparison = compare(table, critical, {case.engine: spoilt[case] for case in cases if case in spoilt})
         leader = comparison.engines[comparison.leader]
         pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.engine == leader))
         standings_ = standings(comparison)

@@ -7,6 +7,8 @@ limit may be set at any level of the tree, so the least of all levels counts. Wh
 from collections.abc import Iterator
 from pathlib import Path
 
+from bakeoff.machine.files import number, text
+
 ROOT = Path("/")
 _UNLIMITED = 2**60
 """version 1 writes "no limit" as the largest multiple of the page size in 63 bits"""
@@ -40,15 +42,15 @@ def _memory_levels(root: Path) -> Iterator[tuple[int, int]]:
             ("memory.max", "memory.current"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         ):
-            limit = _number(folder / limit_file)
+            limit = number(folder / limit_file)
             if limit is None or limit >= _UNLIMITED:
                 continue
-            used = (_number(folder / use_file) or 0) - _droppable_cache(folder)
+            used = (number(folder / use_file) or 0) - _droppable_cache(folder)
             yield limit, max(0, used)
 
 
 def _droppable_cache(folder: Path) -> int:
-    for line in _text(folder / "memory.stat").splitlines():
+    for line in text(folder / "memory.stat").splitlines():
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file") and value.strip().isdigit():
             return int(value)
@@ -57,13 +59,13 @@ def _droppable_cache(folder: Path) -> int:
 
 def _quota_v2(folder: Path) -> float | None:
     """cpu.max: "200000 100000", or "max 100000"."""
-    parts = _text(folder / "cpu.max").split()
+    parts = text(folder / "cpu.max").split()
     return _share(*parts) if len(parts) == 2 else None  # noqa: PLR2004 - quota and period
 
 
 def _quota_v1(folder: Path) -> float | None:
     """cpu.cfs_quota_us is -1 where there is none."""
-    return _share(_text(folder / "cpu.cfs_quota_us").strip(), _text(folder / "cpu.cfs_period_us").strip())
+    return _share(text(folder / "cpu.cfs_quota_us").strip(), text(folder / "cpu.cfs_period_us").strip())
 
 
 def _share(quota: str, period: str) -> float | None:
@@ -74,7 +76,7 @@ def _share(quota: str, period: str) -> float | None:
 
 def _levels(root: Path, controller: str) -> Iterator[Path]:
     """The folders of this process's group for a controller, and of every group above it."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text(root / "proc/self/cgroup").splitlines():
         if line.count(":") < 2:  # noqa: PLR2004 - id, controllers and path
             continue
         _, controllers, path = line.split(":", 2)
@@ -98,15 +100,3 @@ def _up(mount: Path, path: str) -> Iterator[Path]:
         folder = mount.joinpath(*parts[:depth])
         if folder.is_dir():
             yield folder
-
-
-def _number(file: Path) -> int | None:
-    text = _text(file).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -6,9 +6,12 @@ Functions that read Linux's files take the root of the file system, so that reco
 import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bakeoff.machine.files import text
 
 ROOT = Path("/")
 
@@ -45,7 +48,7 @@ def name(root: Path = ROOT) -> str:
         return _sysctl("machdep.cpu.brand_string")
     if sys.platform == "win32":
         return _windows_name()
-    return cpuinfo_name(_text(root / "proc/cpuinfo")) or platform.machine()
+    return cpuinfo_name(text(root / "proc/cpuinfo")) or platform.machine()
 
 
 def cpuinfo_name(cpuinfo: str) -> str:
@@ -64,7 +67,7 @@ def instruction_sets(root: Path = ROOT) -> list[str]:
         return known(features.split() + _darwin_arm_features())
     if sys.platform == "win32":
         return known(_windows_features())
-    return cpuinfo_instruction_sets(_text(root / "proc/cpuinfo"))
+    return cpuinfo_instruction_sets(text(root / "proc/cpuinfo"))
 
 
 def cpuinfo_instruction_sets(cpuinfo: str) -> list[str]:
@@ -87,8 +90,8 @@ def caches(root: Path = ROOT) -> dict[str, str]:
         return {level: f"{int(size) // 1024}K" for level, size in sizes.items() if size.isdigit() and int(size)}
     found = {}
     for index in sorted((root / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, size = _text(index / "level").strip(), _text(index / "size").strip()
-        kind = {"Data": "d", "Instruction": "i"}.get(_text(index / "type").strip(), "")
+        level, size = text(index / "level").strip(), text(index / "size").strip()
+        kind = {"Data": "d", "Instruction": "i"}.get(text(index / "type").strip(), "")
         if level and size:
             found[f"L{level}{kind}"] = size
     return found
@@ -96,16 +99,22 @@ def caches(root: Path = ROOT) -> dict[str, str]:
 
 def governor(root: Path = ROOT) -> str | None:
     """The clock's governor, "performance" or "powersave" say; None where it cannot be read."""
-    return _text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None
+    return text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None
+
+
+def governors(root: Path = ROOT) -> dict[str, int]:
+    """How many CPUs each governor has; none where it cannot be read."""
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    return dict(Counter(name for file in files if (name := text(file).strip())))
 
 
 def turbo(root: Path = ROOT) -> bool | None:
     """Whether the clock may go above its base; None where it cannot be read."""
     cpus = root / "sys/devices/system/cpu"
-    no_turbo = _text(cpus / "intel_pstate/no_turbo").strip()
+    no_turbo = text(cpus / "intel_pstate/no_turbo").strip()
     if no_turbo:
         return no_turbo == "0"
-    boost = _text(cpus / "cpufreq/boost").strip()
+    boost = text(cpus / "cpufreq/boost").strip()
     return boost == "1" if boost else None
 
 
@@ -113,12 +122,12 @@ def virtualization(root: Path = ROOT) -> str | None:
     """The hypervisor beneath, or "a virtual machine" where it has no name; None on bare metal or if nobody says."""
     if sys.platform == "darwin":
         return "a virtual machine" if _sysctl("kern.hv_vmm_present") == "1" else None
-    xen = _text(root / "sys/hypervisor/type").strip()
+    xen = text(root / "sys/hypervisor/type").strip()
     if xen:
         return xen
-    if "hypervisor" not in _first_processor(_text(root / "proc/cpuinfo")).get("flags", "").split():
+    if "hypervisor" not in _first_processor(text(root / "proc/cpuinfo")).get("flags", "").split():
         return None
-    maker = _text(root / "sys/class/dmi/id/sys_vendor").strip()
+    maker = text(root / "sys/class/dmi/id/sys_vendor").strip()
     return f"a virtual machine ({maker})" if maker else "a virtual machine"
 
 
@@ -130,13 +139,6 @@ def _first_processor(cpuinfo: str) -> dict[str, str]:
         if colon:
             fields.setdefault(key.strip(), value.strip())
     return fields
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _sysctl(key: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from bakeoff.errors import UnsupportedError, WorkerDiedError, WorkerError, WorkerTimedOutError, WrongOutputsError
 from bakeoff.judge import parity
 from bakeoff.judge.steady_state import settled
+from bakeoff.machine.others import Watch, together
 from bakeoff.race.contender import Contender
-from bakeoff.records import Measurement, Parity, Status, TensorSpec, Trial
+from bakeoff.records import Disturbance, Measurement, Parity, Status, TensorSpec, Trial
 from bakeoff.worker.session import WorkerSession
 
 WARM_UP_CALLS = 3
@@ -35,10 +36,11 @@ STATUS_OF: Mapping[type[WorkerError], Status] = {
 class Attempt:
     """Each step raises `WorkerError`; whoever takes the steps keeps it in `error`, and `trial` tells the end."""
 
-    def __init__(self, contender: Contender, batch_size: int) -> None:
+    def __init__(self, contender: Contender, batch_size: int, *, repeat: bool = False) -> None:
         self.contender = contender
         self.case = contender.case(batch_size)
         self.material = contender.course.materials[batch_size]
+        self.repeat = repeat
         self.started_at = time.time()
         self.error: WorkerError | None = None
         self.effective: dict[str, Any] = {}
@@ -46,6 +48,7 @@ class Attempt:
         self.loaded: dict[str, float] = {}
         self.warm_up: list[float] = []
         self.bursts: list[dict[str, Any]] = []
+        self.disturbances: list[Disturbance | None] = []
         self.cold = False
 
     @property
@@ -106,6 +109,7 @@ class Attempt:
         """One turn: an untimed call, then a few timed ones; the last one's outputs are checked."""
         first = rng.randrange(self.material.sets)
         order = [(first + i) % self.material.sets for i in range(self._burst_size())]
+        watch = Watch(self.contender.pid)
         with self.contender.awake() as session:
             reply = session.call(
                 "measure",
@@ -113,6 +117,7 @@ class Attempt:
                 untimed=[first - 1 if first else self.material.sets - 1],
                 directory=str(self.contender.scratch),
             )
+        self.disturbances.append(watch.seen())
         self._check(order[-1], reply["paths"], " (while timed)")
         self.bursts.append(reply)
 
@@ -157,6 +162,8 @@ class Attempt:
             parity=parity.worst(self.parities),
             measurement=self._measurement() if self.error is None else None,
             started_at=self.started_at,
+            disturbance=together(self.disturbances) if self.error is None else None,
+            repeat=self.repeat,
         )
 
     def _measurement(self) -> Measurement:

@@ -34,6 +34,11 @@ class Contender:
         """Whether its worker never came as far as a first request."""
         return self._cannot_start is not None
 
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id; None without one."""
+        return self.session.pid if self.session else None
+
     def case(self, batch_size: int) -> Case:
         """The cell of the table that this contender fills at `batch_size`."""
         plan = self.course.plan

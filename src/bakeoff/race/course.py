@@ -50,3 +50,5 @@ class Course:
     """asked before each batch size: once true, the heat ends early and what was measured stands"""
     say: Callable[[str], None]
     """told what happens next, always before a worker wakes: nothing is drawn while one runs"""
+    repeats_help: Callable[[], bool] = lambda: True
+    """asked before each repeat of what others disturbed: once false, no more is raced again in this heat"""

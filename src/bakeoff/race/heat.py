@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from bakeoff.errors import WorkerError
+from bakeoff.judge.disturbance import disturbed
 from bakeoff.race.attempt import Attempt
 from bakeoff.race.contender import Contender
 from bakeoff.race.course import Course, Entry
@@ -23,6 +24,7 @@ def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Gen
 
     The order of everything follows from the plan's seed, the round and the model. A worker that dies takes only the
     case at hand with it: it is started again for the next batch size, and that case is retried alone at the end.
+    Batch sizes in which others disturbed any trial are raced once more after all have had their turn, if there is time.
     """
     rng = random.Random(f"{course.plan.seed}/{course.round}/{course.model.name}")  # noqa: S311 - an order, no secret
     contenders = [Contender(entry, course) for entry in entries]
@@ -31,14 +33,19 @@ def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Gen
         for contender in shuffled(contenders, rng):
             course.say(f"starting {contender.name}")
             attempt_to(contender.start)
+        spoilt: list[list[Attempt]] = []
         for batch_size in shuffled(sorted({case.batch_size for case in wanted}), rng):
             if course.time_is_up():
                 break
             field = [Attempt(c, batch_size) for c in contenders if c.case(batch_size) in wanted]
-            race_one_batch_size(course, field, rng)
-            dead = [attempt for attempt in field if attempt.killed_its_worker]
-            casualties += dead
-            yield [attempt.trial() for attempt in field if attempt not in dead]
+            trials = yield from raced(course, field, casualties, rng)
+            if any(map(disturbed, trials)):
+                spoilt.append(field)
+        else:  # all have had their turn
+            for field in spoilt:
+                if course.time_is_up() or not course.repeats_help():
+                    break
+                yield from raced(course, anew(field), casualties, rng)
         for contender in contenders:
             contender.close()
         for casualty in casualties:
@@ -46,6 +53,23 @@ def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Gen
     finally:
         for contender in contenders:
             contender.abandon()
+
+
+def raced(
+    course: Course, field: Sequence[Attempt], casualties: list[Attempt], rng: random.Random
+) -> Generator[list[Trial], None, list[Trial]]:
+    """Race one batch size; yield and return its trials, but for those of `casualties`, which grow by who died."""
+    race_one_batch_size(course, field, rng)
+    dead = [attempt for attempt in field if attempt.killed_its_worker]
+    casualties += dead
+    trials = [attempt.trial() for attempt in field if attempt not in dead]
+    yield trials
+    return trials
+
+
+def anew(field: Sequence[Attempt]) -> list[Attempt]:
+    """The attempts of a disturbed batch size once more, whole, so that they pair: all but those that failed."""
+    return [Attempt(a.contender, a.case.batch_size, repeat=True) for a in field if a.alive]
 
 
 def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
@@ -64,7 +88,7 @@ def retry_alone(course: Course, casualty: Attempt, rng: random.Random) -> Trial:
     """Try a case that killed its worker once more, in a fresh process with nothing else alive."""
     course.say(f"batch {casualty.case.batch_size}: retrying {casualty.case.engine} alone")
     contender = Contender(casualty.contender.entry, course)
-    again = Attempt(contender, casualty.case.batch_size)
+    again = Attempt(contender, casualty.case.batch_size, repeat=casualty.repeat)
     try:
         race_one_batch_size(course, [again], rng)
         return again.trial()

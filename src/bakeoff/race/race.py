@@ -19,12 +19,13 @@ from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge import stopping
+from bakeoff.judge.disturbance import repeats_help
 from bakeoff.judge.leagues import leagues
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import hold, memory, prepare
+from bakeoff.race import fitness, hold, memory, prepare
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
@@ -87,9 +88,15 @@ class Outcome:
     """trials that no store could take: they are in the rows and nowhere else"""
 
 
-def start(plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
-    """Run `plan` from the beginning. Ctrl-C ends it early with what was measured."""
+def start(
+    plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer, *, strict: bool = False
+) -> Outcome:
+    """Run `plan` from the beginning. Ctrl-C ends it early with what was measured.
+
+    With `strict`, raises `NotFitError` before anything is prepared if the audit finds anything.
+    """
     with hold.the_machine(f"a run in {output}", observer.note):
+        findings = fitness.examine(observer.note, strict=strict)
         library = ModelLibrary(paths.cache_dir())
         grid, budget = prepare_in_budget(plan, catalogue, library, observer)
         run = RunRecord(
@@ -100,18 +107,25 @@ def start(plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer
             bakeoff_version=bakeoff.__version__,
             models=tuple(grid.models.values()),
             engines=grid.engine_infos(),
+            audit=findings,
         )
         store.create_run(run)
         return finish(Race(run=run, store=store, output=output, observer=observer, budget=budget), grid, library)
 
 
-def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> Outcome:
+def resume(
+    name: str, catalogue: Catalogue, store: Store, output: Path, observer: Observer, *, strict: bool = False
+) -> Outcome:
     """Go on with a run that was killed or interrupted, without repeating any finished trial.
 
-    Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was.
+    Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was, and with `strict`
+    `NotFitError` if the audit finds anything.
     """
     run = store.run(name)
     with hold.the_machine(f"run {run.name} in {output}", observer.note):
+        run = msgspec.structs.replace(
+            run, audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict))
+        )
         library = ModelLibrary(paths.cache_dir())
         grid, budget = prepare_in_budget(run.plan, catalogue, library, observer, run.elapsed_s)
         for then in run.models:
@@ -120,6 +134,7 @@ def resume(name: str, catalogue: Catalogue, store: Store, output: Path, observer
                     f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
                     "start a new run",
                 )
+        store.update_run(run.name, audit=run.audit)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
         race.trials = list(store.trials(run.name))
         return finish(race, grid, library)
@@ -199,6 +214,7 @@ def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: P
                     scratch=scratch,
                     time_is_up=race.budget.share(len(order) - position),
                     say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
+                    repeats_help=lambda: repeats_help(race.trials),
                 )
                 run_one_heat(race, course, grid.entries[name], wanted)
         left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]

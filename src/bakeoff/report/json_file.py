@@ -37,6 +37,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "plan": run.plan,
         "models": run.models,
         "engines": run.engines,
+        "audit": run.audit,
     }
 
 

@@ -34,7 +34,11 @@ def to_markdown(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verd
         _list(map(_escape, notes.tolerances(run))),
         _list(map(_escape, notes.verdict_lines(rows, verdicts))),
     ]
-    for title, lines in (("Not ok", notes.failures(rows)), ("Cautions", notes.cautions(rows))):
+    for title, lines in (
+        ("Not ok", notes.failures(rows)),
+        ("Cautions", notes.cautions(rows)),
+        ("The machine, before the race", notes.findings(run)),
+    ):
         if lines:
             parts += [f"## {title}", _list(map(_escape, lines))]
     for model in models:

@@ -1,4 +1,4 @@
-"""The lines beneath a table: who is fastest, what failed and why, what to be careful about."""
+"""The lines beneath a table: who is fastest, what failed and why, what to be careful about, how the machine was."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +68,11 @@ def cautions(rows: Sequence[Summary]) -> list[str]:
         else:
             lines += [_caution_of(engine, kind, held, rows) for engine, held in engines.items()]
     return lines
+
+
+def findings(run: RunRecord) -> list[str]:
+    """What the audit found before the race."""
+    return [wording.finding(each) for each in run.audit]
 
 
 def _caution(row: Summary, kind: str) -> str:

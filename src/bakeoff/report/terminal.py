@@ -57,6 +57,7 @@ def _parts(
     yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
     yield from _lines("Cautions:", notes.cautions(rows))
+    yield from _lines("The machine, before the race:", notes.findings(run))
 
 
 def _lines(title: str, lines: Sequence[str]) -> Iterator[RenderableType]:

@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable
 
-from bakeoff.records import PRECISIONS, Plan, RunRecord, Status, Summary, Tolerances
+from bakeoff.records import PRECISIONS, Finding, Plan, RunRecord, Status, Summary, Tolerances
 
 NONE = "-"
 """where there is no figure"""
@@ -68,6 +68,11 @@ def status(value: Status) -> str:
 def one_line(text: str) -> str:
     """Text of an engine's own making on one line."""
     return " ".join(text.split())
+
+
+def finding(value: Finding) -> str:
+    """What the audit found, and what to do: "battery: the machine runs from its battery; plug it in"."""
+    return f"{value.topic}: {value.found}; {value.advice}"
 
 
 def date(run: RunRecord) -> str:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
-from bakeoff.records import EngineInfo, ModelRecord, RunRecord, Trial
+from bakeoff.records import EngineInfo, Finding, ModelRecord, RunRecord, Trial
 from bakeoff.store.failures import plainly
 from bakeoff.store.opening import FILE_NAME, connect, locate
-from bakeoff.store.rows import run_record, run_row, to_json, trial_record, trial_row
+from bakeoff.store.rows import machine_json, machine_record, run_record, run_row, to_json, trial_record, trial_row
 from bakeoff.store.schema import RUN_NAMES, RUNS, TRIALS
 
 __all__ = ["FILE_NAME", "Store"]
@@ -90,6 +90,7 @@ class Store:
         elapsed_s: float | None = None,
         models: Sequence[ModelRecord] | None = None,
         engines: Sequence[EngineInfo] | None = None,
+        audit: Sequence[Finding] | None = None,
     ) -> None:
         """Change what is given of a run, and leave the rest."""
         given = {
@@ -100,9 +101,11 @@ class Store:
         }
         changes = {column: value for column, value in given.items() if value is not None}
         with self._writing() as connection:
-            run_id = self._run_row(connection, name).id
+            row = self._run_row(connection, name)
+            if audit is not None:
+                changes["machine"] = machine_json(machine_record(row.machine)[0], audit)
             if changes:
-                connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(changes))
+                connection.execute(update(RUNS).where(RUNS.c.id == row.id).values(changes))
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""

@@ -1,13 +1,25 @@
 """Records to rows and back."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 
-from bakeoff.records import Case, EngineInfo, Measurement, ModelRecord, Parity, Plan, RunRecord, Status, Trial
+from bakeoff.records import (
+    Case,
+    Disturbance,
+    EngineInfo,
+    Finding,
+    Measurement,
+    ModelRecord,
+    Parity,
+    Plan,
+    RunRecord,
+    Status,
+    Trial,
+)
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +32,12 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     parity: Parity | None
     measurement: Measurement | None
     """without its latencies and warm-up, which are the row's `samples`"""
+    disturbance: Disturbance | None = None
+    repeat: bool = False
 
+
+AUDIT = "audit"
+"""beside the fingerprint's own keys"""
 
 _details = msgspec.msgpack.Decoder(Details)
 _plan = msgspec.json.Decoder(Plan)
@@ -38,7 +55,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "elapsed_s": run.elapsed_s,
         "bakeoff_version": run.bakeoff_version,
         "plan": to_json(run.plan),
-        "machine": to_json(run.machine),
+        "machine": machine_json(run.machine, run.audit),
         "models": to_json(run.models),
         "engines": to_json(run.engines),
     }
@@ -46,17 +63,30 @@ def run_row(run: RunRecord) -> dict[str, Any]:
 
 def run_record(row: Any) -> RunRecord:
     """The run in a row of `runs`. Raises `msgspec.DecodeError` if the row is damaged."""
+    machine, audit = machine_record(row.machine)
     return RunRecord(
         name=row.name,
         started_at=row.started_at,
         plan=_plan.decode(row.plan),
-        machine=msgspec.json.decode(row.machine, type=dict[str, Any]),
+        machine=machine,
+        audit=audit,
         bakeoff_version=row.bakeoff_version,
         models=_models.decode(row.models),
         engines=_engines.decode(row.engines),
         state=row.state,
         elapsed_s=row.elapsed_s,
     )
+
+
+def machine_json(machine: Mapping[str, Any], audit: Sequence[Finding]) -> str:
+    """A machine's fingerprint and what the audit found of it, in one column; nothing found adds nothing."""
+    return to_json({**machine, AUDIT: audit} if audit else machine)
+
+
+def machine_record(column: str) -> tuple[dict[str, Any], tuple[Finding, ...]]:
+    """What `machine_json` wrote; stores from before the audit have none."""
+    machine = msgspec.json.decode(column, type=dict[str, Any])
+    return machine, msgspec.convert(machine.pop(AUDIT, ()), tuple[Finding, ...])
 
 
 def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
@@ -69,6 +99,8 @@ def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
         effective=trial.effective,
         parity=trial.parity,
         measurement=measured and msgspec.structs.replace(measured, latencies=(), warm_up=()),
+        disturbance=trial.disturbance,
+        repeat=trial.repeat,
     )
     return {
         "run_id": run_id,
@@ -114,6 +146,8 @@ def trial_record(row: Any) -> Trial:
         parity=details.parity,
         measurement=measured,
         started_at=row.started_at,
+        disturbance=details.disturbance,
+        repeat=details.repeat,
     )
 
 

@@ -12,9 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
+from bakeoff.judge.disturbance import disturbed, last_tries
+from bakeoff.race import attempt
 from bakeoff.race.course import Course, Entry, Material
 from bakeoff.race.heat import run_heat
 from bakeoff.records import (
+    Disturbance,
     EngineSpec,
     EnvironmentSpec,
     Installed,
@@ -62,6 +65,7 @@ def course(tmp_path: Path) -> Course:
         scratch=tmp_path / "scratch",
         time_is_up=lambda: False,
         say=lambda _: None,
+        repeats_help=lambda: False,  # whoever else computes while tests run
     )
 
 
@@ -231,3 +235,64 @@ def test_abandoning_a_heat_midway_leaves_no_worker_behind(course: Course, adapte
     assert psutil.Process().children()
     heat.close()
     assert not psutil.Process().children()
+
+
+# What others disturb
+
+
+class Scripted:
+    """Stands in for the machine's counters: whether others disturb each next burst, then nobody."""
+
+    def __init__(self, *busy: bool) -> None:
+        self.busy = list(busy)
+
+    def __call__(self, worker: int | None) -> "Scripted":
+        assert worker is not None
+        return self
+
+    def seen(self) -> Disturbance:
+        others = 1.0 if self.busy and self.busy.pop(0) else 0.0
+        return Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
+
+
+def tries_of(course: Course, *engines: Entry) -> list[Trial]:
+    plan = msgspec.structs.replace(course.plan, engines=tuple(e.engine.name for e in engines))
+    return list(itertools.chain.from_iterable(run_heat(course, engines, set(plan.cases()))))
+
+
+def test_a_batch_size_that_others_disturbed_is_raced_again_whole(
+    course: Course, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "Watch", Scripted(True))
+    own = dataclasses.replace(course, repeats_help=lambda: True)
+    tries = tries_of(own, entry("a", adapter()), entry("b", adapter()))
+    first, again = tries[0].case.batch_size, tries[4:]
+    assert [trial.repeat for trial in tries] == [False] * 4 + [True] * 2
+    assert [trial.round for trial in again] == [course.round] * 2
+    assert {(trial.case.engine, trial.case.batch_size) for trial in again} == {("a", first), ("b", first)}
+    assert [disturbed(trial) for trial in tries].count(True) == 1
+    spoilt = next(trial for trial in tries if disturbed(trial))
+    assert spoilt.disturbance
+    assert spoilt.disturbance.wall_s == 0.5 * course.plan.bursts
+    assert len(last_tries(tries)) == 4
+
+
+def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(
+    course: Course, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "Watch", Scripted(True, True))
+    own = dataclasses.replace(course, repeats_help=lambda: True)
+    wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
+    tries = tries_of(own, entry("good", adapter()), entry("wrong", wrong))
+    assert [trial.case.engine for trial in tries if trial.repeat] == ["good"]
+
+
+def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(
+    course: Course, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_vain = dataclasses.replace(course, repeats_help=lambda: False)
+    late = dataclasses.replace(course, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
+    for own in (in_vain, late):
+        monkeypatch.setattr(attempt, "Watch", Scripted(True))
+        tries = tries_of(own, entry("a", adapter()))
+        assert [trial.repeat for trial in tries] == [False, False]

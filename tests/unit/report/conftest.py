@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bakeoff.records import Case, EngineInfo, ModelRecord, Parity, Plan, RunRecord, Status, Summary, TensorSpec
+from bakeoff.records import Case, EngineInfo, Finding, ModelRecord, Parity, Plan, RunRecord, Status, Summary, TensorSpec
 
 MODELS = ("resnet18", "resnet50")
 BATCHES = (1, 2, 4, 8)
@@ -80,6 +80,7 @@ def run() -> RunRecord:
         ),
         state="finished",
         elapsed_s=888.0,
+        audit=(Finding(topic="battery", found="the machine runs from its battery", advice="plug it in"),),
     )
 
 

@@ -3,8 +3,10 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bakeoff.records import Summary, Verdict
+from bakeoff.records import RunRecord, Summary, Verdict
 from bakeoff.report import notes
+from bakeoff.report.markdown import to_markdown
+from bakeoff.report.terminal import to_text
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +53,12 @@ def test_cautions_are_told_once_for_each_engine_and_kind(rows: Rows) -> None:
 def test_a_caution_of_the_whole_table_is_told_once(rows: Rows) -> None:
     all_new = [msgspec.structs.replace(row, cautions=("provisional: 2 rounds",)) for row in rows if row.fps]
     assert notes.cautions(all_new) == ["all: provisional: 2 rounds"]
+
+
+def test_what_was_found_of_the_machine_stands_below_the_table_with_what_to_do(run: RunRecord, rows: Rows) -> None:
+    line = "battery: the machine runs from its battery; plug it in"
+    assert notes.findings(run) == [line]
+    for document in (to_text(run, rows), to_markdown(run, rows)):
+        assert document.index("The machine, before the race") < document.index(line)
+    unblemished = msgspec.structs.replace(run, audit=())
+    assert "before the race" not in to_text(unblemished, rows) + to_markdown(unblemished, rows)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bakeoff.errors import StoreError
-from bakeoff.records import EngineInfo, RunRecord, Status, Trial
+from bakeoff.records import Disturbance, EngineInfo, Finding, RunRecord, Status, Trial
 from bakeoff.store import Store
 
 pytestmark = pytest.mark.unit
@@ -21,6 +21,24 @@ MakeTrial = Callable[..., Trial]
 def test_a_run_comes_back_as_it_was_stored(store: Store, a_run: MakeRun) -> None:
     store.create_run(a_run())
     assert store.run("2026-11-23-1") == a_run()
+
+
+def test_what_the_audit_found_is_kept_beside_the_machine_and_may_change(store: Store, a_run: MakeRun) -> None:
+    finding = Finding(topic="battery", found="in use", advice="plug it in")
+    run = msgspec.structs.replace(a_run(), audit=(finding,))
+    store.create_run(run)
+    assert store.run() == run
+    more = (finding, Finding(topic="load", found="9.9", advice="wait"))
+    store.update_run(run.name, audit=more)
+    assert store.run() == msgspec.structs.replace(run, audit=more)
+
+
+def test_a_trial_keeps_its_disturbance(store: Store, a_run: MakeRun, a_trial: MakeTrial) -> None:
+    store.create_run(a_run())
+    seen = Disturbance(others_cpu_s=0.5, steal_s=0.1, wall_s=1.0, cpus=2.0, resolution_s=0.04)
+    trial = msgspec.structs.replace(a_trial(), disturbance=seen, repeat=True)
+    store.add_trials("latest", [trial])
+    assert store.trials() == [trial]
 
 
 def test_trials_come_back_as_they_were_stored_in_the_order_they_came(

@@ -1,11 +1,12 @@
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.records import UNCALIBRATED
-from bakeoff.store.rows import _models, pack_samples, unpack_samples
+from bakeoff.store.rows import Details, _models, machine_record, pack_samples, unpack_samples
 
 pytestmark = pytest.mark.unit
 
@@ -27,3 +28,17 @@ def test_a_model_stored_before_there_was_calibration_has_the_fixed_tolerance() -
     [model] = _models.decode('[{"name": "m", "digest": "d", "weights": "seeded", "inputs": [], "outputs": []}]')
     assert model.tolerances == UNCALIBRATED
     assert not model.tolerances.rounding
+
+
+def test_rows_from_before_the_audit_are_read() -> None:
+    old: dict[str, object] = {
+        "log": "",
+        "environment_digest": "",
+        "requested": {},
+        "effective": {},
+        "parity": None,
+        "measurement": None,
+    }
+    details = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Details)
+    assert (details.disturbance, details.repeat) == (None, False)
+    assert machine_record('{"cpu":"a processor"}') == ({"cpu": "a processor"}, ())

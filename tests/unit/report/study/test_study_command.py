@@ -99,8 +99,8 @@ def play(monkeypatch: pytest.MonkeyPatch, whole_race: ARun) -> Play:
     ) -> list[Plan]:
         plans: list[Plan] = []
 
-        def start(plan: Plan, catalogue: Any, store: Any, output: Path, observer: Any) -> race.Outcome:
-            del catalogue, store, observer
+        def start(plan: Plan, catalogue: Any, store: Any, output: Path, observer: Any, *, strict: bool) -> race.Outcome:
+            del catalogue, store, observer, strict
             plans.append(plan)
             run = msgspec.structs.replace(whole_race[0], state=state)
             trials = [trial for trial in whole_race[1] if keep(trial)]

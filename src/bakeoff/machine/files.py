@@ -1,0 +1,17 @@
+"""The small files in which Linux tells about itself."""
+
+from pathlib import Path
+
+
+def text(file: Path) -> str:
+    """What stands in it; "" where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def number(file: Path) -> int | None:
+    """The whole number, not negative, that stands in it alone; None without one."""
+    content = text(file).strip()
+    return int(content) if content.isdigit() else None
