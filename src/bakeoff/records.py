@@ -31,6 +31,11 @@ class Status(StrEnum):
     """the budget was spent before it"""
 
 
+CANARY = "canary"
+"""the engine of a trial that is no contender's: the fixed work that runs in every heat, under the heat's own model
+name and batch size, to show what the machine did meanwhile"""
+
+
 class Case(Record, frozen=True, order=True):
     """One cell of the table: engine x model x batch size x threads x precision x device."""
 
@@ -132,6 +137,8 @@ class EngineSpec(Record, frozen=True):
     groups: tuple[str, ...] = ()
     """besides its framework and release: "study" marks the default race"""
     note: str = ""
+    hidden: bool = False
+    """no contender: in no list, group or count"""
 
 
 class Installed(Record, frozen=True):
@@ -177,6 +184,8 @@ class Measurement(Record, frozen=True):
     peak_rss_mb: float | None
     cold: bool
     """this case ran first in its process: load, first inference and peak memory are its own"""
+    rss_mb: tuple[float, ...] = ()
+    """of a profile trial: physical memory held after each burst"""
 
 
 class Trial(Record, frozen=True):
@@ -194,6 +203,21 @@ class Trial(Record, frozen=True):
     parity: Parity | None = None
     measurement: Measurement | None = None
     started_at: float = 0.0
+    """seconds since the epoch"""
+    profile: bool = False
+    """a long trial for percentiles and the course of latencies, after `round`; its speed counts nowhere"""
+
+
+class CanaryFigure(Record, frozen=True):
+    """How fast the canary ran in one heat at one batch size, so that runs can be compared over time."""
+
+    round: int
+    model: str
+    batch_size: int
+    """both only say when: the canary's work is always the same"""
+    threads: int
+    calls_per_s: float
+    started_at: float
     """seconds since the epoch"""
 
 
@@ -247,8 +271,10 @@ class Plan(Record, frozen=True):
     timeout_s: float = 300.0
     """the deadline of each request to a worker"""
     bursts: int = 2
-    """bursts of each case in a heat"""
+    """bursts of each case in a heat, until the first rounds have told how many are worth their time"""
     quick: bool = False
+    profile: bool = False
+    """whether a share of the budget goes to a profile trial of each case"""
     engines_dirs: tuple[str, ...] = ()
 
     def cases(self) -> list[Case]:
@@ -281,7 +307,7 @@ class Summary(Record, frozen=True):
     """images per second: geometric mean over trials of images / measured time"""
     fps_ci95: tuple[float, float] | None
     latency_ms: Mapping[str, float | None]
-    """mean, p50, p90, p95, p99, min; null where the sample does not support it"""
+    """mean and min of the race; p50, p90, p95, p99 of the profile trial, null where it does not support them"""
     load_s: float | None
     first_inference_s: float | None
     peak_rss_mb: float | None

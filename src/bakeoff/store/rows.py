@@ -20,6 +20,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     parity: Parity | None
     measurement: Measurement | None
     """without its latencies and warm-up, which are the row's `samples`"""
+    profile: bool = False
 
 
 _details = msgspec.msgpack.Decoder(Details)
@@ -69,6 +70,7 @@ def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
         effective=trial.effective,
         parity=trial.parity,
         measurement=measured and msgspec.structs.replace(measured, latencies=(), warm_up=()),
+        profile=trial.profile,
     )
     return {
         "run_id": run_id,
@@ -114,6 +116,7 @@ def trial_record(row: Any) -> Trial:
         parity=details.parity,
         measurement=measured,
         started_at=row.started_at,
+        profile=details.profile,
     )
 
 
