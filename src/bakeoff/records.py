@@ -31,6 +31,11 @@ class Status(StrEnum):
     """the budget was spent before it"""
 
 
+CANARY = "canary"
+"""the engine of a trial that is no contender's: the fixed work that runs in every heat, under the heat's own model
+name and batch size, to show what the machine did meanwhile"""
+
+
 class Case(Record, frozen=True, order=True):
     """One cell of the table: engine x model x batch size x threads x precision x device."""
 
@@ -152,6 +157,8 @@ class EngineSpec(Record, frozen=True):
     groups: tuple[str, ...] = ()
     """besides its framework and release: "study" marks the default race"""
     note: str = ""
+    hidden: bool = False
+    """no contender: in no list, group or count"""
 
 
 class Installed(Record, frozen=True):
@@ -197,6 +204,8 @@ class Measurement(Record, frozen=True):
     peak_rss_mb: float | None
     cold: bool
     """this case ran first in its process: load, first inference and peak memory are its own"""
+    rss_mb: tuple[float, ...] = ()
+    """of a profile trial: physical memory held after each burst"""
 
 
 class Disturbance(Record, frozen=True):
@@ -242,6 +251,8 @@ class Trial(Record, frozen=True):
     repeat: bool = False
     """raced again in the same round because others disturbed it: it stands for the case's trials of that round
     before it"""
+    profile: bool = False
+    """a long trial for percentiles and the course of latencies, after `round`; its speed counts nowhere"""
 
 
 class Finding(Record, frozen=True):
@@ -250,6 +261,19 @@ class Finding(Record, frozen=True):
     topic: str
     found: str
     advice: str
+
+
+class CanaryFigure(Record, frozen=True):
+    """How fast the canary ran in one heat at one batch size, so that runs can be compared over time."""
+
+    round: int
+    model: str
+    batch_size: int
+    """both only say when: the canary's work is always the same"""
+    threads: int
+    calls_per_s: float
+    started_at: float
+    """seconds since the epoch"""
 
 
 class RunRecord(Record, frozen=True):
@@ -304,8 +328,10 @@ class Plan(Record, frozen=True):
     timeout_s: float = 300.0
     """the deadline of each request to a worker"""
     bursts: int = 2
-    """bursts of each case in a heat"""
+    """bursts of each case in a heat, until the first rounds have told how many are worth their time"""
     quick: bool = False
+    profile: bool = False
+    """whether a share of the budget goes to a profile trial of each case"""
     engines_dirs: tuple[str, ...] = ()
 
     def cases(self) -> list[Case]:
@@ -338,7 +364,7 @@ class Summary(Record, frozen=True):
     """images per second: geometric mean over trials of images / measured time"""
     fps_ci95: tuple[float, float] | None
     latency_ms: Mapping[str, float | None]
-    """mean, p50, p90, p95, p99, min; null where the sample does not support it"""
+    """mean and min of the race; p50, p90, p95, p99 of the profile trial, null where it does not support them"""
     load_s: float | None
     first_inference_s: float | None
     peak_rss_mb: float | None

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -48,6 +49,10 @@ def test_two_engines_from_command_to_table(bakeoff: Any) -> None:
         low, high = row["fps_ci95"]
         assert low < row["fps"] < high
         assert row["effective"]["threads"] == row["threads"]
+        assert row["latency_ms"]["p50"] > 0
+    heats = {(heat["round"], heat["model"], heat["batch_size"]) for heat in document["canary"]}
+    assert heats == {(r, "resnet-tiny", size) for r in (1, 2) for size in (1, 8)}
+    assert "canary" not in {engine["name"] for engine in document["run"]["engines"]}
 
     folder = the_run(bakeoff.folder / "results")
     assert json.loads((folder / "results.json").read_text(encoding="utf-8")) == document
@@ -79,6 +84,23 @@ def test_a_killed_run_is_resumed_to_a_complete_table_without_repeating_trials(ba
     assert result.code == 0, result.err
     assert [case["trials"] for case in json.loads(result.out)["cases"]] == [3, 3, 3]
     assert json.loads(result.out)["run"]["name"] == before["run"]["name"]
+
+
+def test_a_quick_run_spends_nothing_on_profiles(bakeoff: Any, rogues: str) -> None:
+    result = bakeoff(*TINY, "--engines-dir", rogues, "--batch", "1", "--rounds", "1", "--quick", "--json")
+    assert result.rows["honest", 1]["latency_ms"]["p50"] is None
+    assert json.loads(result.out)["run"]["command"].endswith("--quick --engines-dir " + rogues)
+
+
+def test_the_self_test_says_what_it_found_and_its_exit_code_says_the_same(bakeoff: Any, rogues: str) -> None:
+    """Whether it passes is the machine's affair; how it comes out is tried in the simulation."""
+    arguments = ("selftest", "--engine", "honest", "--model", "resnet-tiny", "--threads", "1", "--budget", "40s")
+    result = bakeoff(*arguments, "--engines-dir", rogues)
+    assert re.search(r"the same engine twice +(equivalent|undecided) .*as it should be", result.out), result.err
+    assert re.search(r"the same, 5% slower +\w+ +\d\.\d{3}x", result.out)
+    assert "smallest that shows in 9 of 10 races" in result.out
+    assert result.code == (0 if result.out.endswith("passed\n") else 1)
+    assert not (bakeoff.folder / "results").exists()
 
 
 def test_an_interrupted_run_shows_what_it_measured(bakeoff: Any, rogues: str) -> None:
@@ -119,6 +141,7 @@ def test_a_second_run_waits_and_says_who_holds_the_machine(bakeoff: Any, rogues:
         (["run", "--threads", "9999"], "may use"),
         (["run", "--engines-dir", "."], "no engine folder"),
         (["run", "--weights", "no-such-file.pth"], "no-such-file.pth"),
+        (["selftest", "--engine", "onnxruntime*"], "takes one"),
         (["show", "2001-01-01-1"], "no"),
         (["resume"], "no"),
     ],
@@ -155,6 +178,6 @@ def test_help_is_quick_and_every_command_has_an_example(bakeoff: Any) -> None:
     begin = time.monotonic()
     result = bakeoff("--help")
     assert time.monotonic() - begin < 1.5  # the claim is 0.3 s; see benchmarks/overhead.py
-    for command in ("run", "resume", "show", "engines", "models", "machine"):
+    for command in ("run", "resume", "show", "engines", "models", "machine", "selftest"):
         assert command in result.out
         assert f"bakeoff {command}" in bakeoff(command, "--help").out

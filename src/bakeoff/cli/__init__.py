@@ -14,6 +14,7 @@ COMMANDS = {
     "engines": "list, install and remove engines",
     "models": "list the networks, fetch trained weights",
     "machine": "say what this machine is, and whether it is fit to measure",
+    "selftest": "race an engine against itself: how small a difference shows here",
 }
 
 

@@ -71,7 +71,7 @@ class PlainView:
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """One line per batch size of a heat."""
         del run
-        done = [(t.round, t.case.model, t.case.batch_size, t.repeat) for t in trials if t.round]
+        done = [(t.round, t.case.model, t.case.batch_size, t.repeat) for t in trials if t.round and not t.profile]
         if done and done[-1] != self._done:
             self._done = done[-1]
             round_, model, batch_size, repeat = done[-1]
@@ -143,11 +143,11 @@ def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         from bakeoff.report.json_file import to_json
 
-        click.echo(to_json(run, outcome.summaries))
+        click.echo(to_json(run, outcome.summaries, outcome.canary))
     else:
         from bakeoff.cli.screen import table_text
 
-        click.echo(table_text(run, outcome.summaries, outcome.verdicts))
+        click.echo(table_text(run, outcome.summaries, outcome.verdicts, outcome.remarks))
         click.echo(f"run {run.name}, {run.state}: everything is in {outcome.folder}")
     leave(outcome)
 

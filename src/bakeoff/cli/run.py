@@ -28,6 +28,11 @@ RELEASES = click.Choice(["today", "2019", "all"])
     help="Contenders race until their interval is this narrow, to each side.",
 )
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
+@click.option(
+    "--profile/--no-profile",
+    default=None,
+    help="A long trial of each case, for percentiles and slow drift.  [default: --profile, unless --quick]",
+)
 @click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
 @strict_option
@@ -46,6 +51,7 @@ def run(
     budget: float | None,
     target_ci: float,
     quick: bool,
+    profile: bool | None,
     timeout: float,
     seed: int,
     strict: bool,
@@ -87,6 +93,7 @@ def run(
         timeout_s=timeout,
         seed=seed,
         quick=quick,
+        profile=profile,
         engines_dirs=engines_dirs,
     )
     with Store.open(output) as store, watching() as observer:

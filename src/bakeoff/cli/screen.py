@@ -12,8 +12,8 @@ PIPE_WIDTH = 120
 """columns where nobody says how many there are"""
 
 
-def table_text(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
+def table_text(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict], remarks: Sequence[str]) -> str:
     """In colour, and as wide as the terminal, if it is one."""
     console = Console(file=sys.stdout)
     width = console.width if console.is_terminal else PIPE_WIDTH
-    return to_text(run, rows, verdicts, width=width, color=console.is_terminal and not console.no_color)
+    return to_text(run, rows, verdicts, remarks, width=width, color=console.is_terminal and not console.no_color)

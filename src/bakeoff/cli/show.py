@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bakeoff.cli.params import output_option
-from bakeoff.records import RunRecord, Summary, Verdict
+from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
 
 FORMATS = click.Choice(["table", "md", "csv", "json"])
 
@@ -24,6 +24,7 @@ def show(run: str, format_: str, output: Path) -> None:
       bakeoff show 2026-11-23-1 --format md > table.md
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
+    from bakeoff.judge.canary import figures
     from bakeoff.judge.summary import summarise
     from bakeoff.judge.verdict import judge
     from bakeoff.store import Store
@@ -32,14 +33,23 @@ def show(run: str, format_: str, output: Path) -> None:
         record = store.run(run)
         trials = store.trials(record.name)
     summaries = summarise(record, trials)
-    click.echo(_text(format_, record, summaries, judge(record, summaries, trials)).rstrip("\n"))
+    text = _text(format_, record, summaries, judge(record, summaries, trials), figures(trials))
+    click.echo(text.rstrip("\n"))
 
 
-def _text(format_: str, run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> str:
+def _text(
+    format_: str,
+    run: RunRecord,
+    rows: Sequence[Summary],
+    verdicts: Sequence[Verdict],
+    canary: Sequence[CanaryFigure],
+) -> str:
+    from bakeoff.judge.canary import remarks
+
     if format_ == "md":
         from bakeoff.report.markdown import to_markdown
 
-        return to_markdown(run, rows, verdicts)
+        return to_markdown(run, rows, verdicts, remarks(canary))
     if format_ == "csv":
         from bakeoff.report.csv_files import to_csv
 
@@ -47,7 +57,7 @@ def _text(format_: str, run: RunRecord, rows: Sequence[Summary], verdicts: Seque
     if format_ == "json":
         from bakeoff.report.json_file import to_json
 
-        return to_json(run, rows)
+        return to_json(run, rows, canary)
     from bakeoff.cli.screen import table_text
 
-    return table_text(run, rows, verdicts)
+    return table_text(run, rows, verdicts, remarks(canary))

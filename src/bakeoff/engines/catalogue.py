@@ -53,6 +53,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     groups: tuple[str, ...] = ()
     note: str = ""
+    hidden: bool = False
 
 
 class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,11 +86,14 @@ class Catalogue:
         engines: Mapping[str, EngineSpec],
         environments: Mapping[str, EnvironmentSpec],
         frameworks: Mapping[str, str],
+        hidden: Mapping[str, EngineSpec] | None = None,
     ) -> None:
         self.engines = dict(engines)
         self.environments = dict(environments)
         self.frameworks = dict(frameworks)
         """folder name -> title"""
+        self.hidden = dict(hidden or {})
+        """engines that are no contenders, by name"""
 
     @classmethod
     def load(cls, extra_dirs: Iterable[Path] = (), *, built_in: Path = BUILT_IN) -> "Catalogue":
@@ -114,7 +118,11 @@ class Catalogue:
                     other = engines[name].adapter.parent / FILE_NAME
                     raise EngineFolderError(f"{folder.file}: engines.{name}: {other} has an engine of this name")
                 engines[name] = _engine_spec(folder, name, table, environments)
-        return cls(engines, environments, {folder.path.name: folder.title for folder in folders})
+        shown = {name: engine for name, engine in engines.items() if not engine.hidden}
+        hidden = {name: engine for name, engine in engines.items() if engine.hidden}
+        frameworks = {engine.framework for engine in shown.values()}
+        titles = {folder.path.name: folder.title for folder in folders if folder.path.name in frameworks}
+        return cls(shown, environments, titles, hidden)
 
     def groups(self) -> list[str]:
         """Every group that `select` takes, the reserved ones first."""
@@ -285,6 +293,7 @@ def _engine_spec(
         env=table.env,
         groups=table.groups,
         note=table.note,
+        hidden=table.hidden,
     )
 
 

@@ -43,8 +43,8 @@ def repeats_help(trials: Iterable[Trial]) -> bool:
 
 
 def last_tries(trials: Iterable[Trial]) -> list[Trial]:
-    """Without those in whose place a repeat stands: all that its case did before in the same round."""
-    trials = list(trials)
+    """Without profiles, and those in whose place a repeat stands: all that its case did before in the same round."""
+    trials = [trial for trial in trials if not trial.profile]
     repeats = {(trial.case, trial.round): i for i, trial in enumerate(trials) if trial.repeat}
     return [trial for i, trial in enumerate(trials) if i >= repeats.get((trial.case, trial.round), 0)]
 

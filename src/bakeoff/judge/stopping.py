@@ -1,7 +1,7 @@
-"""Which cases deserve another round, and when a race has enough.
+"""Which cases deserve another round; a race has enough when none does.
 
 Time goes where it changes the verdict (racing: Maron & Moore, "Hoeffding Races", 1994; Birattari et al., "A Racing
-Algorithm for Configuring Metaheuristics", 2002). Both functions judge with the verdict's own intervals at the fixed
+Algorithm for Configuring Metaheuristics", 2002). It is judged with the verdict's own intervals at the fixed
 looks of `bakeoff.judge.looks`, so that dropping an engine costs no error beyond the verdict's 5%: between looks their
 answer does not change.
 """
@@ -66,19 +66,6 @@ def wanted(
         names = wanted_engines(table, [case.engine for case in cases], target_ci, target_ci_rest, spoilt_here)
         found |= {case for case in cases if case.engine in names}
     return found
-
-
-def enough(
-    plan: Plan,
-    trials: Sequence[Trial],
-    *,
-    target_ci: float = TARGET_CI,
-    target_ci_rest: float = TARGET_CI_REST,
-    league: Callable[[Case], str] = precision,
-) -> bool:
-    """Whether every verdict is decided and every interval within its target, by the last look: no case wants more."""
-    next_round = max((trial.round for trial in trials), default=0) + 1
-    return not wanted(plan, trials, next_round, target_ci=target_ci, target_ci_rest=target_ci_rest, league=league)
 
 
 def wanted_engines(

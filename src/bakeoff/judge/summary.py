@@ -11,6 +11,7 @@ from bakeoff.judge.cautions import cautions
 from bakeoff.judge.disturbance import counted
 from bakeoff.judge.leagues import leagues
 from bakeoff.judge.parity import worst
+from bakeoff.judge.profile import course_cautions
 from bakeoff.judge.statistics import geometric_mean_interval, percentile
 from bakeoff.records import Case, Measurement, RunRecord, Status, Summary, Trial
 
@@ -77,10 +78,11 @@ def _outcome(trials: Sequence[Trial]) -> tuple[Status, str]:
     gets the benefit. A failure in fewer than half of the rounds leaves a fair measurement, and a caution that
     says so; an engine that fails in half of them or more is one that its user could not run.
     """
-    raced = [trial for trial in trials if trial.round] or trials  # round 0 tells who was not ready to race
-    wrong = [trial for trial in raced if trial.status is Status.WRONG]
+    wrong = [trial for trial in trials if trial.status is Status.WRONG]
     if wrong:
         return Status.WRONG, wrong[-1].reason
+    # Round 0 tells who was not ready to race, a profile trial how it went on afterwards.
+    raced = [trial for trial in trials if trial.round and not trial.profile] or trials
     last_of_round = {trial.round: trial for trial in raced if trial.status is not Status.NOT_RUN}
     if not last_of_round:
         return Status.NOT_RUN, raced[-1].reason
@@ -112,13 +114,14 @@ def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) ->
     measured = [trial.measurement for trial in good if trial.measurement]
     # What a fresh process shows comes before the bursts: no matter whether others disturbed these.
     cold = [t.measurement for t in trials if t.status is Status.OK and t.measurement and t.measurement.cold]
+    profile = next((trial for trial in reversed(trials) if trial.profile), None)
     fps, interval = geometric_mean_interval([throughput(row.case.batch_size, m) for m in measured])
     peaks = [m.peak_rss_mb for m in cold if m.peak_rss_mb is not None]
     used = [cores for m in measured if (cores := cores_used(m)) is not None]
     changes: dict[str, Any] = {
         "fps": fps,
         "fps_ci95": interval,
-        "latency_ms": _latency_ms([latency for m in measured for burst in m.latencies for latency in burst]),
+        "latency_ms": _latency_ms(_latencies(*measured), profile),
         "load_s": median(m.load_s for m in cold) if cold else None,
         "first_inference_s": median(m.first_inference_s for m in cold) if cold else None,
         "peak_rss_mb": median(peaks) if peaks else None,
@@ -126,7 +129,9 @@ def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) ->
         "trials": len(measured),
     }
     row = msgspec.structs.replace(row, **changes)
-    return msgspec.structs.replace(row, cautions=cautions(row, trials, good))
+    raced = [trial for trial in trials if not trial.profile]
+    found = (*cautions(row, raced, good), *course_cautions(profile))
+    return msgspec.structs.replace(row, cautions=found)
 
 
 def _is_measured(trial: Trial) -> bool:
@@ -135,7 +140,7 @@ def _is_measured(trial: Trial) -> bool:
 
 def throughput(batch_size: int, measurement: Measurement) -> float:
     """Images per second of one trial: images over total measured time."""
-    latencies = [latency for burst in measurement.latencies for latency in burst]
+    latencies = _latencies(measurement)
     return batch_size * len(latencies) / sum(latencies)
 
 
@@ -146,8 +151,16 @@ def cores_used(measurement: Measurement) -> float | None:
     return cpu / wall if cpu > 0 and wall > 0 else None
 
 
-def _latency_ms(latencies: Sequence[float]) -> dict[str, float | None]:
-    """Pooled over the trials: their mean, least, and those percentiles that so many support."""
-    percentiles = {f"p{percent}": percentile(latencies, percent) for percent in PERCENTILES}
+def _latencies(*measured: Measurement) -> list[float]:
+    return [latency for measurement in measured for burst in measurement.latencies for latency in burst]
+
+
+def _latency_ms(latencies: Sequence[float], profile: Trial | None) -> dict[str, float | None]:
+    """Mean and least of the race's latencies; of the profile trial's those percentiles that so many support.
+
+    The few latencies of a race's trials come in short bursts right after a rest; a percentile is for who runs on.
+    """
+    long = _latencies(profile.measurement) if profile and profile.measurement else []
+    percentiles = {f"p{percent}": percentile(long, percent) for percent in PERCENTILES}
     seconds = {"mean": fmean(latencies), **percentiles, "min": min(latencies)}
     return {name: None if value is None else value * 1e3 for name, value in seconds.items()}

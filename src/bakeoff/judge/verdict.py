@@ -89,15 +89,17 @@ def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial]) -> l
 def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:
     """Engine -> round -> log(images/s), from one table's trials; the last trial of a case in a round counts.
 
-    Left out are trials without a measurement, round 0 (it tells who was not ready), and engines with a wrong answer.
+    Left out are trials without a measurement, round 0 (it tells who was not ready), profile trials, and engines with
+    a wrong answer.
     """
     wrong: set[str] = set()
     table: dict[str, dict[int, float]] = defaultdict(dict)
     for trial in trials:
         if trial.status is Status.WRONG:
             wrong.add(trial.case.engine)
+        raced = trial.round and not trial.profile
         measured = trial.measurement
-        if trial.round and trial.status is Status.OK and measured and any(map(any, measured.latencies)):
+        if raced and trial.status is Status.OK and measured and any(map(any, measured.latencies)):
             table[trial.case.engine][trial.round] = math.log(throughput(trial.case.batch_size, measured))
     return {engine: rounds for engine, rounds in table.items() if engine not in wrong}
 

@@ -49,6 +49,7 @@ class Attempt:
         self.warm_up: list[float] = []
         self.bursts: list[dict[str, Any]] = []
         self.disturbances: list[Disturbance | None] = []
+        self.rss_mb: list[float] = []
         self.cold = False
 
     @property
@@ -121,6 +122,12 @@ class Attempt:
         self._check(order[-1], reply["paths"], " (while timed)")
         self.bursts.append(reply)
 
+    def read_memory(self) -> None:
+        """Note how much memory the worker holds, between two bursts."""
+        held = self.contender.session and self.contender.session.rss_bytes()
+        if held:
+            self.rss_mb.append(held / 1e6)
+
     def _burst_size(self) -> int:
         latency = statistics.median(self.warm_up[-WARM_UP_CALLS:])
         return max(BURST_MIN, min(BURST_MAX, round(BURST_S / max(latency, 1e-9))))
@@ -178,5 +185,6 @@ class Attempt:
             involuntary_switches=sum(burst["involuntary_switches"] for burst in self.bursts),
             peak_rss_mb=None if peak is None else peak / 1e6,
             cold=self.cold,
+            rss_mb=tuple(self.rss_mb),
             **self.loaded,
         )

@@ -9,6 +9,8 @@ class Budget:
 
     def __init__(self, total_s: float, spent_before_s: float = 0.0) -> None:
         self.total_s = total_s
+        self.reserved_s = 0.0
+        """seconds that heats must leave to what comes after them"""
         self._spent_before_s = spent_before_s
         self._start = time.monotonic()
         self._heats: dict[str, float] = {}
@@ -23,12 +25,21 @@ class Budget:
         """Seconds left, never below zero."""
         return max(0.0, self.total_s - self.spent_s)
 
+    @property
+    def _for_heats_s(self) -> float:
+        return max(0.0, self.left_s - self.reserved_s)
+
+    def allow(self, seconds: float) -> Callable[[float], bool]:
+        """Whether a step of a given length still fits into `seconds` from now, and the budget; asked at any time."""
+        until = min(self.total_s, self.spent_s + seconds)
+        return lambda step: self.spent_s + step <= until
+
     def share(self, heats: int) -> Callable[[], bool]:
-        """Whether the first of `heats` equal shares of what is left now is used up, asked at any later time.
+        """Whether the first of `heats` equal shares of what is left for heats is used up, asked at any later time.
 
         So the first model's heat leaves time for the others, and a table that is short of time is short everywhere.
         """
-        until = self.spent_s + self.left_s / heats
+        until = self.spent_s + self._for_heats_s / heats
         return lambda: self.spent_s >= until
 
     def learn(self, model: str, seconds: float) -> None:
@@ -37,4 +48,4 @@ class Budget:
 
     def holds_a_heat_of(self, model: str) -> bool:
         """Whether a heat of `model` is expected to end in time; one never seen is given its chance."""
-        return self.left_s > self._heats.get(model, 0.0)
+        return self._for_heats_s > self._heats.get(model, 0.0)

@@ -15,7 +15,7 @@ class Contender:
 
     def __init__(self, entry: Entry, course: Course) -> None:
         self.entry = entry
-        self.course = course
+        self.course = course.with_task_of(entry)
         self.session: WorkerSession | None = None
         self.hello: dict[str, Any] = {}
         self.fresh = True

@@ -1,22 +1,15 @@
 """What all contenders of a heat share: the model, its inputs, the answers expected, and the rules."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.records import EngineSpec, Installed, ModelRecord, Plan
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An engine that can start: its environment stands, and the model lies ready in the form it takes."""
-
-    engine: EngineSpec
-    installed: Installed
-    model_path: Path
+from bakeoff.records import EngineSpec, Installed, ModelRecord, Plan, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -32,6 +25,26 @@ class Material:
     def sets(self) -> int:
         """K."""
         return len(self.paths)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work of an entry's own, done in place of the heat's model whatever the batch size: the canary's."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    material: Material
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An engine that can start: its environment stands, and the model lies ready in the form it takes."""
+
+    engine: EngineSpec
+    installed: Installed
+    model_path: Path
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -52,3 +65,18 @@ class Course:
     """told what happens next, always before a worker wakes: nothing is drawn while one runs"""
     repeats_help: Callable[[], bool] = lambda: True
     """asked before each repeat of what others disturbed: once false, no more is raced again in this heat"""
+    bursts: Mapping[int, int] = field(default_factory=dict)
+    """of each case, by batch size; the plan's number where none is given"""
+
+    def bursts_at(self, batch_size: int) -> int:
+        """How many turns each contender takes."""
+        return self.bursts.get(batch_size, self.plan.bursts)
+
+    def with_task_of(self, entry: Entry) -> Self:
+        """The course as `entry` runs it: this one, unless it has a task of its own."""
+        task = entry.task
+        if task is None:
+            return self
+        model = msgspec.structs.replace(self.model, inputs=task.inputs, outputs=task.outputs, classes=None)
+        materials = dict.fromkeys(self.materials, task.material)
+        return replace(self, model=model, materials=materials, tolerance=task.tolerance)

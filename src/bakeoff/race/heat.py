@@ -78,9 +78,10 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
     for attempt in shuffled(field, rng):
         course.say(f"batch {batch_size}: loading and checking {attempt.case.engine}")
         attempt.error = attempt_to(attempt.get_ready)
-    for turn in range(course.plan.bursts):
+    turns = course.bursts_at(batch_size)
+    for turn in range(turns):
         for attempt in shuffled([a for a in field if a.alive], rng):
-            course.say(f"batch {batch_size}: burst {turn + 1} of {course.plan.bursts}, {attempt.case.engine}")
+            course.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.engine}")
             attempt.error = attempt_to(functools.partial(attempt.burst, rng))
 
 

@@ -43,6 +43,7 @@ def make_plan(
     seed: int = 0,
     quick: bool = False,
     bursts: int = BURSTS,
+    profile: bool | None = None,
     engines_dirs: Sequence[Path] = (),
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
@@ -71,6 +72,7 @@ def make_plan(
         timeout_s=timeout_s,
         bursts=1 if quick else bursts,
         quick=quick,
+        profile=not quick if profile is None else profile,
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
     )
 

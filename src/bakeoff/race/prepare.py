@@ -49,6 +49,9 @@ class Grid:
     """by model name"""
     engines: Sequence[EngineSpec]
     references: Mapping[str, Sequence[NDArray[np.generic]]]
+    standing: Mapping[str, Installed | EnvironmentUnavailableError]
+    """environments by name"""
+    canary: EngineSpec | None = None
     unready: Sequence[Trial] = field(default_factory=tuple)
 
     def engine_infos(self) -> tuple[EngineInfo, ...]:
@@ -73,6 +76,7 @@ def prepare(
     standing: Mapping[str, Installed | EnvironmentUnavailableError],
     library: ModelLibrary,
     observer: Observer,
+    canary: EngineSpec | None = None,
 ) -> Grid:
     """Bring everything that `plan` needs into place; `models` and the environments `standing` are by name.
 
@@ -94,7 +98,15 @@ def prepare(
                 entries[name].append(ready)
             else:
                 unready += unready_trials(plan, engine.name, name, *ready)
-    return Grid(models=known, entries=entries, engines=engines, references=references, unready=tuple(unready))
+    return Grid(
+        models=known,
+        entries=entries,
+        engines=engines,
+        references=references,
+        standing=standing,
+        canary=canary,
+        unready=tuple(unready),
+    )
 
 
 def calibrate(

@@ -6,9 +6,9 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,18 +18,19 @@ import bakeoff
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
-from bakeoff.judge import stopping
+from bakeoff.judge import canary as song
+from bakeoff.judge import effort, stopping
 from bakeoff.judge.disturbance import repeats_help
 from bakeoff.judge.leagues import leagues
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import fitness, hold, memory, prepare
+from bakeoff.race import canary, fitness, hold, memory, prepare, profile
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
-from bakeoff.records import Case, Plan, RunRecord, Summary, Trial, Verdict
+from bakeoff.records import CANARY, CanaryFigure, Case, Plan, RunRecord, Summary, Trial, Verdict
 from bakeoff.report import write_all
 from bakeoff.store import Store
 
@@ -76,6 +77,15 @@ class Race:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What every heat finds in place."""
+
+    courses: Mapping[str, Course]
+    """by model, still without a round"""
+    canary: Entry | None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A run with its rows and verdicts."""
 
@@ -86,6 +96,9 @@ class Outcome:
     folder: Path
     unsaved: int
     """trials that no store could take: they are in the rows and nowhere else"""
+    canary: Sequence[CanaryFigure] = ()
+    remarks: Sequence[str] = ()
+    """cautions on the run as a whole"""
 
 
 def start(
@@ -146,9 +159,9 @@ def prepare_in_budget(
     """Prepare everything, what can be wrong soonest first; the budget's clock starts once the environments stand."""
     models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
     engines = catalogue.select(plan.engines)
-    standing = prepare.install(engines, observer)
+    standing = prepare.install([*engines, *catalogue.hidden.values()], observer)
     budget = Budget(plan.budget_s, spent_s)
-    return prepare.prepare(plan, models, engines, standing, library, observer), budget
+    return prepare.prepare(plan, models, engines, standing, library, observer, catalogue.hidden.get(CANARY)), budget
 
 
 def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
@@ -159,15 +172,19 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
         if not race.trials:
             race.keep(grid.unready)
         with scratch_folder() as scratch:
-            run_rounds(race, grid, library, scratch)
+            ground = lay_out(race, grid, library, scratch)
+            run_rounds(race, grid, ground)
+            run_profiles(race, grid, ground)
     except KeyboardInterrupt:
         state = "interrupted"
     race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
     summaries = summarise(race.run, race.trials)
     verdicts = judge(race.run, summaries, race.trials)
+    figures = song.figures(race.trials)
+    remarks = song.remarks(figures)
     try:
-        write_all(race.folder, race.run, summaries, verdicts)
+        write_all(race.folder, race.run, summaries, verdicts, canary=figures, remarks=remarks)
     except StoreError as error:
         race.observer.note(str(error))
     return Outcome(
@@ -175,6 +192,8 @@ def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
         trials=race.trials,
         summaries=summaries,
         verdicts=verdicts,
+        canary=figures,
+        remarks=remarks,
         folder=race.folder,
         unsaved=len(race.unsaved),
     )
@@ -192,34 +211,71 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_rounds(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> None:
+def lay_out(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> Ground:
+    """Write the inputs of every model and of the canary under `scratch`."""
+    plan, inputs = race.run.plan, scratch / "inputs"
+    tolerances = {model.name: model.tolerances for model in race.run.models}
+    courses = {
+        name: Course(
+            plan=plan,
+            round=0,
+            model=model,
+            materials=prepare.materials(plan, model, grid, library, inputs),
+            tolerance=tolerances[name].bf16,
+            logs=race.folder / "logs",
+            scratch=scratch,
+            time_is_up=lambda: False,
+            say=race.observer.say,
+        )
+        for name, model in grid.models.items()
+    }
+    return Ground(courses, canary.entry(grid.canary, grid.standing, inputs))
+
+
+def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
     """Round after round of one heat per model, while the budget holds another heat and any verdict needs it."""
     plan = race.run.plan
-    tolerances = {model.name: model.tolerances for model in race.run.models}
-    materials = {
-        name: prepare.materials(plan, model, grid, library, scratch / "inputs") for name, model in grid.models.items()
-    }
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
+        race.budget.reserved_s = profile.reserve_s(plan, round_)
         order = order_of_models(plan, round_)
         for position, name in enumerate(order):
             wanted = still_wanted(race, round_, name)
             if wanted and race.budget.holds_a_heat_of(name):
-                course = Course(
-                    plan=plan,
+                course = replace(
+                    ground.courses[name],
                     round=round_,
-                    model=grid.models[name],
-                    materials=materials[name],
-                    tolerance=tolerances[name].bf16,
-                    logs=race.folder / "logs",
-                    scratch=scratch,
+                    bursts=effort.bursts(plan, race.trials, round_, name),
                     time_is_up=race.budget.share(len(order) - position),
                     say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
                     repeats_help=lambda: repeats_help(race.trials),
                 )
-                run_one_heat(race, course, grid.entries[name], wanted)
+                run_one_heat(race, course, grid.entries[name], wanted, ground.canary)
+        race.budget.reserved_s = profile.reserve_s(plan, round_ + 1)
         left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
         if not any(race.budget.holds_a_heat_of(name) for name in left):
             return
+
+
+def run_profiles(race: Race, grid: prepare.Grid, ground: Ground) -> None:
+    """A profile trial of each case that its share of the budget holds, contenders first."""
+    plan = race.run.plan
+    if not plan.profile:
+        return
+    summaries = summarise(race.run, race.trials)
+    rows = {row.case: row for row in summaries}
+    time_for = race.budget.allow(profile.SHARE * plan.budget_s)
+    for cases in profile.in_turn(summaries, judge(race.run, summaries, race.trials), race.trials):
+        name = cases[0].model
+        entry = next((entry for entry in grid.entries[name] if entry.engine.name == cases[0].engine), None)
+        if entry is None:  # its environment stood when the run began, and is gone since
+            continue
+        course = replace(
+            ground.courses[name],
+            round=max(trial.round for trial in race.trials if trial.case.model == name),
+            say=functools.partial(say_where, race.observer, f"profiles, {name}"),
+        )
+        for trial in profile.run_profiles(course, entry, cases, lambda case: time_for(profile.seconds_of(rows[case]))):
+            race.keep([trial])
 
 
 def say_where(observer: Observer, where: str, what: str) -> None:
@@ -227,12 +283,12 @@ def say_where(observer: Observer, where: str, what: str) -> None:
     observer.say(f"{where}: {what}")
 
 
-def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case]) -> None:
-    """A heat of one model, split only if memory demands it, its trials kept as they come."""
+def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case], bird: Entry | None) -> None:
+    """A heat of one model, split only if memory demands it, its trials kept as they come; each part has the canary."""
     begin = time.monotonic()
     field_ = [entry for entry in entries if any(case.engine == entry.engine.name for case in wanted)]
     for group in memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6):
-        for trials in run_heat(course, group, wanted):
+        for trials in run_heat(course, *canary.join(bird, group, wanted, race.trials)):
             race.keep(trials)
     race.budget.learn(course.model.name, time.monotonic() - begin)
 
@@ -255,5 +311,5 @@ def still_wanted(race: Race, round_: int, model: str) -> set[Case]:
         target_ci_rest=plan.target_ci_rest,
         league=lambda case: league[case],
     )
-    done = {trial.case for trial in race.trials if trial.round == round_}
+    done = {trial.case for trial in race.trials if trial.round == round_ and not trial.profile}
     return {case for case in in_need if case.model == model} - done

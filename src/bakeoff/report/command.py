@@ -22,6 +22,8 @@ def command_line(plan: Plan) -> str:
     if plan.seed:
         words += ["--seed", str(plan.seed)]
     words += ["--quick"] * plan.quick
+    if plan.profile == plan.quick:
+        words += ["--profile" if plan.profile else "--no-profile"]
     for folder in plan.engines_dirs:
         words += ["--engines-dir", folder]
     return shlex.join(words)

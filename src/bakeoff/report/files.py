@@ -6,12 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bakeoff.errors import StoreError
-from bakeoff.records import RunRecord, Summary, Verdict
+from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
 from bakeoff.report import csv_files, json_file, markdown
 
 
-def write_all(folder: Path, run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = ()) -> list[Path]:
+def write_all(
+    folder: Path,
+    run: RunRecord,
+    rows: Sequence[Summary],
+    verdicts: Sequence[Verdict] = (),
+    *,
+    canary: Sequence[CanaryFigure] = (),
+    remarks: Sequence[str] = (),
+) -> list[Path]:
     """Write table.md, results.csv, results.json and the study's files; returns their paths.
+
+    `remarks` are cautions on the run as a whole.
 
     All are written beside their places first and only then renamed into them: a reader never sees half a file,
     and a full disk leaves the old set as it was. Raises `StoreError` that names the file.
@@ -19,9 +29,9 @@ def write_all(folder: Path, run: RunRecord, rows: Sequence[Summary], verdicts: S
     return write_texts(
         folder,
         {
-            "table.md": markdown.to_markdown(run, rows, verdicts),
+            "table.md": markdown.to_markdown(run, rows, verdicts, remarks),
             "results.csv": csv_files.to_csv(run, rows),
-            "results.json": json_file.to_json(run, rows) + "\n",
+            "results.json": json_file.to_json(run, rows, canary) + "\n",
             **csv_files.study_files(run, rows),
         },
     )

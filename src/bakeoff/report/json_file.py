@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import RunRecord, Summary
+from bakeoff.records import CanaryFigure, RunRecord, Summary
 from bakeoff.report.command import command_line
 
 SCHEMA = "bakeoff-results/1"
 """Changes with every change that a reader could trip over."""
 
 
-def to_json(run: RunRecord, rows: Sequence[Summary]) -> str:
+def to_json(run: RunRecord, rows: Sequence[Summary], canary: Sequence[CanaryFigure] = ()) -> str:
     """The whole file, indented. What is not a number (NaN, infinite) becomes null."""
     releases = {engine.name: engine.release for engine in run.engines}
     document = {
@@ -21,6 +21,7 @@ def to_json(run: RunRecord, rows: Sequence[Summary]) -> str:
         "run": _run(run),
         "machine": dict(run.machine),
         "cases": [_case(row, releases.get(row.case.engine, "")) for row in rows],
+        "canary": canary,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 

@@ -13,9 +13,13 @@ LEGEND = (
     "error against the float64 reference."
 )
 
+UNPROFILED = "A p50 latency that is missing below had no time for its profile trial."
 
-def to_markdown(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = ()) -> str:
-    """The whole document."""
+
+def to_markdown(
+    run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = (), remarks: Sequence[str] = ()
+) -> str:
+    """The whole document. `remarks` are cautions on the run as a whole."""
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
         f"# bakeoff {_escape(run.name)}",
@@ -36,11 +40,12 @@ def to_markdown(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verd
     ]
     for title, lines in (
         ("Not ok", notes.failures(rows)),
-        ("Cautions", notes.cautions(rows)),
+        ("Cautions", [*remarks, *notes.cautions(rows)]),
         ("The machine, before the race", notes.findings(run)),
     ):
         if lines:
             parts += [f"## {title}", _list(map(_escape, lines))]
+    parts += [UNPROFILED] * any(row.status is Status.OK and row.latency_ms.get("p50") is None for row in rows)
     for model in models:
         parts += [f"## {_escape(model)}", _details(run, [row for row in rows if row.case.model == model])]
     return "\n\n".join(parts) + "\n"

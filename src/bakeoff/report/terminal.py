@@ -19,7 +19,13 @@ LEGEND = "images/s ± half of the 95% interval · error: largest relative error 
 
 
 def to_text(
-    run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = (), *, width: int = 100, color: bool = False
+    run: RunRecord,
+    rows: Sequence[Summary],
+    verdicts: Sequence[Verdict] = (),
+    remarks: Sequence[str] = (),
+    *,
+    width: int = 100,
+    color: bool = False,
 ) -> str:
     """`results` as text, with colour codes only if `color`."""
     console = Console(
@@ -31,20 +37,28 @@ def to_text(
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(results(run, rows, width, verdicts))
+        console.print(results(run, rows, width, verdicts, remarks))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def results(run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict] = ()) -> RenderableType:
+def results(
+    run: RunRecord,
+    rows: Sequence[Summary],
+    width: int,
+    verdicts: Sequence[Verdict] = (),
+    remarks: Sequence[str] = (),
+) -> RenderableType:
     """The study's table and what belongs beneath it, for a console `width` columns wide.
+
+    `remarks` are cautions on the run as a whole.
 
     One table where all models fit side by side, else one for each model.
     """
-    return Group(*_parts(run, rows, width, verdicts))
+    return Group(*_parts(run, rows, width, verdicts, remarks))
 
 
 def _parts(
-    run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict]
+    run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict], remarks: Sequence[str]
 ) -> Iterator[RenderableType]:
     headline = f"run {run.name} · {wording.setting(run.plan)} · {wording.progress(run, rows)}"
     yield Text(headline, style="bold")
@@ -56,7 +70,7 @@ def _parts(
     yield Text("\n".join([LEGEND, *notes.tolerances(run)]), style="dim")
     yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
-    yield from _lines("Cautions:", notes.cautions(rows))
+    yield from _lines("Cautions:", [*remarks, *notes.cautions(rows)])
     yield from _lines("The machine, before the race:", notes.findings(run))
 
 

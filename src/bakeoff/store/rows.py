@@ -34,6 +34,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """without its latencies and warm-up, which are the row's `samples`"""
     disturbance: Disturbance | None = None
     repeat: bool = False
+    profile: bool = False
 
 
 AUDIT = "audit"
@@ -101,6 +102,7 @@ def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
         measurement=measured and msgspec.structs.replace(measured, latencies=(), warm_up=()),
         disturbance=trial.disturbance,
         repeat=trial.repeat,
+        profile=trial.profile,
     )
     return {
         "run_id": run_id,
@@ -148,6 +150,7 @@ def trial_record(row: Any) -> Trial:
         started_at=row.started_at,
         disturbance=details.disturbance,
         repeat=details.repeat,
+        profile=details.profile,
     )
 
 

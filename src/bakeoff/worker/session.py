@@ -213,6 +213,12 @@ class WorkerSession:
         except psutil.NoSuchProcess:
             return []
 
+    def rss_bytes(self) -> int | None:
+        """Physical memory that the worker's own process holds now; None if it is gone."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return int(psutil.Process(self.pid).memory_info().rss)
+        return None
+
     def close(self) -> int:
         """Ask the worker to end, wait for it a little, and make sure. Returns its exit code."""
         with contextlib.suppress(WorkerDiedError, WorkerTimedOutError, AdapterError, UnsupportedError):

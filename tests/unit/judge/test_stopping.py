@@ -1,11 +1,12 @@
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from bakeoff.judge.stopping import enough, wanted
+from bakeoff.judge.stopping import wanted
 from bakeoff.records import Case, Measurement, Plan, Status, Trial
 
 pytestmark = pytest.mark.unit
@@ -51,6 +52,11 @@ def race(
             level = fps if isinstance(fps, float) else fps[of.batch_sizes.index(case.batch_size)]
             trials.append(trial(case, r + 1, level * math.exp(drift[r] + rng.normal(0, sd))))
     return trials
+
+
+def enough(of: Plan, trials: list[Trial], **options: Any) -> bool:
+    """Whether no case wants the round after the last one."""
+    return not wanted(of, trials, max((trial.round for trial in trials), default=0) + 1, **options)
 
 
 def cells(cases: set[Case]) -> set[tuple[str, int]]:

@@ -183,9 +183,14 @@ def test_one_trial_has_no_interval() -> None:
     assert row.fps_ci95 is None
 
 
-def test_latencies_are_pooled_and_percentiles_refused_below_their_sample() -> None:
-    few = summary(ok(1, *[0.1] * 5), ok(2, *[0.2] * 5)).latency_ms
-    assert few == {
+def profile(*latencies: float, **fields: Any) -> Trial:
+    return msgspec.structs.replace(ok(2, *latencies, **fields), profile=True)
+
+
+def test_percentiles_come_from_the_profile_trial_alone() -> None:
+    race = (ok(1, *[0.1] * 50), ok(2, *[0.2] * 50))
+    without = summary(*race).latency_ms
+    assert without == {
         "mean": pytest.approx(150),
         "p50": None,
         "p90": None,
@@ -193,9 +198,34 @@ def test_latencies_are_pooled_and_percentiles_refused_below_their_sample() -> No
         "p99": None,
         "min": pytest.approx(100),
     }
-    more = summary(ok(1, *[0.1] * 5), ok(2, *[0.2] * 6)).latency_ms
-    assert more["p50"] == pytest.approx(200)
-    assert more["p90"] is None
+    with_ = summary(*race, profile(*[0.3] * 70)).latency_ms
+    assert with_ == {**without, "p50": pytest.approx(300), "p90": pytest.approx(300)}
+
+
+def test_percentiles_are_refused_below_their_sample() -> None:
+    assert summary(ok(1), profile(*[0.2] * 10)).latency_ms["p50"] is None
+    assert summary(ok(1), profile(*[0.2] * 11)).latency_ms["p50"] == pytest.approx(200)
+
+
+def test_a_profile_trial_counts_neither_as_speed_nor_as_a_trial() -> None:
+    plain = summary(ok(1), ok(2))
+    row = summary(ok(1), ok(2), profile(*[9.0] * 200))
+    assert (row.fps, row.fps_ci95, row.trials) == (plain.fps, plain.fps_ci95, plain.trials)
+
+
+def test_a_profile_trial_that_failed_is_a_caution_and_one_that_was_wrong_is_wrong() -> None:
+    failed = msgspec.structs.replace(bad(2, Status.FAILED, "out of memory"), profile=True)
+    row = summary(ok(1), ok(2), failed)
+    assert row.status is Status.OK
+    assert "profile: its long trial failed: out of memory" in row.cautions
+    assert "failures" not in kinds(row)
+    wrong = msgspec.structs.replace(bad(2, Status.WRONG, "error 1e-1"), profile=True)
+    assert summary(ok(1), ok(2), wrong).status is Status.WRONG
+
+
+def test_what_a_profile_shows_is_a_caution_on_the_row() -> None:
+    slowing = [0.1 * (1 + 0.3 * i / 200) for i in range(200)]
+    assert "unsettled" in kinds(summary(ok(1), profile(*slowing)))
 
 
 def test_cold_start_and_memory_come_from_the_trials_that_ran_first_in_their_process() -> None:

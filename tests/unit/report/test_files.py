@@ -51,7 +51,7 @@ def test_the_json_is_what_its_schema_says(run: RunRecord, rows: Rows, schema: di
 
 def test_every_case_has_exactly_the_promised_fields(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:
     document = json.loads(to_json(run, rows))
-    assert list(document) == ["schema", "run", "machine", "cases"]
+    assert list(document) == ["schema", "run", "machine", "cases", "canary"]
     assert [list(case) for case in document["cases"]] == [CASE_FIELDS] * len(rows)
     assert schema["$defs"]["case"]["required"] == CASE_FIELDS
 
@@ -139,7 +139,7 @@ def test_the_command_repeats_the_plan(run: RunRecord) -> None:
     engines = ",".join(run.plan.engines)
     assert command_line(run.plan) == (
         f"bakeoff run resnet18 resnet50 --engines {engines} --batch 1,2,4,8 --threads 2 "
-        "--weights 'my weights.pth' --budget 900s"
+        "--weights 'my weights.pth' --budget 900s --no-profile"
     )
     changed = msgspec.structs.replace(
         run.plan, weights="seeded", rounds=3, seed=7, quick=True, timeout_s=60.0, engines_dirs=("my engines",)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import chain
+from statistics import geometric_mean, median
 
 from bakeoff.errors import UsageError
 from bakeoff.records import Measurement, Record, RunRecord, Status, Summary, Trial
@@ -76,11 +78,15 @@ class Results:
         self._rows = {cell_of(row): row for row in self.summaries}
         self._interval = statistics.interval
         self._speeds: dict[Cell, dict[int, float]] = {}
+        self._speeds_by_median: dict[Cell, list[float]] = {}
         for trial in trials:
             cell = cell_of(trial)
-            if trial.round and trial.status is Status.OK and trial.measurement and self.is_ok(*cell):
+            raced = trial.round and not trial.profile
+            if raced and trial.status is Status.OK and trial.measurement and self.is_ok(*cell):
                 speed = statistics.throughput(trial.case.batch_size, trial.measurement)
                 self._speeds.setdefault(cell, {})[trial.round] = speed
+                latency = median(chain.from_iterable(trial.measurement.latencies))
+                self._speeds_by_median.setdefault(cell, []).append(trial.case.batch_size / latency)
 
     def row(self, engine: str, model: str, batch_size: int) -> Summary | None:
         """The summary of a cell; None if it is not in this run."""
@@ -99,6 +105,11 @@ class Results:
         """The speed of a cell, unless it is ranked in another league than the one asked for."""
         row = self.row(engine, model, batch_size)
         return row.fps if row is not None and row.league == row.case.precision else None
+
+    def by_median(self, engine: str, model: str, batch_size: int) -> float | None:
+        """Images per second from each trial's median latency, the geometric mean over trials; None without a speed."""
+        speeds = self._speeds_by_median.get((engine, model, batch_size))
+        return geometric_mean(speeds) if speeds else None
 
     def rounds(self, engine: str, model: str, batch_size: int) -> int:
         """In how many rounds a cell was measured."""

@@ -70,7 +70,8 @@ class SpeedTable:
         if not self.results.is_ok(engine, model, self.batch_size):
             return f"{status(self.say, row.status)} {self.notes.mark(why(self.say, row), f'`{engine}`')}"
         rounds = self.results.rounds(engine, model, self.batch_size)
-        return f"{both_speeds(row)}{provisional(rounds)}{self._league(row)}"
+        by_median = self.results.by_median(engine, model, self.batch_size)
+        return f"{both_speeds(row.fps, by_median)}{provisional(rounds)}{self._league(row)}"
 
     def _league(self, row: Summary) -> str:
         """The note of a figure that is ranked in another league than the one asked for."""
@@ -86,11 +87,9 @@ class SpeedTable:
         return f"{ratio(self.say, found)}{provisional(found.rounds)}" if found else wording.NONE
 
 
-def both_speeds(row: Summary) -> str:
+def both_speeds(by_mean: float | None, by_median: float | None) -> str:
     """Images per second from the mean latency and from the median one, as "25.8 / 26.1"."""
-    p50 = row.latency_ms.get("p50")
-    by_median = row.case.batch_size / p50 * 1e3 if p50 else None
-    return f"{wording.number(row.fps)} / {wording.number(by_median)}"
+    return f"{wording.number(by_mean)} / {wording.number(by_median)}"
 
 
 def provisional(rounds: int) -> str:

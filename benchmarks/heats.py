@@ -1,0 +1,160 @@
+"""What heats gain over whole trials in turn: how much the ratio of two processes varies, for the same machine time.
+
+    .venv/bin/python benchmarks/heats.py
+    .venv/bin/python benchmarks/heats.py --engines onnxruntime openvino --model resnet50 --rounds 20
+
+One engine under two names (A/A) and another one (A/B), at one batch size. A round of *whole trials* starts, warms up
+and measures each of the three alone, one whole process after another; a round of *heats* has the same three alive
+together, taking the same bursts in turns. Both do the same work in the same code, so they cost the same time, and they
+alternate, so they meet the same machine. Printed is the standard deviation between rounds of the log ratio, with its
+95% interval (chi-squared), and by how many times fewer rounds heats need for an interval of the same width.
+
+Needs the whole machine: run nothing beside it.
+"""
+
+import argparse
+import math
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import msgspec
+from scipy.stats import chi2
+
+from bakeoff import paths
+from bakeoff.cli.racing import PlainView, watching
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.judge.verdict import log_throughputs
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race import hold, prepare
+from bakeoff.race.course import Course, Entry
+from bakeoff.race.heat import run_heat
+from bakeoff.race.plan import make_plan
+from bakeoff.records import UNCALIBRATED, Plan, Trial
+
+T = TypeVar("T")
+
+
+@dataclass
+class Method:
+    """One way to run the three, and what came of it."""
+
+    name: str
+    trials: list[Trial] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def sd(self, engine: str, other: str) -> tuple[float, int]:
+        """Standard deviation between rounds of the log ratio, and over how many rounds."""
+        table = log_throughputs(self.trials)
+        common = sorted(set(table.get(engine, {})) & set(table.get(other, {})))
+        if len(common) < 3:
+            raise SystemExit(
+                f"{self.name}: {engine} and {other} have {len(common)} rounds in common: {self.failures()}"
+            )
+        return statistics.stdev(table[engine][r] - table[other][r] for r in common), len(common)
+
+    def failures(self) -> str:
+        """Why trials failed, if any did."""
+        return "; ".join({f"{trial.case.engine}: {trial.reason}" for trial in self.trials if trial.reason}) or "too few"
+
+
+def main() -> None:
+    """Measure and print."""
+    options = arguments()
+    catalogue = Catalogue.load()
+    plan = make_plan(
+        catalogue,
+        models=(options.model,),
+        engines=options.engines,
+        release="all",
+        batch_sizes=(options.batch,),
+        threads=options.threads,
+    )
+    with watching() as observer, hold.the_machine("benchmarks/heats.py", observer.note), TemporaryDirectory() as folder:
+        course, entries = ready(catalogue, plan, observer, Path(folder))
+        whole, heats = Method("whole trials in turn"), Method("heats")
+        for round_ in range(1, options.rounds + 1):
+            observer.note(f"round {round_} of {options.rounds}")
+            now = replace(course, round=round_)
+            for method in shuffled((whole, heats), round_):
+                begin = time.monotonic()
+                for together in [entries] if method is heats else [[entry] for entry in shuffled(entries, round_)]:
+                    cases = {case for case in now.plan.cases() if case.engine in {e.engine.name for e in together}}
+                    for trials in run_heat(now, together, cases):
+                        method.trials += trials
+                method.seconds += time.monotonic() - begin
+    report(plan, (whole, heats), [entry.engine.name for entry in entries])
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--engines", nargs=2, default=["onnxruntime", "openvino"], metavar=("A", "B"))
+    parser.add_argument("--model", default="resnet50")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int)
+    return parser.parse_args()
+
+
+def ready(catalogue: Catalogue, plan: Plan, observer: PlainView, folder: Path) -> tuple[Course, list[Entry]]:
+    """The course, and three entries: the first engine, itself again, the second engine."""
+    library = ModelLibrary(paths.cache_dir())
+    engines = catalogue.select(plan.engines)
+    models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
+    grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer)
+    ((name, model),) = models.items()
+    if grid.unready:
+        raise SystemExit(f"{grid.unready[0].case.engine}: {grid.unready[0].reason}")
+    a, b = grid.entries[name]
+    again = replace(a, engine=msgspec.structs.replace(a.engine, name=f"{a.engine.name}-again"))
+    entries = [a, again, b]
+    course = Course(
+        plan=msgspec.structs.replace(plan, engines=tuple(entry.engine.name for entry in entries)),
+        round=0,
+        model=model,
+        materials=prepare.materials(plan, model, grid, library, folder / "inputs"),
+        tolerance=UNCALIBRATED.fp32,
+        logs=folder / "logs",
+        scratch=folder / "scratch",
+        time_is_up=lambda: False,
+        say=lambda _: None,
+    )
+    return course, entries
+
+
+def shuffled(things: Sequence[T], seed: int) -> list[T]:
+    """In random order, the same for the same seed."""
+    return random.Random(seed).sample(list(things), len(things))  # noqa: S311 - an order, no secret
+
+
+def report(plan: Plan, methods: Sequence[Method], engines: Sequence[str]) -> None:
+    """The table, as docs/method.md has it."""
+    a, again, b = engines
+    print(
+        f"\n{plan.models[0]}, batch {plan.batch_sizes[0]}, {plan.threads} threads; SD between rounds of the log ratio\n"
+    )
+    print("| | " + " | ".join(m.name for m in methods) + " | rounds needed, by heats / by whole trials |")
+    print("| --- |" + " ---: |" * (len(methods) + 1))
+    for pair in ((a, again), (a, b)):
+        found = [method.sd(*pair) for method in methods]
+        cells = [f"{sd:.1%} [{low:.1%}–{high:.1%}]" for sd, n in found for low, high in [interval(sd, n)]]  # noqa: RUF001
+        gain = (found[1][0] / found[0][0]) ** 2
+        print(f"| {pair[0]} against {pair[1]} | " + " | ".join(cells) + f" | {gain:.2f} |")
+    seconds = [method.seconds / max(trial.round for trial in method.trials) for method in methods]
+    print("| seconds per round | " + " | ".join(f"{s:.1f}" for s in seconds) + " | |")
+
+
+def interval(sd: float, rounds: int) -> tuple[float, float]:
+    """The 95% interval of a standard deviation of normal values."""
+    df = rounds - 1
+    return sd * math.sqrt(df / chi2.ppf(0.975, df)), sd * math.sqrt(df / chi2.ppf(0.025, df))
+
+
+if __name__ == "__main__":
+    main()
