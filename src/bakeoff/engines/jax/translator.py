@@ -42,11 +42,12 @@ def translate(folder):
 
 def evaluate(node, operands):
     """What `node` makes of `operands`: at once if all are constants, else as a part of the function being traced."""
+    operator, attributes = OPERATORS[node["op"]], dict(node["attributes"], outputs=node["outputs"])
     try:
         if any(isinstance(operand, jax.core.Tracer) for operand in operands):
-            return OPERATORS[node["op"]](node["attributes"], *operands)
+            return operator(attributes, *operands)
         with jax.ensure_compile_time_eval():
-            return OPERATORS[node["op"]](node["attributes"], *operands)
+            return operator(attributes, *operands)
     except NotImplementedError as error:
         raise NotImplementedError("no JAX translation for: {} {}".format(node["op"], error)) from error
 
@@ -122,6 +123,8 @@ def ceiled(size, padding, reach, stride):
 
 
 def max_pool(attributes, x):
+    if len(attributes["outputs"]) > 1:
+        raise NotImplementedError("with indices")
     lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     return windows(attributes, x, np.asarray(lowest, x.dtype), lax.max)
 
@@ -129,11 +132,14 @@ def max_pool(attributes, x):
 def average_pool(attributes, x):
     zero = np.zeros((), x.dtype)
     total = windows(attributes, x, zero, lax.add)
-    if not attributes["count_include_pad"]:
-        return total / windows(attributes, jnp.ones((1, 1, *x.shape[2:]), x.dtype), zero, lax.add)
-    if attributes["ceil_mode"]:
+    padded = any(attributes["pads"])
+    if attributes["ceil_mode"] and padded and attributes["count_include_pad"]:
         raise NotImplementedError("with ceil_mode and padding in the average")
-    return total / math.prod(attributes["kernel_shape"])
+    if not attributes["ceil_mode"] and (attributes["count_include_pad"] or not padded):
+        return total / math.prod(attributes["kernel_shape"])
+    with jax.ensure_compile_time_eval():
+        counts = windows(attributes, jnp.ones((1, 1, *x.shape[2:]), x.dtype), zero, lax.add)
+    return total / counts
 
 
 # Arithmetic
@@ -169,7 +175,7 @@ def reduction(function):
 
 
 def flatten(attributes, x):
-    axis = attributes["axis"] % (x.ndim + 1)
+    axis = attributes["axis"] + (x.ndim if attributes["axis"] < 0 else 0)
     return x.reshape(math.prod(x.shape[:axis]), -1)
 
 
@@ -209,9 +215,9 @@ def gather(attributes, x, indices):
 
 
 def split(attributes, x, sizes=None):
-    if sizes is None:
-        raise NotImplementedError("without sizes")
-    return jnp.split(x, np.cumsum(integers(sizes, "sizes"))[:-1].tolist(), axis=attributes["axis"])
+    """Into parts of `sizes`, else into equal ones."""
+    parts = len(attributes["outputs"]) if sizes is None else np.cumsum(integers(sizes, "sizes"))[:-1].tolist()
+    return jnp.split(x, parts, axis=attributes["axis"])
 
 
 def cast(attributes, x):
@@ -262,7 +268,7 @@ OPERATORS = {
     "MaxPool": max_pool,
     "Mul": plain(jnp.multiply),
     "Neg": plain(jnp.negative),
-    "Pow": plain(jnp.power),
+    "Pow": lambda _, base, exponent: jnp.power(base, exponent).astype(base.dtype),
     "Reciprocal": plain(jnp.reciprocal),
     "ReduceMax": reduction(jnp.max),
     "ReduceMean": reduction(jnp.mean),
@@ -283,4 +289,5 @@ OPERATORS = {
     "Unsqueeze": unsqueeze,
     "Where": plain(jnp.where),
 }
-"""ONNX operator -> function from its attributes and operands (None for one left out) to its result or results."""
+"""ONNX operator -> function from its attributes and operands (None for one left out) to its result or results. Among
+the attributes is the list of its `outputs`."""
