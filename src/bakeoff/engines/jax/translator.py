@@ -276,7 +276,7 @@ OPERATORS = {
     "ReduceSum": reduction(jnp.sum),
     "Relu": plain(jax.nn.relu),
     "Reshape": reshape,
-    "Shape": lambda _, x: np.array(x.shape, np.int64),
+    "Shape": lambda attributes, x: np.array(x.shape[attributes.get("start", 0) : attributes.get("end")], np.int64),
     "Sigmoid": plain(jax.nn.sigmoid),
     "Slice": slice_,
     "Softmax": lambda attributes, x: jax.nn.softmax(x, axis=attributes["axis"]),

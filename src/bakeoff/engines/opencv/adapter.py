@@ -1,4 +1,4 @@
-"""OpenCV: the DNN module, with its own kernels on the CPU.
+"""OpenCV: its DNN module on the CPU, with the engine that OpenCV chooses for the network (``ENGINE_AUTO``).
 
 Threads: ``cv2.setNumThreads``, for OpenCV as a whole.
 """
@@ -7,17 +7,15 @@ import cv2
 
 
 class Engine:
-    """One `cv2.dnn.Net`; it takes copies of its inputs and gives numpy arrays."""
+    """One `cv2.dnn.Net`; it takes copies of numpy arrays and gives new ones."""
 
     def describe(self):
-        return {
-            "version": cv2.__version__,
-            "parallel": cv2.getBuildInformation().partition("Parallel framework:")[2].split("\n")[0].strip(),
-        }
+        _, _, after = cv2.getBuildInformation().partition("Parallel framework:")
+        return {"version": cv2.__version__, "parallel_framework": after.split()[0]}
 
     def load(self, model, settings):
         if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs OpenCV in fp32 only")
+            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         cv2.setNumThreads(settings["threads"])
         self.network = cv2.dnn.readNetFromONNX(model["path"])
         self.network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
@@ -27,10 +25,10 @@ class Engine:
         return {"threads": cv2.getNumThreads()}
 
     def prepare(self, input_sets):
-        self.input_sets = input_sets
+        self.sets = input_sets
 
     def run(self, k):
-        for name, array in zip(self.input_names, self.input_sets[k]):
+        for name, array in zip(self.input_names, self.sets[k]):
             self.network.setInput(array, name)
         self.results = self.network.forward(self.output_names)
 
@@ -38,4 +36,4 @@ class Engine:
         return self.results
 
     def close(self):
-        self.network = self.input_sets = self.results = None
+        self.network = self.sets = self.results = None
