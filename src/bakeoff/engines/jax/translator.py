@@ -5,7 +5,6 @@ that `jax.jit` meets static shapes only.
 """
 
 import json
-import math
 import os
 
 import jax
@@ -136,7 +135,7 @@ def average_pool(attributes, x):
     if attributes["ceil_mode"] and padded and attributes["count_include_pad"]:
         raise NotImplementedError("with ceil_mode and padding in the average")
     if not attributes["ceil_mode"] and (attributes["count_include_pad"] or not padded):
-        return total / math.prod(attributes["kernel_shape"])
+        return total / int(np.prod(attributes["kernel_shape"]))
     with jax.ensure_compile_time_eval():
         counts = windows(attributes, jnp.ones((1, 1, *x.shape[2:]), x.dtype), zero, lax.add)
     return total / counts
@@ -176,7 +175,7 @@ def reduction(function):
 
 def flatten(attributes, x):
     axis = attributes["axis"] + (x.ndim if attributes["axis"] < 0 else 0)
-    return x.reshape(math.prod(x.shape[:axis]), -1)
+    return x.reshape(int(np.prod(x.shape[:axis])), -1)
 
 
 def reshape(attributes, x, shape):
