@@ -104,13 +104,15 @@ class ModelRecord(Record, frozen=True):
 class ModelForm(Record, frozen=True):
     """The form in which an engine takes a model.
 
-    `format` is "onnx" or "plain" (see `bakeoff.models.plain_graph`). For an old ONNX reader, `max_ir_version`
-    and `max_opset` say what it still reads.
+    `format` is "onnx", "plain" (see `bakeoff.models.plain_graph`), or what a converter of some engine folder writes.
+    For an old ONNX reader, `max_ir_version` and `max_opset` say what it still reads.
     """
 
     format: str
     max_ir_version: int | None = None
     max_opset: int | None = None
+    converter: "Converter | None" = None
+    """who writes `format`; None for what bakeoff writes itself"""
 
 
 # Engines and environments
@@ -132,6 +134,20 @@ class EnvironmentSpec(Record, frozen=True):
     """`debian` only: the release whose packages are taken"""
     download_mb: int = 0
     disk_mb: int = 0
+
+
+class Converter(Record, frozen=True):
+    """A script that writes a model in another form, in an environment of its own, as its engine.toml declares it.
+
+    It runs as ``[*command, script, source, target]`` and ends well with `target` written, or else with the reason as
+    the last line on stderr.
+    """
+
+    script: Path
+    """absolute path"""
+    environment: EnvironmentSpec
+    reads: ModelForm
+    """what `source` is"""
 
 
 class EngineSpec(Record, frozen=True):
@@ -159,6 +175,12 @@ class EngineSpec(Record, frozen=True):
     note: str = ""
     hidden: bool = False
     """no contender: in no list, group or count"""
+
+    @property
+    def environments(self) -> tuple[EnvironmentSpec, ...]:
+        """Its own, and that of whoever converts its models."""
+        converter = self.model.converter
+        return (self.environment, converter.environment) if converter else (self.environment,)
 
 
 class Installed(Record, frozen=True):

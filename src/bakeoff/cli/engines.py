@@ -82,14 +82,13 @@ def install_engines(ctx: click.Context, names: Sequence[str], engines_dirs: Sequ
 
     catalogue = _catalogue(engines_dirs)
     chosen = catalogue.select(names or ["study"])
-    specs = list({engine.environment.name: engine.environment for engine in chosen}.values())
     with progress() as report:
-        results = environments.install(specs, report, jobs=jobs)
-    failed = [name for name, result in results.items() if isinstance(result, EnvironmentUnavailableError)]
-    standing = [engine.name for engine in chosen if engine.environment.name not in failed]
+        results = environments.install([spec for engine in chosen for spec in engine.environments], report, jobs=jobs)
+    failed = {name for name, result in results.items() if isinstance(result, EnvironmentUnavailableError)}
+    lost = [engine.name for engine in chosen if failed & {spec.name for spec in engine.environments}]
+    standing = [engine.name for engine in chosen if engine.name not in lost]
     click.echo(f"ready: {', '.join(standing)}" if standing else "no engine is ready")
-    if failed:
-        lost = [engine.name for engine in chosen if engine.environment.name in failed]
+    if lost:
         click.echo(f"not available: {', '.join(lost)}", err=True)
         ctx.exit(ExitCode.SOME_ROWS_BAD)
 
@@ -169,7 +168,7 @@ def lock_environments(names: Sequence[str], pins: Path | None, engines_dirs: Seq
     """
     from bakeoff.environments.lock import compile_lock
 
-    catalogue = _catalogue(engines_dirs)
+    catalogue = _catalogue(engines_dirs, before_locking=True)
     unknown = [name for name in names if name not in catalogue.environments]
     if unknown:
         raise UsageError(f"no environment is called {unknown[0]!r}", f"there are: {', '.join(catalogue.environments)}")
@@ -182,10 +181,10 @@ def lock_environments(names: Sequence[str], pins: Path | None, engines_dirs: Seq
         click.echo(spec.lock)
 
 
-def _catalogue(engines_dirs: Sequence[Path]) -> "Catalogue":
+def _catalogue(engines_dirs: Sequence[Path], *, before_locking: bool = False) -> "Catalogue":
     from bakeoff.engines.catalogue import Catalogue
 
-    return Catalogue.load(engines_dirs)
+    return Catalogue.load(engines_dirs, before_locking=before_locking)
 
 
 def _is_installed(engine: "EngineSpec") -> bool:

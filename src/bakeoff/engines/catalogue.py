@@ -14,12 +14,14 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from bakeoff.errors import EngineFolderError, UsageError
-from bakeoff.records import EngineSpec, EnvironmentSpec, ModelForm
+from bakeoff.records import Converter, EngineSpec, EnvironmentSpec, ModelForm
 
 BUILT_IN = Path(__file__).parent
 FILE_NAME = "engine.toml"
 RESERVED_GROUPS = ("all", "today", "2019", "installed")
 """Groups that every catalogue has; an engine may not be called so."""
+FORMATS = ("onnx", "plain")
+"""The forms of a model that bakeoff writes itself; converters of engine folders write others."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _PYTHON = re.compile(r"3\.\d+(\.\d+)?")
@@ -36,9 +38,15 @@ class _EnvironmentTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _ModelTable(msgspec.Struct, forbid_unknown_fields=True):
-    format: Literal["onnx", "plain"]
+    format: str
     max_ir_version: int | None = None
     max_opset: int | None = None
+
+
+class _ConverterTable(msgspec.Struct, forbid_unknown_fields=True):
+    script: str
+    environment: str
+    reads: _ModelTable
 
 
 class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +67,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
 class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
     title: str
     environments: dict[str, dict[str, Any]] = {}
+    converters: dict[str, dict[str, Any]] = {}
     engines: dict[str, dict[str, Any]] = {}
 
 
@@ -71,6 +80,8 @@ class _Folder(msgspec.Struct):
     path: Path
     title: str
     environments: dict[str, _EnvironmentTable]
+    converters: dict[str, _ConverterTable]
+    """by the format that each writes"""
     engines: dict[str, _EngineTable]
 
     @property
@@ -96,10 +107,13 @@ class Catalogue:
         """engines that are no contenders, by name"""
 
     @classmethod
-    def load(cls, extra_dirs: Iterable[Path] = (), *, built_in: Path = BUILT_IN) -> "Catalogue":
+    def load(
+        cls, extra_dirs: Iterable[Path] = (), *, built_in: Path = BUILT_IN, before_locking: bool = False
+    ) -> "Catalogue":
         """Read the built-in engine folders, then those of `extra_dirs`.
 
-        Each extra directory is an engine folder itself or holds engine folders. Raises `EngineFolderError`.
+        Each extra directory is an engine folder itself or holds engine folders. Every lock must exist, unless the
+        catalogue is read to make them. Raises `EngineFolderError`.
         """
         folders = [_read_folder(path) for path in _engine_folders(built_in)]
         for directory in extra_dirs:
@@ -110,14 +124,15 @@ class Catalogue:
                     f"an engine folder holds an {FILE_NAME}; give such a folder, or one that contains some",
                 )
             folders += found
-        environments = _merge_environments(folders)
+        environments = _merge_environments(folders, before_locking=before_locking)
+        converters = _merge_converters(folders, environments)
         engines: dict[str, EngineSpec] = {}
         for folder in folders:
             for name, table in folder.engines.items():
                 if name in engines:
                     other = engines[name].adapter.parent / FILE_NAME
                     raise EngineFolderError(f"{folder.file}: engines.{name}: {other} has an engine of this name")
-                engines[name] = _engine_spec(folder, name, table, environments)
+                engines[name] = _engine_spec(folder, name, table, environments, converters)
         shown = {name: engine for name, engine in engines.items() if not engine.hidden}
         hidden = {name: engine for name, engine in engines.items() if engine.hidden}
         frameworks = {engine.framework for engine in shown.values()}
@@ -201,6 +216,10 @@ def _read_folder(path: Path) -> _Folder:
             name: _decode(value, _EnvironmentTable, file, f"environments.{_valid(name, file, 'environments')}")
             for name, value in table.environments.items()
         },
+        converters={
+            name: _decode(value, _ConverterTable, file, f"converters.{_valid(name, file, 'converters')}")
+            for name, value in table.converters.items()
+        },
         engines={
             name: _decode(value, _EngineTable, file, f"engines.{_valid(name, file, 'engines')}")
             for name, value in table.engines.items()
@@ -225,14 +244,14 @@ def _valid(name: str, file: Path, table: str) -> str:
     return name
 
 
-def _existing(folder: _Folder, name: str, field: str) -> Path:
+def _existing(folder: _Folder, name: str, field: str, advice: str | None = None) -> Path:
     path = (folder.path / name).absolute()
     if not path.is_file():
-        raise EngineFolderError(f"{folder.file}: {field}: there is no file {name} in {folder.path}")
+        raise EngineFolderError(f"{folder.file}: {field}: there is no file {name} in {folder.path}", advice)
     return path
 
 
-def _merge_environments(folders: Collection[_Folder]) -> dict[str, EnvironmentSpec]:
+def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -> dict[str, EnvironmentSpec]:
     environments: dict[str, EnvironmentSpec] = {}
     for folder, name, table in _environment_tables(folders):
         field = f"environments.{name}"
@@ -243,10 +262,13 @@ def _merge_environments(folders: Collection[_Folder]) -> dict[str, EnvironmentSp
             raise EngineFolderError(f'{folder.file}: {field}.python: say which, such as "3.11"')
         if table.kind == "debian" and not (table.suite and table.requirements):
             raise EngineFolderError(f"{folder.file}: {field}: a debian environment needs `suite` and `requirements`")
+        lock = (folder.path / table.lock).absolute()
+        if not before_locking:
+            _existing(folder, table.lock, f"{field}.lock", f"make it with: bakeoff engines lock {name}")
         environments[name] = EnvironmentSpec(
             name=name,
             kind=table.kind,
-            lock=_existing(folder, table.lock, f"{field}.lock"),
+            lock=lock,
             python=table.python,
             requirements=table.requirements,
             suite=table.suite,
@@ -262,19 +284,56 @@ def _environment_tables(folders: Collection[_Folder]) -> Iterator[tuple[_Folder,
             yield folder, name, table
 
 
+def _merge_converters(
+    folders: Collection[_Folder], environments: Mapping[str, EnvironmentSpec]
+) -> dict[str, Converter]:
+    converters: dict[str, Converter] = {}
+    for folder in folders:
+        for name, table in folder.converters.items():
+            field = f"converters.{name}"
+            if name in FORMATS or name in converters:
+                raise EngineFolderError(f"{folder.file}: {field}: something else writes {name!r}")
+            converters[name] = Converter(
+                script=_existing(folder, table.script, f"{field}.script"),
+                environment=_declared(folder, table.environment, environments, f"{field}.environment"),
+                reads=_model_form(folder, table.reads, {}, f"{field}.reads"),
+            )
+    return converters
+
+
+def _declared(folder: _Folder, name: str, environments: Mapping[str, EnvironmentSpec], field: str) -> EnvironmentSpec:
+    if name in environments:
+        return environments[name]
+    close = difflib.get_close_matches(name, environments, n=3)
+    raise EngineFolderError(
+        f"{folder.file}: {field}: no engine folder declares {name!r}",
+        f"did you mean {' or '.join(close)}?" if close else None,
+    )
+
+
+def _model_form(folder: _Folder, table: _ModelTable, converters: Mapping[str, Converter], field: str) -> ModelForm:
+    if table.format not in FORMATS and table.format not in converters:
+        known = ", ".join([*FORMATS, *converters])
+        raise EngineFolderError(f"{folder.file}: {field}.format: nothing writes {table.format!r}", f"known: {known}")
+    if table.format != "onnx" and (table.max_ir_version or table.max_opset):
+        raise EngineFolderError(f"{folder.file}: {field}: max_ir_version and max_opset are for format onnx")
+    return ModelForm(
+        format=table.format,
+        max_ir_version=table.max_ir_version,
+        max_opset=table.max_opset,
+        converter=converters.get(table.format),
+    )
+
+
 def _engine_spec(
-    folder: _Folder, name: str, table: _EngineTable, environments: Mapping[str, EnvironmentSpec]
+    folder: _Folder,
+    name: str,
+    table: _EngineTable,
+    environments: Mapping[str, EnvironmentSpec],
+    converters: Mapping[str, Converter],
 ) -> EngineSpec:
     field = f"engines.{name}"
-    environment = environments.get(table.environment)
-    if environment is None:
-        close = difflib.get_close_matches(table.environment, environments, n=3)
-        raise EngineFolderError(
-            f"{folder.file}: {field}.environment: no engine folder declares {table.environment!r}",
-            f"did you mean {' or '.join(close)}?" if close else None,
-        )
-    if table.model.format != "onnx" and (table.model.max_ir_version or table.model.max_opset):
-        raise EngineFolderError(f"{folder.file}: {field}.model: max_ir_version and max_opset are for format onnx")
+    environment = _declared(folder, table.environment, environments, f"{field}.environment")
     return EngineSpec(
         name=name,
         title=table.title,
@@ -283,11 +342,7 @@ def _engine_spec(
         league=table.league,
         adapter=_existing(folder, table.adapter, f"{field}.adapter"),
         environment=environment,
-        model=ModelForm(
-            format=table.model.format,
-            max_ir_version=table.model.max_ir_version,
-            max_opset=table.model.max_opset,
-        ),
+        model=_model_form(folder, table.model, converters, f"{field}.model"),
         requirement=_requirement(folder, table.package, environment, f"{field}.package"),
         options=table.options,
         env=table.env,

@@ -1,7 +1,7 @@
 """Makes the locks of environments: what ``bakeoff engines lock NAME... [--pins FILE]`` writes, for committing.
 
 The `requirements` of an environment in engine.toml are resolved for its Python, for every platform at once, and
-listed with the hashes of all their files. The lock may be an empty file before.
+listed with the hashes of all their files.
 
 - PyTorch's family (torch >= 2, torchvision, torchaudio) stands in the lock without hashes, and without its CUDA
   packages: a CPU wheel of one's own and the public wheel have different hashes, and both are fine.

@@ -105,6 +105,17 @@ class ModelLibrary:
                 sandbox.run("convert", arguments, report=report, what=model.name)
         return target
 
+    def converted(self, model: ModelRecord, name: str, write: Callable[[Path], None]) -> Path:
+        """What ``write(target)`` makes of `model`, a file or a folder, made now if it never was; `name` is its key.
+
+        Whatever `write` raises is raised, and nothing is kept.
+        """
+        target = self._folder(model) / name
+        with self._making(target) as scratch:
+            if scratch:
+                write(scratch)
+        return target
+
     # Inputs and reference
 
     def samples(self, model: ModelRecord, seed: int, count: int) -> list[Path]:

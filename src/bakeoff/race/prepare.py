@@ -1,7 +1,7 @@
 """Before the race: environments built, models in every form, references at hand, or the reason why not."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from bakeoff.judge.leagues import calibrated
 from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race.conversion import in_form
 from bakeoff.race.course import Entry, Material
 from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Status, Trial
 
@@ -93,7 +94,7 @@ def prepare(
         known[name] = calibrate(plan, model, references[name], library, observer)
         entries[name] = []
         for engine in engines:
-            ready = make_ready(engine, model, standing[engine.environment.name], library)
+            ready = make_ready(engine, model, standing, library, observer.note)
             if isinstance(ready, Entry):
                 entries[name].append(ready)
             else:
@@ -128,22 +129,30 @@ def calibrate(
 
 
 def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Installed | EnvironmentUnavailableError]:
-    """The environments of `engines`, by name, built where they are missing."""
-    specs = {engine.environment.name: engine.environment for engine in engines}
+    """The environments that `engines` need, by name, built where they are missing."""
     with observer.installing() as report:
-        return environments.install(specs.values(), report)
+        return environments.install([spec for engine in engines for spec in engine.environments], report)
 
 
 def make_ready(
-    engine: EngineSpec, model: ModelRecord, standing: Installed | EnvironmentUnavailableError, library: ModelLibrary
+    engine: EngineSpec,
+    model: ModelRecord,
+    standing: Mapping[str, Installed | EnvironmentUnavailableError],
+    library: ModelLibrary,
+    note: Callable[[str], None],
 ) -> Entry | tuple[Status, str]:
     """`engine` with its environment and its form of `model`, or why not."""
-    if not isinstance(standing, Installed):
-        return Status.UNAVAILABLE, str(standing)
+    installed = standing[engine.environment.name]
+    if not isinstance(installed, Installed):
+        return Status.UNAVAILABLE, str(installed)
     try:
-        return Entry(engine=engine, installed=standing, model_path=library.form(model, engine.model))
+        return Entry(
+            engine=engine, installed=installed, model_path=in_form(model, engine.model, standing, library, note)
+        )
     except UnsupportedModelError as error:
         return Status.UNSUPPORTED, str(error)
+    except EnvironmentUnavailableError as error:
+        return Status.UNAVAILABLE, str(error)
 
 
 def unready_trials(plan: Plan, engine: str, model: str, status: Status, reason: str) -> list[Trial]:

@@ -112,7 +112,7 @@ def test_an_extra_directory_is_a_folder_or_holds_some(write: Write, tmp_path: Pa
         ('league = "fp32"', 'league = "fp64"', "engines.alpha-fast.league: Invalid enum value 'fp64'"),
         ('league = "fp32"', 'leage = "fp32"', "engines.alpha-fast: Object contains unknown field `leage`"),
         ('release = "today"', "release = 2019", "engines.alpha-fast.release: Expected `str`, got `int`"),
-        ('format = "plain"', 'format = "plan"', "engines.alpha.model.format: Invalid enum value 'plan'"),
+        ('format = "plain"', 'format = "plan"', "engines.alpha.model.format: nothing writes 'plan'"),
         ('"plain"', '"plain", max_opset = 9', "engines.alpha.model: max_ir_version and max_opset are for format onnx"),
         ("[engines.alpha]", "[engines.Alpha]", "engines.Alpha: not a valid name"),
         ("[engines.alpha]", "[engines.today]", "engines.today: not a valid name"),
@@ -134,6 +134,51 @@ def test_what_is_wrong_is_named_by_file_and_field(
         Catalogue.load(built_in=tmp_path / "engines")
     assert str(caught.value).startswith(f"{folder}/engine.toml: ")
     assert message in str(caught.value)
+
+
+CONVERTER = """
+[converters.beta-file]
+script = "adapter.py"
+environment = "alpha-1"
+reads = { format = "plain" }
+"""
+
+
+def test_an_engine_of_any_folder_may_take_what_a_converter_writes(write: Write, tmp_path: Path) -> None:
+    write("alpha", ALPHA + CONVERTER)
+    write("beta", BETA.replace('format = "onnx"', 'format = "beta-file"'))
+    form = Catalogue.load(built_in=tmp_path / "engines").engines["gamma-2019"].model
+    assert form.converter is not None
+    assert form.converter.script == tmp_path / "engines" / "alpha" / "adapter.py"
+    assert (form.converter.environment.name, form.converter.reads.format) == ("alpha-1", "plain")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("beta-file", "onnx", "converters.onnx: something else writes 'onnx'"),
+        ("adapter.py", "gone.py", "converters.beta-file.script: there is no file gone.py in"),
+        ("alpha-1", "alpha-2", "converters.beta-file.environment: no engine folder declares 'alpha-2'"),
+        ("plain", "plan", "converters.beta-file.reads.format: nothing writes 'plan'"),
+    ],
+)
+def test_what_is_wrong_with_a_converter_is_named(
+    write: Write, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    write("alpha", ALPHA + CONVERTER.replace(old, new))
+    with pytest.raises(EngineFolderError) as caught:
+        Catalogue.load(built_in=tmp_path / "engines")
+    assert message in str(caught.value)
+
+
+def test_a_missing_lock_says_how_it_is_made_and_is_no_matter_to_who_makes_it(write: Write, tmp_path: Path) -> None:
+    folder = write("alpha", ALPHA)
+    (folder / "alpha.lock").unlink()
+    with pytest.raises(EngineFolderError) as caught:
+        Catalogue.load(built_in=tmp_path / "engines")
+    assert caught.value.advice == "make it with: bakeoff engines lock alpha-1"
+    environments = Catalogue.load(built_in=tmp_path / "engines", before_locking=True).environments
+    assert environments["alpha-1"].lock == folder / "alpha.lock"
 
 
 def test_an_unknown_environment_comes_with_the_nearest_name(write: Write, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def run(
     (folder / "engine.toml").write_text(TOML.format(python=spec.python), encoding="utf-8")
     load = catalogue.Catalogue.load
     nothing = tmp_path / "nothing"
-    monkeypatch.setattr(catalogue.Catalogue, "load", lambda extra: load(extra, built_in=nothing))
+    monkeypatch.setattr(catalogue.Catalogue, "load", lambda extra, **how: load(extra, built_in=nothing, **how))
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(engines, [*arguments, "--engines-dir", str(folder)])
@@ -132,7 +132,7 @@ def test_lock_writes_the_lock_beside_its_engine_toml(
     page = f'<!DOCTYPE html><a href="{wheel.name}#sha256={digest}">{wheel.name}</a>'
     (wheels / "numpy" / "index.html").write_text(page, encoding="utf-8")
     file = tmp_path / "mine" / "tiny.lock"
-    file.write_text("", encoding="utf-8")
+    file.unlink()  # as in a new engine folder
     assert run("lock", "tiny").stdout == f"{file}\n"
     assert file.read_text(encoding="utf-8") == f"numpy==1.0 \\\n    --hash=sha256:{digest}\n"
     (tmp_path / "pins.txt").write_text("numpy==1.0\n", encoding="utf-8")

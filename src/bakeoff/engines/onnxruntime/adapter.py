@@ -48,6 +48,13 @@ class Engine:
 
     def open_session(self, model, provider, settings):
         """The session for `model` on `provider`, with the CPU provider for what that one leaves."""
+        options = self.session_options(settings)
+        providers = [CPU]
+        if provider != CPU:
+            providers.insert(0, (provider, provider_options(model, provider, settings)))
+        return ort.InferenceSession(model["path"], options, providers=providers, enable_fallback=0)
+
+    def session_options(self, settings):
         options = ort.SessionOptions()
         options.intra_op_num_threads = settings["threads"]
         options.inter_op_num_threads = 1
@@ -55,10 +62,7 @@ class Engine:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         self.configure(options)
-        providers = [CPU]
-        if provider != CPU:
-            providers.insert(0, (provider, provider_options(model, provider, settings)))
-        return ort.InferenceSession(model["path"], options, providers=providers, enable_fallback=0)
+        return options
 
     def configure(self, options):
         """Hook for what one provider needs beyond the common session options."""
@@ -87,7 +91,10 @@ def provider_options(model, provider, settings):
     """The provider's options, with the number of threads; for OpenVINO also the static shapes of this load."""
     options = dict(settings.get("provider_options", {}), num_of_threads=str(settings["threads"]))
     if provider == OPENVINO:
-        options["reshape_input"] = ",".join(
-            "{}[{}]".format(tensor["name"], ",".join(map(str, tensor["shape"]))) for tensor in model["inputs"]
-        )
+        options["reshape_input"] = static_shapes(model)
     return options
+
+
+def static_shapes(model):
+    """The shapes of this load, as OpenVINO's provider takes them: ``input[1,3,224,224]``."""
+    return ",".join("{}[{}]".format(tensor["name"], ",".join(map(str, tensor["shape"]))) for tensor in model["inputs"])

@@ -1,0 +1,292 @@
+"""Builds a JAX function from a plain graph, in the graph's own order of axes.
+
+What does not hang on the inputs (shapes, and what is computed from them) is computed while the function is traced, so
+that `jax.jit` meets static shapes only.
+"""
+
+import json
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+SPATIAL = "DHW"
+
+
+def translate(folder):
+    """The plain graph in `folder` as a function from the graph's inputs, in order, to a list of its outputs.
+
+    Raises NotImplementedError naming every operator that has no translation.
+    """
+    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as f:
+        graph = json.load(f)
+    with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
+        weights = {name: archive[name] for name in archive.files}
+    lacking = sorted({node["op"] for node in graph["nodes"]} - set(OPERATORS))
+    if lacking:
+        raise NotImplementedError("no JAX translation for: " + ", ".join(lacking))
+
+    def network(*inputs):
+        values = dict(weights, **dict(zip([tensor["name"] for tensor in graph["inputs"]], inputs)))
+        for node in graph["nodes"]:
+            operands = [values[name] if name else None for name in node["inputs"]]
+            results = evaluate(node, operands)
+            values.update(zip(node["outputs"], results if isinstance(results, (list, tuple)) else [results]))
+        return [values[tensor["name"]] for tensor in graph["outputs"]]
+
+    return network
+
+
+def evaluate(node, operands):
+    """What `node` makes of `operands`: at once if all are constants, else as a part of the function being traced."""
+    operator, attributes = OPERATORS[node["op"]], dict(node["attributes"], outputs=node["outputs"])
+    try:
+        if any(isinstance(operand, jax.core.Tracer) for operand in operands):
+            return operator(attributes, *operands)
+        with jax.ensure_compile_time_eval():
+            return operator(attributes, *operands)
+    except NotImplementedError as error:
+        raise NotImplementedError("no JAX translation for: {} {}".format(node["op"], error)) from error
+
+
+def constant(value, what):
+    """`value` as a numpy array; it must not hang on the network's inputs."""
+    if isinstance(value, jax.core.Tracer):
+        raise NotImplementedError("with computed {}".format(what))
+    return np.asarray(value)
+
+
+def integers(value, what):
+    return [int(item) for item in constant(value, what).ravel()]
+
+
+# Convolution and pooling
+
+
+def pairs(pads):
+    """ONNX's pads, all beginnings before all ends, as a pair for each axis."""
+    half = len(pads) // 2
+    return list(zip(pads[:half], pads[half:]))
+
+
+def conv(attributes, x, weight, bias=None):
+    axes = SPATIAL[-len(attributes["kernel_shape"]) :]
+    y = lax.conv_general_dilated(
+        x,
+        weight,
+        window_strides=attributes["strides"],
+        padding=pairs(attributes["pads"]),
+        rhs_dilation=attributes["dilations"],
+        dimension_numbers=("NC" + axes, "OI" + axes, "NC" + axes),
+        feature_group_count=attributes["group"],
+    )
+    return y if bias is None else y + bias.reshape(-1, *[1] * len(axes))
+
+
+def batch_normalization(attributes, x, scale, shift, mean, variance):
+    if attributes.get("training_mode"):
+        raise NotImplementedError("in training mode")
+    factor = scale / np.sqrt(variance + np.float32(attributes["epsilon"]))
+    per_channel = (-1, *[1] * (x.ndim - 2))
+    return x * factor.reshape(per_channel) + (shift - mean * factor).reshape(per_channel)
+
+
+def windows(attributes, x, start, function):
+    """`function` folded over every window of `x`, whose padding is `start`; with the padding that it took."""
+    kernel, strides = attributes["kernel_shape"], attributes["strides"]
+    dilations = attributes.get("dilations") or [1] * len(kernel)
+    padding = pairs(attributes["pads"])
+    if attributes["ceil_mode"]:
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+        padding = [ceiled(*each) for each in zip(x.shape[2:], padding, reach, strides)]
+    return lax.reduce_window(
+        x,
+        start,
+        function,
+        window_dimensions=(1, 1, *kernel),
+        window_strides=(1, 1, *strides),
+        padding=[(0, 0), (0, 0), *padding],
+        window_dilation=(1, 1, *dilations),
+    )
+
+
+def ceiled(size, padding, reach, stride):
+    """`padding` grown at its end until a last, incomplete window fits, if it begins inside the image or before it."""
+    before, after = padding
+    count = -(-(size + before + after - reach) // stride) + 1
+    if (count - 1) * stride >= size + before:
+        count -= 1
+    return before, max(after, (count - 1) * stride + reach - size - before)
+
+
+def max_pool(attributes, x):
+    if len(attributes["outputs"]) > 1:
+        raise NotImplementedError("with indices")
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    return windows(attributes, x, np.asarray(lowest, x.dtype), lax.max)
+
+
+def average_pool(attributes, x):
+    zero = np.zeros((), x.dtype)
+    total = windows(attributes, x, zero, lax.add)
+    padded = any(attributes["pads"])
+    if attributes["ceil_mode"] and padded and attributes["count_include_pad"]:
+        raise NotImplementedError("with ceil_mode and padding in the average")
+    if not attributes["ceil_mode"] and (attributes["count_include_pad"] or not padded):
+        return total / int(np.prod(attributes["kernel_shape"]))
+    with jax.ensure_compile_time_eval():
+        counts = windows(attributes, jnp.ones((1, 1, *x.shape[2:]), x.dtype), zero, lax.add)
+    return total / counts
+
+
+# Arithmetic
+
+
+def gemm(attributes, a, b, c=None):
+    y = attributes["alpha"] * ((a.T if attributes["transA"] else a) @ (b.T if attributes["transB"] else b))
+    return y if c is None else y + attributes["beta"] * c
+
+
+def clip(_attributes, x, low=None, high=None):
+    return jnp.clip(x, low, high)
+
+
+def divide(_attributes, a, b):
+    """Of integers as in C: rounded towards zero."""
+    return lax.div(*jnp.broadcast_arrays(a, b)) if jnp.issubdtype(a.dtype, jnp.integer) else a / b
+
+
+def reduction(function):
+    """Over `axes`, an attribute until opset 13 and since then, for ReduceSum, an input."""
+
+    def reduce(attributes, x, axes=None):
+        axes = attributes.get("axes") if axes is None else integers(axes, "axes")
+        if not axes and attributes.get("noop_with_empty_axes"):
+            return x
+        return function(x, axis=tuple(axes) if axes else None, keepdims=bool(attributes["keepdims"]))
+
+    return reduce
+
+
+# Shapes
+
+
+def flatten(attributes, x):
+    axis = attributes["axis"] + (x.ndim if attributes["axis"] < 0 else 0)
+    return x.reshape(int(np.prod(x.shape[:axis])), -1)
+
+
+def reshape(attributes, x, shape):
+    if attributes.get("allowzero"):
+        raise NotImplementedError("with allowzero")
+    sizes = integers(shape, "sizes")
+    return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(sizes)])
+
+
+def slice_(_attributes, x, starts, ends, axes=None, steps=None):
+    starts, ends = integers(starts, "starts"), integers(ends, "ends")
+    axes = range(len(starts)) if axes is None else integers(axes, "axes")
+    steps = [1] * len(starts) if steps is None else integers(steps, "steps")
+    index = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps):
+        beyond_the_front = step < 0 and end < -x.shape[axis]
+        index[axis] = slice(start, None if beyond_the_front else end, step)
+    return x[tuple(index)]
+
+
+def squeeze(_attributes, x, axes=None):
+    return jnp.squeeze(x, None if axes is None else tuple(integers(axes, "axes")))
+
+
+def unsqueeze(_attributes, x, axes):
+    return jnp.expand_dims(x, tuple(integers(axes, "axes")))
+
+
+def expand(_attributes, x, shape):
+    return jnp.broadcast_to(x, jnp.broadcast_shapes(x.shape, tuple(integers(shape, "sizes"))))
+
+
+def gather(attributes, x, indices):
+    """Indices count from the end where they are negative, as numpy's do."""
+    return jnp.take(x, indices, axis=attributes["axis"])
+
+
+def split(attributes, x, sizes=None):
+    """Into parts of `sizes`, else into equal ones."""
+    parts = len(attributes["outputs"]) if sizes is None else np.cumsum(integers(sizes, "sizes"))[:-1].tolist()
+    return jnp.split(x, parts, axis=attributes["axis"])
+
+
+def cast(attributes, x):
+    if attributes["to"] not in DTYPES:
+        raise NotImplementedError("to ONNX's type {}".format(attributes["to"]))
+    return jnp.asarray(x).astype(DTYPES[attributes["to"]])
+
+
+DTYPES = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    6: np.int32,
+    7: np.int64,
+    9: np.bool_,
+    10: np.float16,
+    11: np.float64,
+}
+"""TensorProto.DataType -> numpy."""
+
+
+def plain(function):
+    """An operator without attributes that is `function` of its operands."""
+    return lambda _attributes, *operands: function(*operands)
+
+
+OPERATORS = {
+    "Add": plain(jnp.add),
+    "AveragePool": average_pool,
+    "BatchNormalization": batch_normalization,
+    "Cast": cast,
+    "Clip": clip,
+    "Concat": lambda attributes, *parts: jnp.concatenate(parts, attributes["axis"]),
+    "Conv": conv,
+    "Div": divide,
+    "Equal": plain(jnp.equal),
+    "Erf": plain(lax.erf),
+    "Exp": plain(jnp.exp),
+    "Expand": expand,
+    "Flatten": flatten,
+    "Gather": gather,
+    "Gemm": gemm,
+    "GlobalAveragePool": lambda _, x: jnp.mean(x, axis=tuple(range(2, x.ndim)), keepdims=True),
+    "HardSigmoid": lambda a, x: jnp.clip(x * a["alpha"] + a["beta"], 0, 1),
+    "HardSwish": lambda _, x: x * jnp.clip(x / 6 + 0.5, 0, 1),
+    "LeakyRelu": lambda attributes, x: jnp.where(x >= 0, x, attributes["alpha"] * x),
+    "MatMul": plain(jnp.matmul),
+    "MaxPool": max_pool,
+    "Mul": plain(jnp.multiply),
+    "Neg": plain(jnp.negative),
+    "Pow": lambda _, base, exponent: jnp.power(base, exponent).astype(base.dtype),
+    "Reciprocal": plain(jnp.reciprocal),
+    "ReduceMax": reduction(jnp.max),
+    "ReduceMean": reduction(jnp.mean),
+    "ReduceMin": reduction(jnp.min),
+    "ReduceSum": reduction(jnp.sum),
+    "Relu": plain(jax.nn.relu),
+    "Reshape": reshape,
+    "Shape": lambda attributes, x: np.array(x.shape[attributes.get("start", 0) : attributes.get("end")], np.int64),
+    "Sigmoid": plain(jax.nn.sigmoid),
+    "Slice": slice_,
+    "Softmax": lambda attributes, x: jax.nn.softmax(x, axis=attributes["axis"]),
+    "Split": split,
+    "Sqrt": plain(jnp.sqrt),
+    "Squeeze": squeeze,
+    "Sub": plain(jnp.subtract),
+    "Tanh": plain(jnp.tanh),
+    "Transpose": lambda attributes, x: jnp.transpose(x, attributes["perm"]),
+    "Unsqueeze": unsqueeze,
+    "Where": plain(jnp.where),
+}
+"""ONNX operator -> function from its attributes and operands (None for one left out) to its result or results. Among
+the attributes is the list of its `outputs`."""

@@ -1,0 +1,56 @@
+"""LiteRT, once TensorFlow Lite: its interpreter with XNNPACK, on a .tflite file for the shapes of one batch size.
+
+Threads: ``num_threads`` of the interpreter, which XNNPACK gets as well; the API does not tell it back. The file is what
+``tensorflow/to_tflite.py`` writes: inputs and outputs by number in one signature, those with four axes in NHWC.
+"""
+
+import ai_edge_litert
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+IMAGE_AXES = 4
+
+
+class Engine:
+    """One interpreter; it takes and gives copies of numpy arrays."""
+
+    def describe(self):
+        return {"version": ai_edge_litert.__version__}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        self.interpreter = Interpreter(model["path"], num_threads=settings["threads"])
+        self.inputs, self.results_at = indices(self.interpreter)
+        for index, tensor in zip(self.inputs, model["inputs"]):
+            self.interpreter.resize_tensor_input(index, nhwc(tensor["shape"]))
+        self.interpreter.allocate_tensors()
+        return {"threads": settings["threads"]}
+
+    def prepare(self, input_sets):
+        self.sets = [[np.ascontiguousarray(x.transpose(nhwc(range(x.ndim)))) for x in arrays] for arrays in input_sets]
+
+    def run(self, k):
+        for index, array in zip(self.inputs, self.sets[k]):
+            self.interpreter.set_tensor(index, array)
+        self.interpreter.invoke()
+        self.results = [self.interpreter.get_tensor(index) for index in self.results_at]
+
+    def outputs(self):
+        return [result.transpose(0, 3, 1, 2) if result.ndim == IMAGE_AXES else result for result in self.results]
+
+    def close(self):
+        self.interpreter = self.sets = self.results = None
+
+
+def indices(interpreter):
+    """Where the inputs and outputs are among the interpreter's tensors, in the model's own order."""
+    signature = interpreter.get_signature_runner()
+    details = {"input": signature.get_input_details(), "output": signature.get_output_details()}
+    return [[of[f"{kind}_{i}"]["index"] for i in range(len(of))] for kind, of in details.items()]
+
+
+def nhwc(axes):
+    """What belongs to the axes of an NCHW tensor, in the order of NHWC; of other ranks as it is."""
+    axes = list(axes)
+    return [axes[0], axes[2], axes[3], axes[1]] if len(axes) == IMAGE_AXES else axes

@@ -1,0 +1,43 @@
+"""tract: the model read from ONNX, optimised for the shapes of one batch size.
+
+Threads: tract works on the thread that calls it, whatever is asked for; its Python API has no knob. So one thread takes
+effect, and a race at more says so beside its row.
+"""
+
+import re
+
+import tract
+
+
+class Engine:
+    """One runnable; it takes copies of numpy arrays and gives new ones."""
+
+    def describe(self):
+        return {"version": tract.version()}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        network = tract.onnx().load(model["path"])
+        for i, tensor in enumerate(model["inputs"]):
+            network.set_input_fact(i, fact(tensor))
+        self.network = network.into_model().into_runnable()
+        return {"threads": 1}
+
+    def prepare(self, input_sets):
+        self.sets = input_sets
+
+    def run(self, k):
+        self.results = [tensor.to_numpy() for tensor in self.network.run(self.sets[k])]
+
+    def outputs(self):
+        return self.results
+
+    def close(self):
+        self.network = self.sets = self.results = None
+
+
+def fact(tensor):
+    """A tensor's shape and type as tract writes them: ``1,3,224,224,f32``."""
+    kind, bits = re.fullmatch(r"([a-z])[a-z]*(\d*)", tensor["dtype"]).groups()
+    return ",".join([*map(str, tensor["shape"]), kind + bits if bits else tensor["dtype"]])

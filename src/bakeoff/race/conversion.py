@@ -1,0 +1,79 @@
+"""Models in the forms that converters write: each runs in an environment of its own, once for each model."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bakeoff import paths
+from bakeoff.environments import programs
+from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.models.library import ModelLibrary
+from bakeoff.records import Converter, Installed, ModelForm, ModelRecord
+from bakeoff.worker.session import spawn_environment
+
+LIMIT_S = 900.0
+"""The most that one conversion may take."""
+
+
+def in_form(
+    model: ModelRecord,
+    form: ModelForm,
+    standing: Mapping[str, Installed | EnvironmentUnavailableError],
+    library: ModelLibrary,
+    note: Callable[[str], None],
+) -> Path:
+    """`model` in `form`, converted now if it never was; a conversion is told to `note` with the time it took.
+
+    `standing` has the environments by name. Raises `UnsupportedModelError` where the model has no such form, naming the
+    converter and its reason, and `EnvironmentUnavailableError` where the converter's environment cannot be had.
+    """
+    converter = form.converter
+    if converter is None:
+        return library.form(model, form)
+    installed = standing[converter.environment.name]
+    if not isinstance(installed, Installed):
+        message = f"its models are converted in environment {converter.environment.name}: {installed}"
+        raise EnvironmentUnavailableError(message, installed.advice)
+    source = in_form(model, converter.reads, standing, library, note)
+
+    log = source.with_name(f"to-{form.format}.log")
+
+    def write(target: Path) -> None:
+        started = time.monotonic()
+        try:
+            run(converter, installed, source, target, log)
+        except programs.ProgramFailedError as error:
+            reason = str(error).removeprefix("NotImplementedError: ")
+            message = f"{named(converter)} cannot convert {model.name}: {reason}"
+            raise UnsupportedModelError(message, f"the full log is {log}") from error
+        note(f"{model.name}: converted to {form.format} in {time.monotonic() - started:.0f} s ({named(converter)})")
+
+    return library.converted(model, f"{digest(converter, installed)}.{form.format}", write)
+
+
+def run(converter: Converter, installed: Installed, source: Path, target: Path, log: Path) -> None:
+    """Let `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
+    programs.run(
+        [*installed.command, converter.script, source, target],
+        env=spawn_environment(os.cpu_count() or 1, installed.env),
+        cwd=paths.worker_home(),
+        log=log,
+        timeout_s=LIMIT_S,
+    )
+    if not target.exists():
+        raise programs.ProgramFailedError("it ended well and wrote nothing")
+
+
+def named(converter: Converter) -> str:
+    """The converter as its user knows it: the framework's folder and the script."""
+    return f"{converter.script.parent.name}/{converter.script.name}"
+
+
+def digest(converter: Converter, installed: Installed) -> str:
+    """What the outcome depends on beside the model: the environment, and every script in the converter's folder."""
+    sha = hashlib.sha256(f"{installed.digest} {converter.script.name} {converter.reads.format}".encode())
+    for script in sorted(converter.script.parent.glob("*.py")):
+        sha.update(script.name.encode() + script.read_bytes())
+    return sha.hexdigest()[:16]
