@@ -44,7 +44,7 @@ class _ModelTable(msgspec.Struct, forbid_unknown_fields=True):
 class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     title: str
     release: Literal["today", "2019"]
-    league: Literal["fp32", "bf16", "int8"]
+    league: Literal["fp32", "fp16", "bf16", "int8"]
     adapter: str
     environment: str
     model: _ModelTable
