@@ -1,0 +1,53 @@
+"""DeepSparse, Neural Magic's engine, compiled for the shapes of one batch size.
+
+Threads: ``num_cores``, in one stream that has them all; read back from the engine. It binds them to cores by itself.
+Analytics are off by ``NM_DISABLE_ANALYTICS``, which every worker has in its environment.
+"""
+
+import logging
+
+import deepsparse
+import numpy as np
+
+logging.getLogger("sparsezoo").setLevel(logging.ERROR)
+
+
+class Engine:
+    """One `deepsparse.Engine`; inputs and outputs are numpy arrays as they are."""
+
+    def describe(self):
+        _, instructions, vnni = deepsparse.cpu.cpu_details()
+        return {"version": deepsparse.__version__, "instructions": instructions, "vnni": bool(vnni)}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("DeepSparse runs a model in the precision it has: fp32")
+        self.engine = deepsparse.Engine(
+            model["path"],
+            batch_size=settings["batch_size"],
+            num_cores=settings["threads"],
+            num_streams=1,
+            scheduler=deepsparse.Scheduler.single_stream,
+            input_shapes=[tensor["shape"] for tensor in model["inputs"]],
+        )
+        order = self.engine.output_names
+        self.order = [order.index(tensor["name"]) for tensor in model["outputs"]]
+        return {
+            "threads": self.engine.num_cores,
+            "streams": self.engine.num_streams,
+            "precision": "fp32",
+            "instructions": self.engine.cpu_avx_type,
+            "supported_operators": self.engine.fraction_of_supported_ops,
+        }
+
+    def prepare(self, input_sets):
+        self.sets = input_sets
+
+    def run(self, k):
+        self.results = self.engine.run(self.sets[k])
+
+    def outputs(self):
+        return [np.asarray(self.results[i]) for i in self.order]
+
+    def close(self):
+        self.engine = self.sets = self.results = None

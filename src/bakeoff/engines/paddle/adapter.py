@@ -1,0 +1,61 @@
+"""PaddlePaddle's inference engine: layers built from the plain graph, saved as a program, run with oneDNN.
+
+Saving is part of `load`, in a temporary folder of the worker's. Memory optimisation stays off: with it some networks
+answer wrongly.
+
+Threads: ``set_cpu_math_library_num_threads``, which reaches oneDNN through OpenMP; read back from the configuration.
+"""
+
+import os
+import tempfile
+
+import paddle
+from paddle import inference
+from translator import translate
+
+
+class Engine:
+    """One predictor at fixed shapes."""
+
+    def describe(self):
+        return {"version": paddle.__version__, "commit": paddle.version.commit}
+
+    def load(self, model, settings):
+        if settings["precision"] != "fp32":
+            raise NotImplementedError("this engine runs PaddlePaddle in fp32 only")
+        specs = [
+            paddle.static.InputSpec(tensor["shape"], tensor["dtype"], "input_{}".format(i))
+            for i, tensor in enumerate(model["inputs"])
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            program = os.path.join(folder, "program")
+            paddle.jit.save(translate(model["path"]), program, input_spec=[specs])
+            config = inference.Config(program + ".json", program + ".pdiparams")
+            config.disable_gpu()
+            config.disable_glog_info()
+            config.enable_onednn()
+            config.set_cpu_math_library_num_threads(settings["threads"])
+            self.predictor = inference.create_predictor(config)
+        self.inputs = [self.predictor.get_input_handle(spec.name) for spec in specs]
+        self.results = [self.predictor.get_output_handle(name) for name in self.predictor.get_output_names()]
+        return {
+            "threads": config.cpu_math_library_num_threads(),
+            "precision": "fp32",
+            "onednn": config.onednn_enabled(),
+            "ir_optimization": config.ir_optim(),
+        }
+
+    def prepare(self, input_sets):
+        self.sets = input_sets
+
+    def run(self, k):
+        for handle, array in zip(self.inputs, self.sets[k]):
+            handle.copy_from_cpu(array)
+        self.predictor.run()
+        self.arrays = [handle.copy_to_cpu() for handle in self.results]
+
+    def outputs(self):
+        return self.arrays
+
+    def close(self):
+        self.predictor = self.inputs = self.results = self.sets = self.arrays = None
