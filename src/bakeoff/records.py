@@ -213,6 +213,8 @@ class RunRecord(Record, frozen=True):
     """"running", "finished", "interrupted" """
     elapsed_s: float = 0.0
     """time spent racing, over all its sittings"""
+    tags: tuple[str, ...] = ()
+    """names that people gave it; several runs may have one"""
 
 
 class EngineInfo(Record, frozen=True):
@@ -224,6 +226,8 @@ class EngineInfo(Record, frozen=True):
     release: str
     league: str
     environment: str = ""
+    kit: str = ""
+    """digest of the `EngineKit` that races it again as it was; "" where none was kept"""
 
 
 class Plan(Record, frozen=True):
