@@ -33,7 +33,9 @@ class PostgresServer:
         if self._user:
             shutil.chown(self.folder, self._user)
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "--pgdata", str(self._data), "--auth=trust", "--username=bakeoff", "--no-sync", "-E", "UTF8")
+        self._run(
+            "initdb", "--pgdata", str(self._data), "--auth=trust", "--username=bakeoff", "--no-sync", "-E", "UTF8"
+        )
 
     def start(self) -> None:
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "fsync": "off"}
@@ -90,7 +92,7 @@ def _somebody_else() -> str | None:
     """The server refuses to be root: whom to run it as, None if we are somebody else already."""
     if os.geteuid() != 0:
         return None
-    import pwd  # POSIX only
+    import pwd  # noqa: PLC0415 - POSIX only
 
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in OTHER_USERS if name in known)

@@ -3,6 +3,7 @@
 docs/design.md describes the format. A folder registers by existing.
 """
 
+import copy
 import difflib
 import fnmatch
 import re
@@ -115,6 +116,12 @@ class Catalogue:
                     raise EngineFolderError(f"{folder.file}: engines.{name}: {other} has an engine of this name")
                 engines[name] = _engine_spec(folder, name, table, environments)
         return cls(engines, environments, {folder.path.name: folder.title for folder in folders})
+
+    def with_engines(self, engines: Iterable[EngineSpec]) -> "Catalogue":
+        """A catalogue with these besides."""
+        found = copy.copy(self)
+        found.engines = self.engines | {engine.name: engine for engine in engines}
+        return found
 
     def groups(self) -> list[str]:
         """Every group that `select` takes, the reserved ones first."""

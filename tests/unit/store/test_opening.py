@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from bakeoff.errors import StoreError
 from bakeoff.records import RunRecord, Trial
 from bakeoff.store import FILE_NAME, Store, sqlite
-from bakeoff.store.opening import MIGRATIONS, connect
-from bakeoff.store.schema import METADATA, REVISIONS
 
 pytestmark = pytest.mark.unit
 
@@ -58,20 +52,6 @@ def test_a_new_store_writes_ahead_so_that_readers_never_wait(filled: Path) -> No
     connection.close()
 
 
-def test_the_migrations_lead_to_the_very_schema_that_the_code_uses(filled: Path) -> None:
-    engine = connect(filled, create=False).engine
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    engine.dispose()
-
-
-def test_the_revisions_known_without_alembic_are_those_of_the_migrations() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    script = ScriptDirectory.from_config(config)
-    assert tuple(revision.revision for revision in reversed(list(script.walk_revisions()))) == REVISIONS
-
-
 def test_a_store_at_head_opens_without_loading_alembic(filled: Path) -> None:
     program = "import sys; from bakeoff.store import Store; Store.open(sys.argv[1]).close()"
     program += "; sys.exit('alembic' in sys.modules)"
@@ -100,15 +80,6 @@ def test_asking_for_results_where_there_are_none_says_how_to_get_some(tmp_path: 
         Store.open(tmp_path / "nowhere", create=False)
     assert "bakeoff run" in str(caught.value.advice)
     assert not (tmp_path / "nowhere").exists()
-
-
-def test_a_store_of_a_newer_bakeoff_is_refused_by_that_name(filled: Path) -> None:
-    with sqlite3.connect(filled) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    for create in (True, False):
-        with pytest.raises(StoreError, match="written by a newer bakeoff"):
-            Store.open(filled, create=create)
 
 
 def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
