@@ -26,7 +26,8 @@ _numbers = itertools.count(1)
 class PostgresServer:
     """A server on a Unix socket in a folder of its own, that can be stopped and started again."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self.folder = Path(tempfile.mkdtemp(prefix="bakeoff-pg-"))
         self._programs = programs
         self._user = _somebody_else()
@@ -38,7 +39,11 @@ class PostgresServer:
         )
 
     def start(self) -> None:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "fsync": "off"}
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "on" if self._durable else "off",
+        }
         flags = itertools.chain(*(("-c", f"{name}={value}") for name, value in settings.items()))
         self._process = self._popen("postgres", "-D", str(self._data), *flags)
         deadline = time.monotonic() + 30

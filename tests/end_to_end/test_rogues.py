@@ -29,6 +29,7 @@ EXPECTED = {
     "prints": ("ok", ""),
     "reads-stdin": ("ok", ""),
     "honest": ("ok", ""),
+    "delayed": ("ok", ""),
 }
 
 

@@ -9,8 +9,8 @@ freedom are Satterthwaite's (Biometrics Bulletin 2, 1946):
     t = (mean2 - mean1) / sqrt(s1^2/n1 + s2^2/n2 + 2 b^2)
 
 The trials of one run tell nothing of how runs differ from each other. That is what b is for, the standard deviation
-between runs that trials cannot show; it is a constant of this method, `BETWEEN_RUNS`, and it does not shrink with
-rounds.
+between runs that trials cannot show: a constant of this method, `BETWEEN_RUNS`, that does not shrink with rounds. It
+was estimated from few runs, and enters Satterthwaite's formula with as few degrees of freedom.
 """
 
 import math
@@ -28,8 +28,10 @@ BETWEEN_RUNS: Mapping[Method, float] = {Method.PAIRED: 0.0, Method.CANARY: 0.015
 """Standard deviation, between runs of one case on one machine, of log throughput beyond what trials show.
 
 Raw throughput drifts by 5-11% on the machine of docs/method.md: the middle of that. Relative to other work in the
-same rounds far less: see "Across runs" there.
+same rounds far less: see "Across runs" there. `benchmarks/gate.py spread` estimates it for another machine.
 """
+BETWEEN_FREEDOM = 4
+"""degrees of freedom of these estimates"""
 MOST_FREEDOM = 1000
 """degrees of freedom beyond which t is the normal distribution"""
 
@@ -68,8 +70,8 @@ class Estimate:
         parts = [(self.first.sd**2 / self.first.count, self.first.count), (self.second.sd**2 / n2, n2)]
         between = 2 * BETWEEN_RUNS[self.method] ** 2
         variance = sum(part for part, _ in parts) + between
-        spread = sum(part**2 / (count - 1) for part, count in parts)
-        freedom = MOST_FREEDOM if spread == 0 else min(MOST_FREEDOM, int(variance**2 / spread))
+        spread = sum(part**2 / (count - 1) for part, count in parts) + between**2 / BETWEEN_FREEDOM
+        freedom = min(MOST_FREEDOM, int(variance**2 / spread))
         return t_quantile(1 - error, freedom) * math.sqrt(variance)
 
 

@@ -1,13 +1,13 @@
 """The store."""
 
 import datetime as dt
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Table, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
@@ -198,7 +198,5 @@ def _insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, A
     """Insert rows but for those whose key is there already, from whichever writer."""
     if not rows:
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
-    else:
-        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loading both takes a while
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
