@@ -3,9 +3,10 @@
 Exit codes, for scripts:
 
 ==== =======================================================================
-0    no row of the table is wrong, failed or timed out
-1    some row is
+0    no row of the table is wrong, failed or timed out; a gate is passed
+1    some row is; a gate is failed
 2    bad usage or input; nothing was changed
+3    a gate is undecided: noise hides the answer
 4    stopped by ``--strict``: the machine is not fit to measure
 130  interrupted; what was measured is stored and shown
 ==== =======================================================================
@@ -18,6 +19,7 @@ class ExitCode:
     OK = 0
     SOME_ROWS_BAD = 1
     BAD_INPUT = 2
+    UNDECIDED = 3
     NOT_FIT = 4
     INTERRUPTED = 130
 

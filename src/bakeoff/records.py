@@ -316,6 +316,8 @@ class RunRecord(Record, frozen=True):
     """time spent racing, over all its sittings"""
     audit: tuple[Finding, ...] = ()
     """what was found of the machine before racing, in any of its sittings"""
+    tags: tuple[str, ...] = ()
+    """names that people gave it; several runs may have one"""
 
 
 class EngineInfo(Record, frozen=True):
@@ -327,6 +329,8 @@ class EngineInfo(Record, frozen=True):
     release: str
     league: str
     environment: str = ""
+    kit: str = ""
+    """digest of the `EngineKit` that races it again as it was; "" where none was kept"""
 
 
 class Plan(Record, frozen=True):

@@ -30,6 +30,7 @@ EXPECTED = {
     "prints": ("ok", ""),
     "reads-stdin": ("ok", ""),
     "honest": ("ok", ""),
+    "delayed": ("ok", ""),
 }
 
 

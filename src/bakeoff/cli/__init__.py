@@ -10,6 +10,10 @@ COMMANDS = {
     "run": "race engines on networks and print the table",
     "resume": "go on with a run that was interrupted or killed",
     "show": "print the results of a run again",
+    "history": "list the runs that are stored",
+    "compare": "say what became faster or slower between two runs, machines, releases or engines",
+    "gate": "for CI: fail if anything is slower than a baseline by more than it may be",
+    "baseline": "write what a later gate needs of a run to a small file",
     "study": "race both releases of the 2019 study's engines and write the study anew",
     "engines": "list, install and remove engines",
     "models": "list the networks, fetch trained weights",
@@ -52,9 +56,10 @@ def bakeoff() -> None:
       bakeoff run resnet50 --quick                   a first table in some minutes
       bakeoff run resnet18 --engines onnxruntime,openvino --batch 1,8
       bakeoff show                                   the last run's table again
+      bakeoff compare latest~1 latest                what has changed since the run before it
 
     \b
-    Exit codes: 0 every row is fine, 1 some row is wrong, failed or timed out, 2 bad usage or input,
-    4 stopped by --strict since the machine is not fit to measure, 130 interrupted (what was measured is stored and
-    shown).
+    Exit codes: 0 every row is fine and a gate passed, 1 some row is wrong, failed or timed out, or a gate failed,
+    2 bad usage or input, 3 a gate is undecided, 4 stopped by --strict since the machine is not fit to measure,
+    130 interrupted (what was measured is stored and shown).
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 DEFAULT_OUTPUT = Path("results")
+MOST_PERCENT = 90
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -64,6 +65,39 @@ class BatchSizes(click.ParamType[tuple[int, ...]]):
         return sizes
 
 
+class Percent(click.ParamType[float]):
+    """``5%`` or ``5`` -> 0.05."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share; what lies outside of 0 to 90% fails as click does."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip().removesuffix("%").strip()
+        if not re.fullmatch(r"\d+(\.\d+)?", text):
+            self.fail(f"{value!r} is no percentage; write 5%", param, ctx)
+        share = float(text) / 100
+        if not 0 < share <= MOST_PERCENT / 100:
+            self.fail(f"{value!r}: give more than 0% and at most {MOST_PERCENT}%", param, ctx)
+        return share
+
+
+class Tag(click.ParamType[str]):
+    """A name to find runs by, that no run's own name and no date can be."""
+
+    name = "tag"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The tag; one that could be taken for something else fails as click does."""
+        tag = str(value)
+        if not re.fullmatch(r"[A-Za-z0-9][\w.+/-]{0,63}", tag):
+            self.fail(f"{tag!r}: letters, digits and . _ + / - only, at most 64", param, ctx)
+        if tag.partition("~")[0] == "latest" or re.match(r"\d{4}-\d\d-\d\d", tag):
+            self.fail(f"{tag!r} would be taken for a run's name or a date", param, ctx)
+        return tag
+
+
 output_option = click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -71,6 +105,15 @@ output_option = click.option(
     show_default=True,
     help="The folder of the store and of each run's files.",
 )
+store_option = click.option(
+    "--store",
+    "store_url",
+    metavar="URL",
+    envvar="BAKEOFF_STORE",
+    show_envvar=True,
+    help="postgresql://USER@HOST/DATABASE: a store that a team shares, instead of the output folder's own.",
+)
+tag_option = click.option("--tag", "tags", type=Tag(), multiple=True, help="A name to find the run by, later.")
 engines_dir_option = click.option(
     "--engines-dir",
     "engines_dirs",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import engines_dir_option, output_option, strict_option
+from bakeoff.cli.params import engines_dir_option, output_option, store_option, strict_option
 
 
 @click.command
@@ -12,8 +12,11 @@ from bakeoff.cli.params import engines_dir_option, output_option, strict_option
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 @output_option
+@store_option
 @engines_dir_option
-def resume(run: str, strict: bool, as_json: bool, output: Path, engines_dirs: tuple[Path, ...]) -> None:
+def resume(
+    run: str, strict: bool, as_json: bool, output: Path, store_url: str | None, engines_dirs: tuple[Path, ...]
+) -> None:
     """Go on with RUN (default: the latest), repeating no finished trial, within what is left of its budget.
 
     \b
@@ -22,11 +25,11 @@ def resume(run: str, strict: bool, as_json: bool, output: Path, engines_dirs: tu
       bakeoff resume 2026-11-23-1 --output ~/races
     """
     from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.race import resume as resume_race
-    from bakeoff.store import Store
 
-    with Store.open(output) as store, watching() as observer:
+    with opened(output, store_url) as store, watching() as observer:
         folders = engines_dirs or [Path(folder) for folder in store.run(run).plan.engines_dirs]
         outcome = resume_race(run, Catalogue.load(folders), store, output, observer, strict=strict)
     report_outcome(outcome, as_json=as_json)

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import BatchSizes, Duration, Names, engines_dir_option, output_option, strict_option
+from bakeoff.cli.params import (
+    BatchSizes,
+    Duration,
+    Names,
+    engines_dir_option,
+    output_option,
+    store_option,
+    strict_option,
+    tag_option,
+)
 
 RELEASES = click.Choice(["today", "2019", "all"])
 
@@ -37,7 +46,9 @@ RELEASES = click.Choice(["today", "2019", "all"])
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
+@tag_option
 @output_option
+@store_option
 @engines_dir_option
 def run(
     models: tuple[str, ...],
@@ -56,7 +67,9 @@ def run(
     seed: int,
     strict: bool,
     as_json: bool,
+    tags: tuple[str, ...],
     output: Path,
+    store_url: str | None,
     engines_dirs: tuple[Path, ...],
 ) -> None:
     """Race engines on MODELs (default: resnet18 resnet50) and print who is how fast.
@@ -72,10 +85,10 @@ def run(
       bakeoff run resnet101 --budget 30m --output ~/races
     """
     from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
-    from bakeoff.store import Store
 
     catalogue = Catalogue.load(engines_dirs)
     plan = make_plan(
@@ -96,6 +109,6 @@ def run(
         profile=profile,
         engines_dirs=engines_dirs,
     )
-    with Store.open(output) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer, strict=strict)
+    with opened(output, store_url) as store, watching() as observer:
+        outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)
     report_outcome(outcome, as_json=as_json)

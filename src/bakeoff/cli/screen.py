@@ -1,4 +1,4 @@
-"""The table for wherever stdout goes: shared by `run`, `resume` and `show`."""
+"""What fits wherever stdout goes: shared by all commands that print a table."""
 
 import sys
 from collections.abc import Sequence
@@ -15,5 +15,11 @@ PIPE_WIDTH = 120
 def table_text(run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict], remarks: Sequence[str]) -> str:
     """In colour, and as wide as the terminal, if it is one."""
     console = Console(file=sys.stdout)
-    width = console.width if console.is_terminal else PIPE_WIDTH
-    return to_text(run, rows, verdicts, remarks, width=width, color=console.is_terminal and not console.no_color)
+    color = console.is_terminal and not console.no_color
+    return to_text(run, rows, verdicts, remarks, width=columns(), color=color)
+
+
+def columns() -> int:
+    """How wide stdout is."""
+    console = Console(file=sys.stdout)
+    return console.width if console.is_terminal else PIPE_WIDTH

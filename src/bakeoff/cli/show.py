@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import output_option
+from bakeoff.cli.params import output_option, store_option
 from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
 
 FORMATS = click.Choice(["table", "md", "csv", "json"])
@@ -15,21 +15,25 @@ FORMATS = click.Choice(["table", "md", "csv", "json"])
 @click.argument("run", default="latest")
 @click.option("--format", "format_", type=FORMATS, default="table", show_default=True, help="What to print.")
 @output_option
-def show(run: str, format_: str, output: Path) -> None:
+@store_option
+def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
     """Print the results of RUN (default: the latest) from what is stored.
+
+    RUN is a run's name, latest, latest~1 (the one before it), a tag, or a date (the last run of that day).
 
     \b
     Examples:
       bakeoff show
       bakeoff show 2026-11-23-1 --format md > table.md
+      bakeoff show latest~1
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
+    from bakeoff.cli.stores import opened
     from bakeoff.judge.canary import figures
     from bakeoff.judge.summary import summarise
     from bakeoff.judge.verdict import judge
-    from bakeoff.store import Store
 
-    with Store.open(output, create=False) as store:
+    with opened(output, store_url, create=False) as store:
         record = store.run(run)
         trials = store.trials(record.name)
     summaries = summarise(record, trials)

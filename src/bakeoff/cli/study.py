@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option, strict_option
+from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option, store_option, strict_option
 from bakeoff.errors import UsageError
 from bakeoff.records import RunRecord, Summary, Trial
 
@@ -31,6 +31,7 @@ BURSTS = 1
 @click.option("--from", "from_", metavar="RUN", help="Race nothing: write the documents from this stored run.")
 @strict_option
 @output_option
+@store_option
 @engines_dir_option
 @click.pass_context
 def study(
@@ -44,6 +45,7 @@ def study(
     from_: str | None,
     strict: bool,
     output: Path,
+    store_url: str | None,
     engines_dirs: tuple[Path, ...],
 ) -> None:
     """Race every engine of the 2019 study, in its own release and in today's, and write the study anew.
@@ -59,11 +61,11 @@ def study(
       bakeoff study --rounds 2 --batch 1
       bakeoff study --from latest --document docs/study
     """
-    from bakeoff.store import Store
+    from bakeoff.cli.stores import opened
 
     if from_ is not None:
         refuse_race_options(context)
-        with Store.open(output, create=False) as store:
+        with opened(output, store_url, create=False) as store:
             run = store.run(from_)
             trials = store.trials(run.name)
         write_and_print(run, trials, summaries_of(run, trials), document or output / run.name, lang)
@@ -86,7 +88,7 @@ def study(
         bursts=BURSTS,
         engines_dirs=engines_dirs,
     )
-    with Store.open(output) as store, watching() as observer:
+    with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict)
     write_and_print(outcome.run, outcome.trials, outcome.summaries, document or outcome.folder, lang)
     leave(outcome)

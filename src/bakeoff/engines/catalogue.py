@@ -3,6 +3,7 @@
 docs/design.md describes the format. A folder registers by existing.
 """
 
+import copy
 import difflib
 import fnmatch
 import re
@@ -138,6 +139,12 @@ class Catalogue:
         frameworks = {engine.framework for engine in shown.values()}
         titles = {folder.path.name: folder.title for folder in folders if folder.path.name in frameworks}
         return cls(shown, environments, titles, hidden)
+
+    def with_engines(self, engines: Iterable[EngineSpec]) -> "Catalogue":
+        """A catalogue with these besides."""
+        found = copy.copy(self)
+        found.engines = self.engines | {engine.name: engine for engine in engines}
+        return found
 
     def groups(self) -> list[str]:
         """Every group that `select` takes, the reserved ones first."""

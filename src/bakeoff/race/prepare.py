@@ -55,8 +55,8 @@ class Grid:
     canary: EngineSpec | None = None
     unready: Sequence[Trial] = field(default_factory=tuple)
 
-    def engine_infos(self) -> tuple[EngineInfo, ...]:
-        """What the store remembers of the engines."""
+    def engine_infos(self, kits: Mapping[str, str]) -> tuple[EngineInfo, ...]:
+        """What the store remembers of the engines; `kits` are the digests of what it keeps of them, by name."""
         return tuple(
             EngineInfo(
                 name=e.name,
@@ -65,6 +65,7 @@ class Grid:
                 release=e.release,
                 league=e.league,
                 environment=e.environment.name,
+                kit=kits.get(e.name, ""),
             )
             for e in self.engines
         )

@@ -6,7 +6,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,9 @@ import msgspec
 
 import bakeoff
 from bakeoff import paths
+from bakeoff.engines import kit
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.errors import ModelError, StoreError
+from bakeoff.errors import EngineFolderError, ModelError, StoreError
 from bakeoff.judge import canary as song
 from bakeoff.judge import effort, stopping
 from bakeoff.judge.disturbance import repeats_help
@@ -30,9 +31,10 @@ from bakeoff.race import canary, fitness, hold, memory, prepare, profile
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
-from bakeoff.records import CANARY, CanaryFigure, Case, Plan, RunRecord, Summary, Trial, Verdict
+from bakeoff.records import CANARY, CanaryFigure, Case, EngineSpec, Plan, RunRecord, Summary, Trial, Verdict
 from bakeoff.report import write_all
-from bakeoff.store import Store
+from bakeoff.scorecards import EngineKit
+from bakeoff.store import Spool, Store
 
 
 class Observer(prepare.Observer, Protocol):
@@ -45,6 +47,14 @@ class Observer(prepare.Observer, Protocol):
         """More trials are in; `left_s` of the budget remain."""
 
 
+Enough = Callable[[RunRecord, Sequence[Trial]], bool]
+
+
+def never(_run: RunRecord, _trials: Sequence[Trial]) -> bool:
+    """Only the plan's rules end the race."""
+    return False
+
+
 @dataclass
 class Race:
     """A run on its way: its record, its trials, and where they are kept."""
@@ -54,6 +64,7 @@ class Race:
     output: Path
     observer: Observer
     budget: Budget
+    enough: Enough = never
     trials: list[Trial] = field(default_factory=list)
     unsaved: list[Trial] = field(default_factory=list)
 
@@ -63,17 +74,27 @@ class Race:
         return self.output / self.run.name
 
     def keep(self, trials: Sequence[Trial]) -> None:
-        """Store `trials` now; if the store cannot take them, keep them and try again with the next."""
+        """Store `trials` now; if the store cannot take them, spool them to disk, and try again with the next."""
         self.run = msgspec.structs.replace(self.run, elapsed_s=self.budget.spent_s)
         self.trials += trials
         self.unsaved += trials
         try:
+            Spool(self.output).deliver(self.store)
             self.store.add_trials(self.run.name, self.unsaved)
             self.unsaved = []
             self.store.update_run(self.run.name, state=self.run.state, elapsed_s=self.run.elapsed_s)
         except StoreError as error:
-            self.observer.note(f"{error}; {len(self.unsaved)} trials are kept in memory and tried again")
+            self._spool(error)
         self.observer.heat_done(self.run, self.trials, self.budget.left_s)
+
+    def _spool(self, why: StoreError) -> None:
+        try:
+            Spool(self.output).keep(self.store, self.run.name, self.unsaved, self.run.state, self.run.elapsed_s)
+        except StoreError as error:
+            self.observer.note(f"{why}; {error}; {len(self.unsaved)} trials are kept in memory and tried again")
+        else:
+            self.observer.note(f"{why}; {len(self.unsaved)} trials wait in {Spool(self.output).path}")
+            self.unsaved = []
 
 
 @dataclass(frozen=True)
@@ -102,11 +123,21 @@ class Outcome:
 
 
 def start(
-    plan: Plan, catalogue: Catalogue, store: Store, output: Path, observer: Observer, *, strict: bool = False
+    plan: Plan,
+    catalogue: Catalogue,
+    store: Store,
+    output: Path,
+    observer: Observer,
+    *,
+    strict: bool = False,
+    tags: Sequence[str] = (),
+    enough: Enough = never,
 ) -> Outcome:
     """Run `plan` from the beginning. Ctrl-C ends it early with what was measured.
 
-    With `strict`, raises `NotFitError` before anything is prepared if the audit finds anything.
+    `tags` are names to find the run by. `enough` is asked between heats, and ends the race once it says so, besides
+    what the plan's own rules say. With `strict`, raises `NotFitError` before anything is prepared if the audit finds
+    anything.
     """
     with hold.the_machine(f"a run in {output}", observer.note):
         findings = fitness.examine(observer.note, strict=strict)
@@ -119,11 +150,24 @@ def start(
             machine=fingerprint(),
             bakeoff_version=bakeoff.__version__,
             models=tuple(grid.models.values()),
-            engines=grid.engine_infos(),
             audit=findings,
+            engines=grid.engine_infos(store.keep_kits(kits_of(grid.engines, observer))),
+            tags=tuple(tags),
         )
         store.create_run(run)
-        return finish(Race(run=run, store=store, output=output, observer=observer, budget=budget), grid, library)
+        race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
+        return finish(race, grid, library)
+
+
+def kits_of(engines: Sequence[EngineSpec], observer: Observer) -> list[EngineKit]:
+    """What each engine is made of, so that it can be raced again as it is; one that cannot be kept is noted."""
+    kits = []
+    for engine in engines:
+        try:
+            kits.append(kit.pack(engine))
+        except EngineFolderError as error:
+            observer.note(f"{error}: no later gate can race it again as it is")
+    return kits
 
 
 def resume(
@@ -302,6 +346,8 @@ def order_of_models(plan: Plan, round_: int) -> list[str]:
 def still_wanted(race: Race, round_: int, model: str) -> set[Case]:
     """The cases of `model` to race in this round: in need of it, not done yet, and never failed before."""
     plan = race.run.plan
+    if race.enough(race.run, race.trials):
+        return set()
     league = leagues(race.run, race.trials)
     in_need = stopping.wanted(
         plan,

@@ -1,49 +1,62 @@
 """The store."""
 
 import datetime as dt
-import difflib
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
 from bakeoff.records import EngineInfo, Finding, ModelRecord, RunRecord, Trial
+from bakeoff.scorecards import EngineKit
+from bakeoff.store import lookup
 from bakeoff.store.failures import plainly
-from bakeoff.store.opening import FILE_NAME, connect, locate
-from bakeoff.store.rows import machine_json, machine_record, run_record, run_row, to_json, trial_record, trial_row
-from bakeoff.store.schema import RUN_NAMES, RUNS, TRIALS
+from bakeoff.store.lookup import LATEST
+from bakeoff.store.opening import connect
+from bakeoff.store.rows import (
+    kit_record,
+    kit_row,
+    label_rows,
+    machine_json,
+    machine_record,
+    model_digests,
+    run_record,
+    run_row,
+    to_json,
+    trial_record,
+    trial_row,
+)
+from bakeoff.store.schema import ENGINE_KITS, RUN_LABELS, RUN_NAMES, RUNS, TRIALS
 
-__all__ = ["FILE_NAME", "Store"]
-
-LATEST = "latest"
-_NAMES_SHOWN = 5
+__all__ = ["Store"]
 
 
 class Store:
     """Runs and their trials. Every method raises `StoreError`, with one line that says what is the matter.
 
-    Several processes may use one store at the same time; each write is one transaction.
+    Several processes may use one store at the same time; each write is one transaction. Wherever a run is asked for,
+    its name will do, ``latest``, ``latest~1`` (the one before it), a tag or a date: see `bakeoff.store.lookup`.
     """
 
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
         self.where = where
-        """the database, for people"""
+        """the database, for people: it holds no password"""
 
     @classmethod
     def open(cls, target: str | Path, *, create: bool = True) -> Self:
-        """Open the store of an output folder (or at a ``sqlite:///`` URL), its schema brought up to date.
+        """Open the store of an output folder, or at a ``sqlite:///`` or ``postgresql://`` URL, its schema up to date.
 
         With `create` it is made where there is none; without, that is an error, and a store on a read-only
         disk can still be read.
         """
-        path = locate(target)
-        return cls(connect(path, create=create), str(path))
+        backend = connect(target, create=create)
+        return cls(backend.engine, backend.where)
 
     def close(self) -> None:
         """Let go of the database; the store cannot be used after."""
@@ -61,22 +74,25 @@ class Store:
         """The day's next name: "2026-11-23-1", then "-2" ... No two callers ever get the same."""
         day = date.isoformat()[:10]
         with self._writing() as connection:
-            number = 1 + (connection.scalar(select(RUN_NAMES.c.last).where(RUN_NAMES.c.day == day)) or 0)
+            _insert_new(connection, RUN_NAMES, [{"day": day, "last": 0}])
+            last = select(RUN_NAMES.c.last).where(RUN_NAMES.c.day == day)
+            number = 1 + (connection.scalar(last.with_for_update()) or 0)
             taken = set(connection.scalars(select(RUNS.c.name).where(RUNS.c.name.startswith(f"{day}-"))))
             while f"{day}-{number}" in taken:
                 number += 1
-            changed = connection.execute(update(RUN_NAMES).where(RUN_NAMES.c.day == day).values(last=number))
-            if not changed.rowcount:
-                connection.execute(insert(RUN_NAMES).values(day=day, last=number))
+            connection.execute(update(RUN_NAMES).where(RUN_NAMES.c.day == day).values(last=number))
         return f"{day}-{number}"
 
     def create_run(self, run: RunRecord) -> None:
         """Store a run as it starts. Its name must be new."""
-        if not run.name or run.name == LATEST:
+        if not run.name or run.name.partition("~")[0] == LATEST:
             raise StoreError(f"a run cannot be named {run.name!r}")
         try:
             with self._writing() as connection:
-                connection.execute(insert(RUNS).values(run_row(run)))
+                created = connection.execute(insert(RUNS).values(run_row(run))).inserted_primary_key
+                labels = label_rows(created[0], run) if created else []
+                if labels:
+                    connection.execute(insert(RUN_LABELS), labels)
         except StoreError as error:
             if isinstance(error.__cause__, IntegrityError):
                 raise StoreError(f"the store {self.where} already has a run {run.name}") from error
@@ -101,7 +117,7 @@ class Store:
         }
         changes = {column: value for column, value in given.items() if value is not None}
         with self._writing() as connection:
-            row = self._run_row(connection, name)
+            row = lookup.run_row(connection, self.where, name)
             if audit is not None:
                 changes["machine"] = machine_json(machine_record(row.machine)[0], audit)
             if changes:
@@ -115,16 +131,34 @@ class Store:
     def run(self, name: str = LATEST) -> RunRecord:
         """The run of that name, or the one begun last."""
         with self._reading() as connection:
-            return run_record(self._run_row(connection, name))
+            return run_record(lookup.run_row(connection, self.where, name))
+
+    def history(
+        self,
+        *,
+        engine: str | None = None,
+        model: str | None = None,
+        machine: str | None = None,
+        tag: str | None = None,
+        limit: int | None = None,
+    ) -> list[RunRecord]:
+        """The runs that raced `engine` and `model`, on the machine whose digest so begins, of `tag`: latest first."""
+        query = lookup.history(machine=machine, limit=limit, engine=engine, model=model, tag=tag)
+        with self._reading() as connection:
+            return [run_record(row) for row in connection.execute(query)]
 
     # Trials
 
     def add_trials(self, run: str, trials: Sequence[Trial]) -> None:
-        """Add trials to a run: all of them or, should anything go wrong, none."""
+        """Add trials to a run: all of them or, should anything go wrong, none.
+
+        A trial that the run has already is not added again.
+        """
         with self._writing() as connection:
-            run_id = self._run_row(connection, run).id
-            if trials:
-                connection.execute(insert(TRIALS), [trial_row(run_id, trial) for trial in trials])
+            row = lookup.run_row(connection, self.where, run)
+            models = model_digests(row)
+            rows = [trial_row(row.id, trial, models.get(trial.case.model, "")) for trial in trials]
+            _insert_new(connection, TRIALS, rows)
 
     def trials(self, run: str = LATEST, *, latencies: bool = True) -> list[Trial]:
         """A run's trials in the order they were added.
@@ -133,9 +167,24 @@ class Store:
         """
         columns = [column for column in TRIALS.c if latencies or column is not TRIALS.c.samples]
         with self._reading() as connection:
-            run_id = self._run_row(connection, run).id
+            run_id = lookup.run_row(connection, self.where, run).id
             rows = connection.execute(select(*columns).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.id))
             return [trial_record(row) for row in rows]
+
+    # Engines as they were
+
+    def keep_kits(self, kits: Sequence[EngineKit]) -> dict[str, str]:
+        """Store what engines are made of, each content once; returns its digest by the engine's name."""
+        rows = [kit_row(kit) for kit in kits]
+        with self._writing() as connection:
+            _insert_new(connection, ENGINE_KITS, rows)
+        return {kit.name: row["digest"] for kit, row in zip(kits, rows, strict=True)}
+
+    def kit(self, digest: str) -> EngineKit | None:
+        """The engine of that digest, as it was; None if the store does not have it."""
+        with self._reading() as connection:
+            content = connection.scalar(select(ENGINE_KITS.c.content).where(ENGINE_KITS.c.digest == digest))
+            return None if content is None else kit_record(content)
 
     # Within
 
@@ -149,18 +198,10 @@ class Store:
         with plainly(self.where), self._writer.begin() as connection:
             yield connection
 
-    def _run_row(self, connection: Connection, name: str) -> Any:
-        query = select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc()).limit(1)
-        row = connection.execute(query if name == LATEST else query.where(RUNS.c.name == name)).first()
-        if row is None:
-            raise self._unknown_run(connection, name)
-        return row
 
-    def _unknown_run(self, connection: Connection, name: str) -> StoreError:
-        names = list(connection.scalars(select(RUNS.c.name).order_by(RUNS.c.id.desc()).limit(1000)))
-        if not names:
-            return StoreError(f"the store {self.where} holds no run yet", "Race first: `bakeoff run`.")
-        close = difflib.get_close_matches(name, names, n=_NAMES_SHOWN) or names[:_NAMES_SHOWN]
-        count = connection.scalar(select(func.count()).select_from(RUNS))
-        message = f"the store {self.where} has no run {name!r}; it holds {count}: {', '.join(close)}"
-        return StoreError(message + (" ..." if count and count > len(close) else ""))
+def _insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows but for those whose key is there already, from whichever writer."""
+    if not rows:
+        return
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loading both takes a while
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)

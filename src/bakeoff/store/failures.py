@@ -2,11 +2,12 @@
 
 import sqlite3
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from bakeoff.errors import StoreError
 
@@ -47,15 +48,53 @@ _SQLITE = (
     ),
 )
 
+# PostgreSQL's (postgresql.org/docs/current/errcodes-appendix.html), most specific first.
+_POSTGRES = (
+    (
+        ("08", "57P"),
+        "went away",
+        "Start it again, or see that the network holds.",
+    ),
+    (
+        ("55P03", "40P01"),
+        "is locked by another session",
+        "See who holds it (pg_stat_activity), then try again.",
+    ),
+    (
+        ("25006",),
+        "is read-only",
+        "Connect to the primary server, not to a standby.",
+    ),
+    (
+        ("42501",),
+        "does not let this user do that",
+        "Ask its owner to GRANT what is missing, or connect as another user.",
+    ),
+    (
+        ("53100", "53200"),
+        "could not be written: its server has no space or memory left",
+        "Make room there. What was stored before is intact.",
+    ),
+    (
+        ("53300",),
+        "has no connection left to give",
+        "Try again later, or raise max_connections.",
+    ),
+)
+
 
 def said_plainly(where: str, error: SQLAlchemyError) -> StoreError:
     """The `StoreError` for what the database or its driver raised."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorname", "") if isinstance(cause, sqlite3.Error) else ""
-    for starts, what, advice in _SQLITE:
-        if code.startswith(starts):
-            return StoreError(f"the store {where} {what}", advice)
+    sqlite_code = getattr(cause, "sqlite_errorname", "") if isinstance(cause, sqlite3.Error) else ""
+    codes = ((sqlite_code, _SQLITE), (getattr(cause, "sqlstate", None) or "", _POSTGRES))
+    for code, known in codes:
+        for starts, what, advice in known:
+            if code.startswith(starts):
+                return StoreError(f"the store {where} {what}", advice)
     first_line = str(cause).partition("\n")[0]
+    if isinstance(error, OperationalError) and not isinstance(cause, sqlite3.Error):
+        return StoreError(f"the store {where} cannot be reached: {first_line}", "See that it runs, and the address.")
     return StoreError(f"the store {where} failed: {first_line}")
 
 
@@ -66,6 +105,6 @@ def plainly(where: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise said_plainly(where, error) from error
-    except (msgspec.MsgspecError, struct.error, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, struct.error, zlib.error, UnicodeDecodeError) as error:
         message = f"the store {where} holds a row that cannot be read ({error})"
         raise StoreError(message, "Restore it from a copy; the row is damaged.") from error

@@ -1,6 +1,8 @@
 """Records to rows and back."""
 
+import hashlib
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -20,6 +22,7 @@ from bakeoff.records import (
     Status,
     Trial,
 )
+from bakeoff.scorecards import EngineKit
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +43,13 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 AUDIT = "audit"
 """beside the fingerprint's own keys"""
 
+_KEY_LENGTH = 32
+_kit = msgspec.msgpack.Decoder(EngineKit)
 _details = msgspec.msgpack.Decoder(Details)
 _plan = msgspec.json.Decoder(Plan)
 _models = msgspec.json.Decoder(tuple[ModelRecord, ...])
 _engines = msgspec.json.Decoder(tuple[EngineInfo, ...])
+_tags = msgspec.json.Decoder(tuple[str, ...])
 _samples = msgspec.msgpack.Decoder(list[bytes])
 
 
@@ -59,7 +65,22 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "machine": machine_json(run.machine, run.audit),
         "models": to_json(run.models),
         "engines": to_json(run.engines),
+        "tags": to_json(run.tags),
+        "machine_digest": str(run.machine.get("digest") or ""),
     }
+
+
+def label_rows(run_id: int, run: RunRecord) -> list[dict[str, Any]]:
+    """What a run can be asked for by."""
+    labels = [("engine", name) for name in run.plan.engines]
+    labels += [("model", name) for name in run.plan.models]
+    labels += [("tag", name) for name in run.tags]
+    return [{"kind": kind, "value": value, "run_id": run_id} for kind, value in dict.fromkeys(labels)]
+
+
+def model_digests(run_row: Any) -> dict[str, str]:
+    """Name -> digest of the models of a row of `runs`."""
+    return {model.name: model.digest for model in _models.decode(run_row.models)}
 
 
 def run_record(row: Any) -> RunRecord:
@@ -76,6 +97,7 @@ def run_record(row: Any) -> RunRecord:
         engines=_engines.decode(row.engines),
         state=row.state,
         elapsed_s=row.elapsed_s,
+        tags=_tags.decode(row.tags),
     )
 
 
@@ -90,7 +112,7 @@ def machine_record(column: str) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     return machine, msgspec.convert(machine.pop(AUDIT, ()), tuple[Finding, ...])
 
 
-def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
+def trial_row(run_id: int, trial: Trial, model_digest: str) -> dict[str, Any]:
     """The columns of a trial, its id apart."""
     measured = trial.measurement
     details = Details(
@@ -109,12 +131,21 @@ def trial_row(run_id: int, trial: Trial) -> dict[str, Any]:
         "round": trial.round,
         **msgspec.structs.asdict(trial.case),
         "status": trial.status.value,
-        "reason": trial.reason,
+        "reason": trial.reason.replace("\0", "\ufffd"),  # a worker's own words; PostgreSQL's text takes no NUL
         "framework_version": trial.framework_version,
         "started_at": trial.started_at,
+        "model_digest": model_digest,
+        "environment_digest": trial.environment_digest,
+        "key": key_of(trial),
         "details": msgspec.msgpack.encode(details),
         "samples": measured and pack_samples(measured.warm_up, measured.latencies),
     }
+
+
+def key_of(trial: Trial) -> str:
+    """What tells a trial from every other of its run: its case, its round and the moment it began."""
+    name = msgspec.msgpack.encode((trial.round, trial.case, trial.started_at))
+    return hashlib.sha256(name).hexdigest()[:_KEY_LENGTH]
 
 
 def trial_record(row: Any) -> Trial:
@@ -163,6 +194,17 @@ def unpack_samples(blob: bytes) -> tuple[tuple[float, ...], tuple[tuple[float, .
     """The warm-up and the bursts that `pack_samples` packed."""
     warm_up, *bursts = (struct.unpack(f"<{len(part) // 8}d", part) for part in _samples.decode(blob))
     return warm_up, tuple(bursts)
+
+
+def kit_row(kit: EngineKit) -> dict[str, Any]:
+    """The columns of an engine's kit."""
+    content = msgspec.msgpack.encode(kit, order="deterministic")
+    return {"digest": hashlib.sha256(content).hexdigest(), "content": zlib.compress(content)}
+
+
+def kit_record(content: bytes) -> EngineKit:
+    """The kit in a row. Raises `msgspec.DecodeError` or `zlib.error` if the row is damaged."""
+    return _kit.decode(zlib.decompress(content))
 
 
 def to_json(value: object) -> str:

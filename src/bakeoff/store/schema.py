@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema revision, oldest first. Kept here too so that a store at head opens without Alembic, which is
 slow to import; a test holds this against the migrations."""
 
@@ -45,7 +45,21 @@ RUNS = Table(
     Column("machine", Text, nullable=False),
     Column("models", Text, nullable=False),
     Column("engines", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("machine_digest", String(64), nullable=False),
+    Index("ix_runs_started_at", "started_at", "id"),
+    Index("ix_runs_machine_digest", "machine_digest"),
 )
+
+RUN_LABELS = Table(
+    "run_labels",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
+    Index("ix_run_labels_run_id", "run_id"),
+)
+"""What runs are asked for by: kind is "engine", "model" or "tag". The JSON of `runs` says the same; this finds it."""
 
 TRIALS = Table(
     "trials",
@@ -63,10 +77,15 @@ TRIALS = Table(
     Column("reason", Text, nullable=False),
     Column("framework_version", Text, nullable=False),
     Column("started_at", Double, nullable=False),
+    Column("model_digest", String(64), nullable=False),
+    Column("environment_digest", String(64), nullable=False),
+    # `rows.key_of`: the same trial delivered twice is one row. Trials of before revision 0002 have none.
+    Column("key", String(32), nullable=True),
     # MessagePack: `rows.Details`, and the latencies apart from it so that a listing can leave them unread.
     Column("details", LargeBinary, nullable=False),
     Column("samples", LargeBinary, nullable=True),
     Index("ix_trials_run_id", "run_id", "id"),
+    Index("uq_trials_run_id_key", "run_id", "key", unique=True),
 )
 
 RUN_NAMES = Table(
@@ -76,3 +95,11 @@ RUN_NAMES = Table(
     Column("last", Integer, nullable=False),
 )
 """The last number given out on each day: a name is taken the moment it is asked for."""
+
+ENGINE_KITS = Table(
+    "engine_kits",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What an engine was when it raced, each once: its adapter, settings and lock, to race it again as it was."""

@@ -20,9 +20,7 @@ import tempfile
 import ncnn
 import numpy as np
 
-PNNX = os.path.join(
-    os.path.dirname(importlib.util.find_spec("pnnx").origin), "pnnx.exe" if os.name == "nt" else "pnnx"
-)
+PNNX = os.path.join(os.path.dirname(importlib.util.find_spec("pnnx").origin), "pnnx.exe" if os.name == "nt" else "pnnx")
 SUFFIXES = {"float32": "f32", "int32": "i32", "int64": "i64"}
 """How pnnx calls the dtypes that ncnn takes; whole numbers have 32 bits inside of it."""
 HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")

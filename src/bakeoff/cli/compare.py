@@ -1,0 +1,71 @@
+"""`bakeoff compare`: what became faster or slower."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bakeoff.cli.params import output_option, store_option
+
+if TYPE_CHECKING:
+    from bakeoff.scorecards import ComparisonReport
+
+FORMATS = click.Choice(["table", "md", "json"])
+
+
+@click.command
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option("--run", "within", metavar="RUN", help="Compare two engines, or two releases, of this run.")
+@click.option("--format", "format_", type=FORMATS, default="table", show_default=True, help="What to print.")
+@output_option
+@store_option
+def compare(before: str, after: str, within: str | None, format_: str, output: Path, store_url: str | None) -> None:
+    """Say for every case how B's throughput compares with A's: faster, slower, equivalent (within 2%) or undecided.
+
+    A and B are runs, by name, tag or date, latest, latest~1, or a file (results.json, or what `bakeoff baseline`
+    wrote); or machines, by the digest that `bakeoff history` shows, each with its last run; or else two engines, or
+    the releases 2019 and today, of one run (--run, by default the latest).
+
+    Only like is compared with like: the same network by its content, in the same league. What differs besides, such
+    as threads, versions or the machine, is said. Runs are compared through the canary that every run carries,
+    engines of one run round by round.
+
+    \b
+    Examples:
+      bakeoff compare latest~1 latest
+      bakeoff compare release-1.4 results/2026-11-23-1/results.json
+      bakeoff compare onnxruntime openvino
+      bakeoff compare 2019 today --run 2026-11-23-2 --format md
+    """
+    from bakeoff.cli.screen import columns
+    from bakeoff.report import comparison
+
+    report = _compare(before, after, within, output, store_url)
+    if format_ == "json":
+        click.echo(comparison.to_json(report), nl=False)
+    elif format_ == "md":
+        click.echo(comparison.to_markdown(report), nl=False)
+    else:
+        click.echo(comparison.to_text(report, width=columns()), nl=False)
+
+
+def _compare(before: str, after: str, within: str | None, output: Path, store_url: str | None) -> "ComparisonReport":
+    from bakeoff.cli.stores import opened
+    from bakeoff.errors import StoreError
+    from bakeoff.judge.comparing import compare_engines, compare_runs, knows
+    from bakeoff.race import past
+
+    if Path(before).is_file() and Path(after).is_file():
+        return compare_runs(past.from_file(Path(before)).run, past.from_file(Path(after)).run)
+    with opened(output, store_url, create=False) as store:
+        if within is not None:
+            return compare_engines(past.of_run(store, within), before, after)
+        try:
+            cards = [past.of_anything(store, reference) for reference in (before, after)]
+        except StoreError:
+            latest = past.of_run(store, "latest")
+            if not (knows(latest, before) and knows(latest, after)):
+                raise
+            return compare_engines(latest, before, after)
+    return compare_runs(*cards)

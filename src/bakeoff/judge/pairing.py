@@ -1,0 +1,132 @@
+"""Which cases of two runs are like with like, which are not and why, and what differs besides."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bakeoff.records import Case, Status
+from bakeoff.scorecards import Score, Scorecard
+
+HARDWARE = ("cpu", "architecture", "physical_cores", "usable_cpus", "cpu_quota", "instruction_sets", "caches")
+"""what decides a machine's speed: with any of it different, drift is not the only thing between two runs"""
+SOFTWARE = ("os", "kernel", "governor", "turbo", "memory_limit_bytes", "virtualization")
+
+
+class Pairs(NamedTuple):
+    """Two runs, side by side."""
+
+    cases: tuple[tuple[Score, Score], ...]
+    """both measured"""
+    lost: tuple[tuple[Score, Score], ...]
+    """measured in the first; in the second there, and without a speed"""
+    refused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = None) -> Pairs:
+    """Pair the cases of two runs; `names` says which engine of `after` stands against which of `before`, if not its
+    namesake.
+
+    A pair has the same engine, model (by name *and* digest), league, batch size, precision and device. Threads may
+    differ, if each run has but one number of them: that is what people change, and it is noted.
+    """
+    digests = [{model.name: model.digest for model in card.models} for card in (before, after)]
+    theirs = _by_key(after.scores, lambda case: case.engine)
+    ours = _by_key(before.scores, lambda case: (names or {}).get(case.engine, case.engine))
+    cases, lost, refused = [], [], []
+    for key, scores in ours.items():
+        for old, new in _same_threads(scores, theirs.get(key, ())):
+            model = old.case.model
+            if digests[0].get(model) != digests[1].get(model):
+                refused.append(
+                    f"{model}: not the same network ({_short(digests[0], model)}, {_short(digests[1], model)})"
+                )
+            elif old.league != new.league:
+                refused.append(f"{told(new.case)}: not the same league ({old.league}, {new.league})")
+            elif old.status is Status.OK and new.status is Status.OK:
+                cases.append((old, new))
+            elif old.status is Status.OK:
+                lost.append((old, new))
+    found = [*cases, *lost]
+    notes = [*_machine(before.machine, after.machine), *_differences(found), *_absent(before, after, names or {})]
+    return Pairs(tuple(cases), tuple(lost), tuple(dict.fromkeys(refused)), tuple(notes))
+
+
+def same_hardware(before: Scorecard, after: Scorecard) -> bool:
+    """Whether both ran on machines that only drift can tell apart."""
+    return all(before.machine.get(key) == after.machine.get(key) for key in HARDWARE)
+
+
+def told(case: Case) -> str:
+    """``onnxruntime, resnet18, batch 1``."""
+    return f"{case.engine}, {case.model}, batch {case.batch_size}"
+
+
+def _by_key(scores: Iterable[Score], name: Any) -> dict[tuple[Any, ...], list[Score]]:
+    found: dict[tuple[Any, ...], list[Score]] = defaultdict(list)
+    for score in scores:
+        case = score.case
+        found[name(case), case.model, case.batch_size, case.precision, case.device].append(score)
+    return found
+
+
+def _same_threads(before: Sequence[Score], after: Sequence[Score]) -> list[tuple[Score, Score]]:
+    pairs = [(old, new) for old in before for new in after if old.case.threads == new.case.threads]
+    if not pairs and len(before) == len(after) == 1:
+        return [(before[0], after[0])]
+    return pairs
+
+
+def _machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    if before.get("digest") == after.get("digest"):
+        return []
+    hard = [key for key in HARDWARE if before.get(key) != after.get(key)]
+    soft = [key for key in SOFTWARE if before.get(key) != after.get(key)]
+    if hard:
+        return [f"the machines differ: {_facts(hard, before, after)}"]
+    what = _facts(soft, before, after) if soft else "something else in its fingerprint"
+    return [f"the same machine but for {what}"]
+
+
+def _facts(keys: Sequence[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    return "; ".join(f"{key.replace('_', ' ')} {_value(before.get(key))}, now {_value(after.get(key))}" for key in keys)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "/".join(map(str, value.values()))
+    if isinstance(value, list | tuple):
+        return f"{len(value)} of them"
+    return "unknown" if value is None else str(value)
+
+
+def _differences(pairs: Sequence[tuple[Score, Score]]) -> list[str]:
+    """Threads, framework versions and environments that changed, once per engine."""
+    found: dict[str, None] = {}
+    for old, new in pairs:
+        if old.case.threads != new.case.threads:
+            found[f"threads: {old.case.threads}, now {new.case.threads}"] = None
+        if old.framework_version != new.framework_version and old.framework_version and new.framework_version:
+            found[f"{new.case.engine}: version {old.framework_version}, now {new.framework_version}"] = None
+        elif old.environment_digest != new.environment_digest and old.environment_digest and new.environment_digest:
+            found[f"{new.case.engine}: the same version in another environment (its lock has changed)"] = None
+    return [*found]
+
+
+def _absent(before: Scorecard, after: Scorecard, names: Mapping[str, str]) -> list[str]:
+    """What only one of them raced."""
+    found = []
+    for what, first, second in (
+        ("engine", [names.get(name, name) for name in before.plan.engines], after.plan.engines),
+        ("model", before.plan.models, after.plan.models),
+        ("batch size", before.plan.batch_sizes, after.plan.batch_sizes),
+    ):
+        for card, own, other in ((before, first, second), (after, second, first)):
+            only = [str(name) for name in own if name not in other]
+            if only and not names:
+                found.append(f"only in {card.name}: {what}{'s' * (len(only) > 1)} {', '.join(only)}")
+    return found
+
+
+def _short(digests: Mapping[str, str], model: str) -> str:
+    return digests.get(model, "unknown")[:12]

@@ -1,0 +1,116 @@
+"""The gate's own race: a baseline's engines as they were, against what they are now, in the same rounds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bakeoff import paths
+from bakeoff.engines import kit
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import UsageError
+from bakeoff.judge.gate import decided, gate_within
+from bakeoff.judge.pairing import Pairs, pair
+from bakeoff.judge.scorecard import scorecard
+from bakeoff.judge.summary import summarise
+from bakeoff.machine.fingerprint import usable_cpus
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race.race import Observer, Outcome, start
+from bakeoff.records import EngineSpec, Plan
+from bakeoff.scorecards import EngineKit, Gate, Scorecard
+from bakeoff.store import Store
+
+AS_IT_WAS = ".baseline"
+"""what the name of an engine as it was ends in"""
+TAG = "gate"
+TARGET_CI = 1e-6
+"""out of reach: the gate itself says when it is enough, or the budget does"""
+
+
+@dataclass(frozen=True)
+class Rerace:
+    """What it takes to race a baseline again."""
+
+    baseline: Scorecard
+    kits: Mapping[str, EngineKit]
+    """by engine"""
+    max_slowdown: float
+    budget_s: float
+    rounds: int | None = None
+
+    def run(self, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> tuple[Outcome, Gate]:
+        """Race until the gate is decided or the budget is spent. Raises `UsageError` if that cannot be a fair race."""
+        names = self._engines(catalogue)
+        field = {name: self._as_it_was(name, catalogue) for name in names}
+        plan = self._plan(names)
+        self._check_models(plan, observer)
+        contenders = catalogue.with_engines(field.values())
+        outcome = start(
+            plan,
+            contenders,
+            store,
+            output,
+            observer,
+            tags=(TAG,),
+            enough=lambda run, trials: decided(*self._paired(scorecard(run, summarise(run, trials), trials), names)),
+        )
+        card = scorecard(outcome.run, outcome.summaries, outcome.trials)
+        found, pairs, margin = self._paired(card, names)
+        return outcome, gate_within(found, pairs, margin, self.baseline.name)
+
+    def _engines(self, catalogue: Catalogue) -> list[str]:
+        measured = {score.case.engine for score in self.baseline.scores if score.rounds or score.moments}
+        names = [name for name in self.baseline.plan.engines if name in measured]
+        if not names:
+            raise UsageError(f"the baseline {self.baseline.name} has no engine with a speed")
+        for name in names:
+            if name not in catalogue.engines:
+                raise UsageError(f"the baseline's engine {name!r} is not here", "Give its folder: --engines-dir.")
+            if name not in self.kits:
+                raise UsageError(
+                    f"the baseline {self.baseline.name} does not hold what engine {name} was made of",
+                    "Race it anew with this bakeoff, and take that as the baseline; results.json holds no engines.",
+                )
+        return names
+
+    def _as_it_was(self, name: str, catalogue: Catalogue) -> EngineSpec:
+        now = catalogue.engines[name].environment
+        return kit.unpack(self.kits[name], f"{name}{AS_IT_WAS}", paths.cache_dir() / "kits", now)
+
+    def _plan(self, names: list[str]) -> Plan:
+        plan = self.baseline.plan
+        if plan.threads > usable_cpus():
+            raise UsageError(f"the baseline ran on {plan.threads} threads: this process may use {usable_cpus()} CPUs")
+        return msgspec.structs.replace(
+            plan,
+            engines=tuple(each for name in names for each in (name, f"{name}{AS_IT_WAS}")),
+            rounds=self.rounds,
+            budget_s=self.budget_s,
+            target_ci=TARGET_CI,
+            target_ci_rest=TARGET_CI,
+            engines_dirs=(),
+        )
+
+    def _check_models(self, plan: Plan, observer: Observer) -> None:
+        """Another network under the same name is another job, not a slowdown."""
+        library = ModelLibrary(paths.cache_dir())
+        then = {model.name: model.digest for model in self.baseline.models}
+        for name in plan.models:
+            model = library.resolve(name, plan.weights, observer.say)
+            if model.digest != then.get(model.name):
+                raise UsageError(
+                    f"{name} is not the baseline's network any more "
+                    f"({then.get(model.name, 'unknown')[:12]} then, {model.digest[:12]} now)",
+                    "Unlike networks cannot be compared: make a new baseline.",
+                )
+
+    def _paired(self, card: Scorecard, names: list[str]) -> tuple[Scorecard, Pairs, float]:
+        now = tuple(score for score in card.scores if score.case.engine in names)
+        then = tuple(score for score in card.scores if score.case.engine not in names)
+        pairs = pair(
+            msgspec.structs.replace(card, scores=then),
+            msgspec.structs.replace(card, scores=now),
+            {f"{name}{AS_IT_WAS}": name for name in names},
+        )
+        return card, pairs, self.max_slowdown

@@ -1,0 +1,83 @@
+"""What a gate says: for people, for a pull request, for programs, and for CI systems that read JUnit's XML."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import msgspec
+
+from bakeoff.report import tables
+from bakeoff.report.comparison import ratio, setting
+from bakeoff.scorecards import Gate, GateCase, GateOutcome, Method
+
+_METHODS = {
+    Method.PAIRED: "both raced in the same rounds",
+    Method.CANARY: "compared through the canary",
+    Method.NONE: "compared as they were measured, with no canary between them",
+}
+_HEADER = ["", "case", "throughput now / then", "remark"]
+_RIGHT = (2,)
+
+
+def to_text(gate: Gate, *, width: int = 100) -> str:
+    """The answer first."""
+    rows = [[case.outcome.value, *_row(case)] for case in gate.cases]
+    return "\n\n".join([_answer(gate), tables.as_text(_HEADER, rows, width=width, right=_RIGHT), *_notes(gate)]) + "\n"
+
+
+def to_markdown(gate: Gate) -> str:
+    """For a pull-request comment."""
+    rows = [[case.outcome.value, *_row(case)] for case in gate.cases]
+    return "\n\n".join([f"**{_answer(gate)}**", tables.as_markdown(_HEADER, rows, right=_RIGHT), *_notes(gate)]) + "\n"
+
+
+def to_json(gate: Gate) -> str:
+    """Every field; what is unbounded is null."""
+    return msgspec.json.format(msgspec.json.encode(gate), indent=2).decode() + "\n"
+
+
+def to_junit(gate: Gate) -> str:
+    """A test case for each case: failed if it is slower than it may be, skipped if that is undecided."""
+    outcomes = [case.outcome for case in gate.cases]
+    suite = ET.Element(
+        "testsuite",
+        name=f"bakeoff gate: {gate.run} against {gate.baseline}",
+        tests=str(len(outcomes)),
+        failures=str(outcomes.count(GateOutcome.FAIL)),
+        skipped=str(outcomes.count(GateOutcome.UNDECIDED)),
+        errors="0",
+    )
+    for case in gate.cases:
+        element = ET.SubElement(suite, "testcase", classname=case.case.engine, name=setting(case.case))
+        words = ", ".join(word for word in (ratio(case.ratio, *case.interval), case.reason) if word)
+        if case.outcome is GateOutcome.FAIL:
+            ET.SubElement(element, "failure", message=f"slower than it may be: {words}")
+        elif case.outcome is GateOutcome.UNDECIDED:
+            ET.SubElement(element, "skipped", message=f"undecided: {words}")
+    ET.SubElement(suite, "system-out").text = "\n".join([_answer(gate), *gate.notes])
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _answer(gate: Gate) -> str:
+    counts = {outcome: sum(case.outcome is outcome for case in gate.cases) for outcome in GateOutcome}
+    margin = f"{gate.max_slowdown * 100:g}%"
+    how = f"{gate.run} against {gate.baseline}, {_METHODS[gate.method]}"
+    if gate.outcome is GateOutcome.FAIL:
+        return f"FAIL: {_cases(counts[GateOutcome.FAIL])} slower by more than {margin} ({how})"
+    if gate.outcome is GateOutcome.UNDECIDED:
+        return f"UNDECIDED: whether {_cases(counts[GateOutcome.UNDECIDED])} slower by more than {margin} ({how})"
+    return f"PASS: nothing is slower by more than {margin} ({how})"
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)} {'is' if count == 1 else 'are'}"
+
+
+def _row(case: GateCase) -> list[str]:
+    return [f"{case.case.engine}, {setting(case.case)}", ratio(case.ratio, *case.interval), case.reason]
+
+
+def _notes(gate: Gate) -> Sequence[str]:
+    return ["\n".join(["Note:", *(f"- {line}" for line in gate.notes)])] if gate.notes else []

@@ -1,0 +1,23 @@
+"""What the two kinds of database have in common, as far as opening a store is concerned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A database that may or may not hold a store yet."""
+
+    engine: Engine
+    """its transactions with the execution option `writes` are for writing from their first statement on"""
+    where: str
+    """the database, for people: no password in it"""
+    elsewhere: str
+    """what to do where this database will not do"""
+    before_migrating: Callable[[Engine], None]
+    """once, outside of any transaction"""
+    shut_out_others: Callable[[Connection], None]
+    """within a transaction that writes: nobody else migrates until it ends"""
+    read_only: bool = False

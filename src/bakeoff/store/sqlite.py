@@ -1,0 +1,98 @@
+"""A store in a SQLite file: what a single machine needs."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from bakeoff.errors import StoreError
+from bakeoff.store.backend import Backend
+from bakeoff.store.failures import BUSY_TIMEOUT_S
+
+FILE_NAME = "bakeoff.sqlite"
+ELSEWHERE = "Choose another --output folder."
+
+
+def backend(path: Path, *, create: bool) -> Backend:
+    """The database in the file `path`.
+
+    With `create`, folder and file are made where missing. Without, a file that may not be written is opened all the
+    same, read-only. Raises `StoreError`.
+    """
+    if create:
+        _make_folder(path.parent)
+    elif not path.is_file():
+        raise StoreError(f"no results at {path}", "Race first (`bakeoff run`), or point --output at its folder.")
+    read_only = not create and not _writable(path)
+    return Backend(
+        engine=_engine(path, read_only=read_only),
+        where=str(path),
+        elsewhere=ELSEWHERE,
+        before_migrating=_use_write_ahead_log,
+        shut_out_others=_nobody_else_writes,
+        read_only=read_only,
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the output folder {folder} cannot be made: {error.strerror}", ELSEWHERE) from error
+
+
+def _writable(path: Path) -> bool:
+    """A reader of a WAL database writes too, to its shared-memory file beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _engine(path: Path, *, read_only: bool) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    if read_only:
+        # `immutable` needs no files beside it, but would not see what still stands in a write-ahead log.
+        log = path.with_name(f"{path.name}-wal")
+        mode = {"mode": "ro"} if log.exists() and log.stat().st_size else {"immutable": "1"}
+        url = URL.create("sqlite", database=path.absolute().as_uri(), query={**mode, "uri": "true"})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGINs come too late for DDL and for IMMEDIATE
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    """Writers take the write lock first thing: one that upgrades a read lock may be refused without waiting."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _nobody_else_writes(_connection: Connection) -> None:
+    """A transaction that writes has SQLite's only write lock from its first statement on."""
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Let readers and one writer go on side by side; SQLite remembers it in the file.
+
+    Where the file system cannot (a network drive), SQLite stays with its rollback journal, which is right too.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait here by itself when two processes make one store at once.
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise OperationalError("PRAGMA journal_mode", None, error) from error
+            time.sleep(0.02)
+        else:
+            return
+        finally:
+            connection.close()

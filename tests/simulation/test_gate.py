@@ -1,0 +1,173 @@
+"""The gate, proved on synthetic runs whose truth is known. `pytest -s` prints the figures for docs/method.md.
+
+A trial's log throughput is the engine's own, plus what the machine did in that round (shared with the canary and the
+rival of the same round), plus what the run as a whole did to this engine and not to the canary, plus the trial's own
+deviation, minus now and then a disturbance that went unnoticed.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from bakeoff.judge.gate import decided, gate_across, gate_within
+from bakeoff.judge.pairing import Pairs, pair
+from bakeoff.records import Case, ModelRecord, Plan, Status
+from bakeoff.scorecards import CanaryRounds, Gate, GateOutcome, Score, Scorecard
+
+pytestmark = pytest.mark.simulation
+
+MARGIN = 0.05
+LOOKS = (5, 7, 10, 14, 20, 28, 40)
+MODEL = ModelRecord(name="m", digest="d" * 64, weights="seeded", inputs=(), outputs=())
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Standard deviations of log throughput."""
+
+    trial: float
+    between_runs: float
+    """of one engine against the canary (which comes last), from run to run, beyond what trials show"""
+    drift: tuple[float, float] = (0.05, 0.11)
+    disturbed: float = 0.01
+    slowdown: float = 0.1
+
+    def rounds(
+        self, rng: np.random.Generator, true: Sequence[float], rounds: int, level: float = 0.0
+    ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+        """Log throughputs of shape (engines, rounds)."""
+        shape = (len(true), rounds)
+        drift = level + rng.uniform(*self.drift) * rng.standard_normal(rounds)
+        of_run = self.between_runs * rng.standard_normal((len(true), 1))
+        of_run[-1] = 0.0  # the canary's own share is in everybody's
+        own = self.trial * rng.standard_normal(shape)
+        disturbance = np.where(rng.random(shape) < self.disturbed, rng.exponential(self.slowdown, shape), 0.0)
+        return np.asarray(np.array(true)[:, None] + drift + of_run + own - disturbance)
+
+
+MEASURED = Machine(trial=0.025, between_runs=0.015)
+"""2.5% between trials and 3.5% between two, as measured; 1.5% between runs, as `across.BETWEEN_RUNS` has it"""
+WORSE = Machine(trial=0.036, between_runs=0.025)
+WITHIN = Machine(trial=0.025, between_runs=0.0)
+"""a rerace is one run: what it does to an engine from round to round is in its trials"""
+
+
+def card(name: str, speeds: Iterable[Iterable[float]], canary: Iterable[float] | None = None) -> Scorecard:
+    """A run of engines a0, a1 ... with these log throughputs, round by round."""
+    speeds = [list(values) for values in speeds]
+    plan = Plan(models=("m",), engines=tuple(f"a{i}" for i in range(len(speeds))), batch_sizes=(1,), threads=2)
+    scores = tuple(
+        Score(
+            case=Case(engine=f"a{i}", model="m", batch_size=1, threads=2),
+            league="fp32",
+            status=Status.OK,
+            rounds=dict(enumerate(values, 1)),
+        )
+        for i, values in enumerate(speeds)
+    )
+    birds = ()
+    if canary is not None:
+        birds = (CanaryRounds(model="m", batch_size=1, threads=2, rounds=dict(enumerate(canary, 1))),)
+    return Scorecard(
+        name=name,
+        started_at=0.0,
+        bakeoff_version="0",
+        machine={"cpu": "one", "digest": "d"},
+        plan=plan,
+        models=(MODEL,),
+        engines=(),
+        scores=scores,
+        canary=birds,
+        elapsed_s=60.0,
+    )
+
+
+def across(machine: Machine, rng: np.random.Generator, *, engines: int, rounds: int, slower: float) -> Gate:
+    """A gate through the canary: two runs, at other levels of the machine; the last engine became slower."""
+    true = np.zeros(engines)
+    before = machine.rounds(rng, [*true, 0.0], rounds, level=rng.normal(0, 0.08))
+    true[-1] = math.log1p(-slower)
+    after = machine.rounds(rng, [*true, 0.0], rounds, level=rng.normal(0, 0.08))
+    cards = [card(name, logs[:-1], logs[-1]) for name, logs in (("then", before), ("now", after))]
+    return gate_across(cards[0], cards[1], pair(cards[0], cards[1]), MARGIN)
+
+
+def rerace(machine: Machine, rng: np.random.Generator, *, engines: int, slower: float) -> tuple[Gate, int]:
+    """A rerace that goes on until it is decided; and the rounds it took."""
+    then_and_now = [0.0] * engines * 2
+    then_and_now[-1] = math.log1p(-slower)
+    logs = machine.rounds(rng, then_and_now, LOOKS[-1])
+    for look in LOOKS:
+        found = card("rerace", logs[:, :look])
+        if decided(found, sides(found, engines), MARGIN):
+            break
+    return gate_within(found, sides(found, engines), MARGIN, "then"), look
+
+
+def sides(found: Scorecard, engines: int) -> Pairs:
+    return Pairs(tuple(zip(found.scores[:engines], found.scores[engines:], strict=True)), (), (), ())
+
+
+def share(gates: Sequence[Gate], outcome: GateOutcome) -> float:
+    return sum(gate.outcome is outcome for gate in gates) / len(gates)
+
+
+@pytest.mark.parametrize("machine", [MEASURED, WORSE], ids=["measured", "worse"])
+@pytest.mark.parametrize("engines", [1, 8])
+@pytest.mark.parametrize("rounds", [5, 20])
+def test_a_gate_through_the_canary_never_fails_two_runs_of_the_same(
+    machine: Machine, engines: int, rounds: int
+) -> None:
+    rng = np.random.default_rng(1)
+    gates = [across(machine, rng, engines=engines, rounds=rounds, slower=0.0) for _ in range(1_000)]
+    print(f"\nA/A, canary, {engines} engines, {rounds} rounds: fails {share(gates, GateOutcome.FAIL):.2%}")
+    assert share(gates, GateOutcome.FAIL) < 0.002
+
+
+@pytest.mark.parametrize("engines", [1, 8])
+def test_even_a_slowdown_of_just_the_margin_fails_a_gate_rarely(engines: int) -> None:
+    rng = np.random.default_rng(2)
+    gates = [across(MEASURED, rng, engines=engines, rounds=10, slower=MARGIN) for _ in range(1_000)]
+    reraces = [rerace(WITHIN, rng, engines=engines, slower=MARGIN)[0] for _ in range(1_000)]
+    print(f"\nat the margin, {engines} engines: canary fails {share(gates, GateOutcome.FAIL):.2%}")
+    print(f"rerace fails {share(reraces, GateOutcome.FAIL):.2%}, passes {share(reraces, GateOutcome.PASS):.2%}")
+    assert share(gates, GateOutcome.FAIL) < 0.02
+    assert share(reraces, GateOutcome.FAIL) < 0.02
+    assert share(reraces, GateOutcome.PASS) < 0.05
+
+
+def test_through_the_canary_a_slowdown_is_found_where_it_outgrows_what_differs_between_runs() -> None:
+    rng = np.random.default_rng(3)
+    found = {
+        slower: share(
+            [across(MEASURED, rng, engines=1, rounds=20, slower=slower) for _ in range(1_000)], GateOutcome.FAIL
+        )
+        for slower in (0.10, 0.20)
+    }
+    print(f"\na true slowdown found through the canary, 20 rounds: {found}")
+    assert found[0.20] > 0.95
+
+
+@pytest.mark.parametrize(("machine", "least"), [(MEASURED, 0.97), (WORSE, 0.9)], ids=["measured", "worse"])
+@pytest.mark.parametrize("engines", [1, 4])
+def test_a_rerace_finds_a_slowdown_of_ten_percent(machine: Machine, least: float, engines: int) -> None:
+    rng = np.random.default_rng(4)
+    within = Machine(trial=machine.trial, between_runs=0.0)
+    found = [rerace(within, rng, engines=engines, slower=0.10) for _ in range(1_000)]
+    caught = share([gate for gate, _ in found], GateOutcome.FAIL)
+    print(f"\n10% found in a rerace of {engines}: {caught:.1%}, in {np.median([rounds for _, rounds in found])} rounds")
+    assert caught >= least
+
+
+@pytest.mark.parametrize("engines", [1, 4])
+def test_a_rerace_of_the_same_twice_passes_and_does_not_fail(engines: int) -> None:
+    rng = np.random.default_rng(5)
+    found = [rerace(WITHIN, rng, engines=engines, slower=0.0) for _ in range(1_000)]
+    gates = [gate for gate, _ in found]
+    rounds = np.median([rounds for _, rounds in found])
+    print(f"\nA/A, rerace of {engines}: fails {share(gates, GateOutcome.FAIL):.2%}, passes in {rounds} rounds, median")
+    assert share(gates, GateOutcome.FAIL) < 0.02
+    assert share(gates, GateOutcome.PASS) > 0.9
