@@ -25,8 +25,7 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import Case, EngineInfo, Measurement, ModelRecord, Parity, Plan, RunRecord, Status, Trial
-from bakeoff.scorecards import CANARY
+from bakeoff.records import CANARY, Case, EngineInfo, Measurement, ModelRecord, Parity, Plan, RunRecord, Status, Trial
 from bakeoff.store import Store
 
 COMMAND_LIMIT_S = 2.0

@@ -6,9 +6,6 @@ from typing import Any
 
 from bakeoff.records import Case, EngineInfo, ModelForm, ModelRecord, Plan, Record, Status
 
-CANARY = "canary"
-"""the engine of those trials that only tell how fast the machine was"""
-
 BASELINE_SCHEMA = "bakeoff-baseline/1"
 """Changes with every change that an older bakeoff could trip over."""
 

@@ -86,6 +86,7 @@ def study(
         rounds=rounds,
         budget_s=budget,
         bursts=BURSTS,
+        profile=False,
         engines_dirs=engines_dirs,
     )
     with opened(output, store_url) as store, watching() as observer:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from bakeoff.judge.best import FEWEST_ROUNDS
+from bakeoff.judge.disturbance import counted
 from bakeoff.judge.statistics import t_quantile
 from bakeoff.judge.verdict import log_throughputs
-from bakeoff.records import Case, RunRecord, Status, Summary, Trial
-from bakeoff.scorecards import CANARY, CanaryRounds, Moments, Score, Scorecard
+from bakeoff.records import CANARY, Case, RunRecord, Status, Summary, Trial
+from bakeoff.scorecards import CanaryRounds, Moments, Score, Scorecard
 
 DIGITS = 6
 """of a stored logarithm: a millionth, where the noise is a hundredth"""
@@ -17,9 +18,8 @@ DIGITS = 6
 
 def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) -> Scorecard:
     """The run, reduced: per case its log throughput round by round, or why it has none; and the canary's."""
-    leagues = {engine.name: engine.league for engine in run.engines}
     by_case: dict[Case, list[Trial]] = defaultdict(list)
-    for trial in trials:
+    for trial in counted(trials):
         by_case[trial.case].append(trial)
     return Scorecard(
         name=run.name,
@@ -29,7 +29,7 @@ def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) 
         plan=run.plan,
         models=run.models,
         engines=run.engines,
-        scores=tuple(_score(row, by_case[row.case], leagues.get(row.case.engine, row.case.precision)) for row in rows),
+        scores=tuple(_score(row, by_case[row.case]) for row in rows),
         canary=tuple(
             CanaryRounds(
                 model=case.model, batch_size=case.batch_size, threads=case.threads, rounds=_rounds(of_case, CANARY)
@@ -42,11 +42,11 @@ def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) 
     )
 
 
-def _score(row: Summary, trials: Sequence[Trial], league: str) -> Score:
+def _score(row: Summary, trials: Sequence[Trial]) -> Score:
     digests = [trial.environment_digest for trial in trials if trial.environment_digest]
     return Score(
         case=row.case,
-        league=league,
+        league=row.league,
         status=row.status,
         reason=row.reason,
         framework_version=row.framework_version,

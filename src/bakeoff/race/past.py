@@ -101,6 +101,8 @@ class _ResultsCase(msgspec.Struct):
     fps: float | None
     fps_ci95: tuple[float, float] | None
     trials: int
+    league: str = ""
+    """empty in files from before outputs told the league"""
 
 
 class _ResultsRun(msgspec.Struct):
@@ -122,7 +124,6 @@ class _Results(msgspec.Struct):
 
 def _from_results(results: _Results) -> Scorecard:
     run = results.run
-    leagues = {engine.name: engine.league for engine in run.engines}
     return Scorecard(
         name=run.name,
         started_at=run.started_at.timestamp(),
@@ -131,13 +132,13 @@ def _from_results(results: _Results) -> Scorecard:
         plan=run.plan,
         models=run.models,
         engines=run.engines,
-        scores=tuple(_score(case, leagues) for case in results.cases),
+        scores=tuple(_score(case) for case in results.cases),
         state=run.state,
         elapsed_s=run.elapsed_s,
     )
 
 
-def _score(row: _ResultsCase, leagues: Mapping[str, str]) -> Score:
+def _score(row: _ResultsCase) -> Score:
     case = Case(
         engine=row.engine,
         model=row.model,
@@ -148,7 +149,7 @@ def _score(row: _ResultsCase, leagues: Mapping[str, str]) -> Score:
     )
     return Score(
         case=case,
-        league=leagues.get(row.engine, row.precision),
+        league=row.league or row.precision,
         status=row.status,
         reason=row.reason,
         framework_version=row.framework_version,

@@ -90,6 +90,7 @@ class Rerace:
             target_ci=TARGET_CI,
             target_ci_rest=TARGET_CI,
             engines_dirs=(),
+            profile=False,
         )
 
     def _check_models(self, plan: Plan, observer: Observer) -> None:

@@ -11,8 +11,7 @@ from click.testing import CliRunner, Result
 
 from bakeoff.cli import bakeoff
 from bakeoff.errors import BakeoffError
-from bakeoff.records import Case, EngineInfo, Measurement, ModelRecord, Plan, RunRecord, Status, Trial
-from bakeoff.scorecards import CANARY
+from bakeoff.records import CANARY, Case, EngineInfo, Measurement, ModelRecord, Plan, RunRecord, Status, Trial
 from bakeoff.store import Spool, Store
 
 pytestmark = pytest.mark.unit
