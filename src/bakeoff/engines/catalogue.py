@@ -53,6 +53,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     groups: tuple[str, ...] = ()
     note: str = ""
+    spins: bool = False
 
 
 class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -285,6 +286,7 @@ def _engine_spec(
         env=table.env,
         groups=table.groups,
         note=table.note,
+        spins=table.spins,
     )
 
 
