@@ -25,18 +25,23 @@ WRONG = {
     "returns-before-it-is-done": "its outputs come",
     "works-when-asked-for-outputs": "its outputs come",
 }
+REDUCED = {"computes-in-bf16"}
+"""right in a coarser precision than was asked: ranked there"""
 FAILED = {"dies-before-replying": "exited with code 5 during `measure`"}
 CAUTIONED = {
     "uses-another-thread": "cores: 1 thread asked, ",
     "sleeps-to-look-steady": "idle: nothing of it ran",
     "works-in-another-process": "helpers: ",
-    "leaks-memory": "leak: its memory grew by ",
-    "slows-down": "slowdown: ",
-    "has-two-speeds": "two speeds: 3",
     "claims-a-provider": "provider: FastExecutionProvider asked, of ",
     "takes-other-threads": "threads: 1 asked, 4 took effect",
     "writes-to-stdout": "chatter: 26 bytes",
 }
+CAUTIONED_OVER_TIME = {
+    "leaks-memory": "leak: memory grew by 2.1 MB a call",
+    "slows-down": "% slower",
+    "has-two-speeds": "bimodal: ",
+}
+"""by the profile trial"""
 CAUTIONED_IN_TWO_THREADS = {
     "uses-one-thread-of-two": "cores: 2 threads asked, ",
     "spins-to-look-busy": "when idle threads do not spin",
@@ -71,6 +76,14 @@ def test_a_wrong_answer_or_work_off_the_clock_is_wrong_however_fast(race: Any, l
     assert row["fps"] is None
 
 
+@pytest.mark.parametrize("liar", sorted(REDUCED))
+def test_less_precision_than_was_asked_is_never_ranked_as_fp32(race: Any, liar: str) -> None:
+    row = race[liar, 4]
+    assert row["status"] == "ok", row["reason"]
+    assert row["league"] in {"fp16", "bf16"}
+    assert any(caution.startswith("precision: fp32 asked") for caution in row["cautions"]), row
+
+
 @pytest.mark.parametrize("liar", FAILED)
 def test_who_does_not_live_to_reply_has_failed(race: Any, liar: str) -> None:
     row = race[liar, 4]
@@ -78,9 +91,9 @@ def test_who_does_not_live_to_reply_has_failed(race: Any, liar: str) -> None:
     assert FAILED[liar] in row["reason"]
 
 
-@pytest.mark.parametrize("liar", CAUTIONED)
+@pytest.mark.parametrize("liar", [*CAUTIONED, *CAUTIONED_OVER_TIME])
 def test_a_right_answer_that_is_come_by_oddly_is_a_caution(race: Any, liar: str) -> None:
-    check_caution(race[liar, 4], CAUTIONED[liar], liar)
+    check_caution(race[liar, 4], (CAUTIONED | CAUTIONED_OVER_TIME)[liar], liar)
 
 
 @pytest.mark.parametrize("liar", CAUTIONED_IN_TWO_THREADS)
@@ -102,6 +115,6 @@ def test_honest_engines_are_not_accused(race: Any, race_in_two_threads: Any) -> 
 
 
 def test_every_liar_is_expected(race: Any, race_in_two_threads: Any) -> None:
-    caught = {*WRONG, *FAILED, *CAUTIONED, *CAUTIONED_IN_TWO_THREADS}
+    caught = {*WRONG, *REDUCED, *FAILED, *CAUTIONED, *CAUTIONED_OVER_TIME, *CAUTIONED_IN_TWO_THREADS}
     assert {engine for engine, _ in [*race, *race_in_two_threads]} == {*caught, "honest", "honest-in-two"}
     assert len(caught) >= 20
