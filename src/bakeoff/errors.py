@@ -91,3 +91,7 @@ class UnsupportedError(WorkerError):
 
 class WrongOutputsError(WorkerError):
     """The engine's outputs lie too far from the reference; the message says how far and when."""
+
+
+class UntimedWorkError(WorkerError):
+    """The engine works where the clock does not run; the message says where."""

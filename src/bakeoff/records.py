@@ -20,7 +20,7 @@ class Status(StrEnum):
 
     OK = "ok"
     WRONG = "wrong"
-    """its outputs lie too far from the reference: no speed is published"""
+    """its outputs lie too far from the reference, or it works where the clock does not run: no speed is published"""
     UNSUPPORTED = "unsupported"
     """the engine cannot do this"""
     UNAVAILABLE = "unavailable"
@@ -182,6 +182,9 @@ class EngineSpec(Record, frozen=True):
         converter = self.model.converter
         return (self.environment, converter.environment) if converter else (self.environment,)
 
+    spins: bool = False
+    """its threads spin while they wait, which looks like work: they are counted without that, too"""
+
 
 class Installed(Record, frozen=True):
     """An environment that stands ready. A worker starts as ``[*command, worker.py, adapter.py]`` with `env` added."""
@@ -228,6 +231,14 @@ class Measurement(Record, frozen=True):
     """this case ran first in its process: load, first inference and peak memory are its own"""
     rss_mb: tuple[float, ...] = ()
     """of a profile trial: physical memory held after each burst"""
+    helper_cpu_s: tuple[float, ...] = ()
+    """CPU time of the processes that the worker started, for each burst"""
+    queued_s: tuple[float | None, ...] = ()
+    """for each burst, how long threads that could have run waited for a CPU, added up; None where unknown"""
+    log_bytes: int = 0
+    """written to stdout and stderr during the bursts"""
+    busy_without_spinning: float | None = None
+    """how many threads are busy with the same work when idle ones sleep; None where that was not tried"""
 
 
 class Disturbance(Record, frozen=True):

@@ -58,7 +58,5 @@ class Engine(Honest):
             self.results = [self.results[0] * np.float32(1.01)]
         if self.misdeed == "off-by-half":
             self.results = [self.results[0] * np.float32(1.50001)]
-        if self.misdeed == "garbage-while-timed" and timed():
-            self.results = [self.results[0][:, ::-1].copy()]
         if self.misdeed == "fills-the-disk":
             raise OSError(28, "No space left on device")

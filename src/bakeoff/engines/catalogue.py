@@ -63,6 +63,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     groups: tuple[str, ...] = ()
     note: str = ""
     hidden: bool = False
+    spins: bool = False
 
 
 class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -356,6 +357,7 @@ def _engine_spec(
         groups=table.groups,
         note=table.note,
         hidden=table.hidden,
+        spins=table.spins,
     )
 
 

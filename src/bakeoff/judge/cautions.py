@@ -1,32 +1,29 @@
 """What a reader should know before believing a row: one short line each, its subject before the colon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import geometric_mean, median
-from typing import Any
 
+from bakeoff.judge import knobs
 from bakeoff.judge.disturbance import disturbed, last_tries
 from bakeoff.records import Measurement, Status, Summary, Trial
 
 ENOUGH_ROUNDS = 5
 SPREAD = 0.05
 """largest gap between median-latency throughput and mean throughput that passes without a word"""
-CORES_ABOVE = 0.15
-"""share by which a case may use more cores than it has threads: helper threads and the clock's own error"""
-CORES_BELOW = 0.5
-"""share of its threads below which a case hardly used them"""
 
 
 def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tuple[str, ...]:
     """Every caution that a measured row deserves. `good` are those of its `trials` that the figures rest on."""
     measured = [trial.measurement for trial in good if trial.measurement]
+    every = [trial.measurement for trial in trials if trial.measurement]
     found = (
         _failures(trials),
         _precision(row),
         _provisional(good),
         _disturbed(trials, good),
         _spread(row, measured),
-        _threads(row.case.threads, row.effective),
-        _cores(row.case.threads, row.cores_used),
+        *knobs.mismatches(row, measured, [m.busy_without_spinning for m in every if m.busy_without_spinning]),
+        _chatter(measured),
         _versions(good),
         _memory(row, measured),
     )
@@ -78,15 +75,9 @@ def _spread(row: Summary, measured: Sequence[Measurement]) -> str:
     return f"spread: {by_median:.3g} images/s by the median latency, {row.fps:.3g} by the mean"
 
 
-def _threads(asked: int, effective: Mapping[str, Any]) -> str:
-    took = effective.get("threads")
-    return f"threads: {asked} asked, {took} took effect" if took is not None and took != asked else ""
-
-
-def _cores(threads: int, used: float | None) -> str:
-    if used is None or CORES_BELOW * threads < used <= (1 + CORES_ABOVE) * threads:
-        return ""
-    return f"cores: {used:.1f} used with {threads} thread{'s' * (threads != 1)} asked"
+def _chatter(measured: Sequence[Measurement]) -> str:
+    written = median(m.log_bytes / max(1, sum(map(len, m.latencies))) for m in measured)
+    return f"chatter: {written:.0f} bytes go to stdout or stderr with each inference while timed" if written else ""
 
 
 def _versions(good: Sequence[Trial]) -> str:

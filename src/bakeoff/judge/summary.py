@@ -9,6 +9,7 @@ import msgspec
 
 from bakeoff.judge.cautions import cautions
 from bakeoff.judge.disturbance import counted
+from bakeoff.judge.knobs import cores_used
 from bakeoff.judge.leagues import leagues
 from bakeoff.judge.parity import worst
 from bakeoff.judge.profile import course_cautions
@@ -142,13 +143,6 @@ def throughput(batch_size: int, measurement: Measurement) -> float:
     """Images per second of one trial: images over total measured time."""
     latencies = _latencies(measurement)
     return batch_size * len(latencies) / sum(latencies)
-
-
-def cores_used(measurement: Measurement) -> float | None:
-    """CPU seconds of all threads per second of burst; None where the platform counted none."""
-    cpu = sum(seconds for burst in measurement.cpu_s for seconds in burst.values())
-    wall = sum(measurement.burst_s)
-    return cpu / wall if cpu > 0 and wall > 0 else None
 
 
 def _latencies(*measured: Measurement) -> list[float]:

@@ -1,20 +1,29 @@
 """One contender at one batch size: it gets ready, it runs its bursts, and a trial comes of it."""
 
+import math
 import random
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bakeoff.errors import UnsupportedError, WorkerDiedError, WorkerError, WorkerTimedOutError, WrongOutputsError
-from bakeoff.judge import parity
+from bakeoff.errors import (
+    UnsupportedError,
+    UntimedWorkError,
+    WorkerDiedError,
+    WorkerError,
+    WorkerTimedOutError,
+    WrongOutputsError,
+)
+from bakeoff.judge import clock, parity
 from bakeoff.judge.steady_state import settled
 from bakeoff.machine.others import Watch, together
 from bakeoff.race.contender import Contender
 from bakeoff.records import Disturbance, Measurement, Parity, Status, TensorSpec, Trial
-from bakeoff.worker.session import WorkerSession
+from bakeoff.worker.session import Usage, WorkerSession
 
 WARM_UP_CALLS = 3
 """so many inferences at a time, until the medians of such blocks stop trending"""
@@ -29,6 +38,7 @@ BURST_MIN, BURST_MAX = 2, 32
 STATUS_OF: Mapping[type[WorkerError], Status] = {
     UnsupportedError: Status.UNSUPPORTED,
     WrongOutputsError: Status.WRONG,
+    UntimedWorkError: Status.WRONG,
     WorkerTimedOutError: Status.TIMED_OUT,
 }
 
@@ -50,6 +60,8 @@ class Attempt:
         self.bursts: list[dict[str, Any]] = []
         self.disturbances: list[Disturbance | None] = []
         self.rss_mb: list[float] = []
+        self.usage: list[Usage] = []
+        self.busy_without_spinning: float | None = None
         self.cold = False
 
     @property
@@ -94,13 +106,17 @@ class Attempt:
         for k in range(sets) if course.round == 1 else [course.round % sets]:
             reply = session.call("outputs", k=k, directory=str(self.contender.scratch))
             seconds.append(reply["seconds"])
-            self._check(k, reply["paths"], "")
+            self._check(reply, self.material.expected[k], "")
         return seconds
 
-    def _check(self, k: int, output_paths: list[str], when: str) -> None:
-        outputs = [np.load(path, allow_pickle=False) for path in output_paths]
+    def _check(self, reply: Mapping[str, Any], expected: Sequence[NDArray[np.generic]], when: str) -> None:
+        """Compare the outputs that a reply tells of with those `expected`, and see that no input was changed."""
         course = self.contender.course
-        found, fault = parity.compare(outputs, self.material.expected[k], classes=course.model.classes)
+        if reply["inputs_changed"]:
+            k, i = reply["inputs_changed"][0]
+            raise WrongOutputsError(f"it changes its inputs: {course.model.inputs[i].name} of set {k}{when}")
+        outputs = [np.load(path, allow_pickle=False) for path in reply["paths"]]
+        found, fault = parity.compare(outputs, expected, classes=course.model.classes)
         self.parities.append(found)
         status, reason = parity.judge(found, fault, tolerance=course.tolerance)
         if status is not Status.OK:
@@ -112,15 +128,48 @@ class Attempt:
         order = [(first + i) % self.material.sets for i in range(self._burst_size())]
         watch = Watch(self.contender.pid)
         with self.contender.awake() as session:
+            before = session.usage()
             reply = session.call(
                 "measure",
                 order=order,
                 untimed=[first - 1 if first else self.material.sets - 1],
                 directory=str(self.contender.scratch),
             )
+            after = session.usage()
         self.disturbances.append(watch.seen())
-        self._check(order[-1], reply["paths"], " (while timed)")
+        self._check(reply, self.material.expected[order[-1]], " (while timed)")
         self.bursts.append(reply)
+        self.usage += [before, after]
+
+    def check_on_fresh_inputs(self) -> None:
+        """After timing: is the answer to inputs never seen before as right and as fast as the bursts say?
+
+        Each is prepared and run alone, by the same request as a burst, so that nothing but its newness is different.
+        """
+        fresh, replies, prepared = self.material.fresh, [], []
+        if fresh is None:
+            return
+        with self.contender.awake() as session:
+            for paths, expected in zip(fresh.paths, fresh.expected, strict=True):
+                prepared.append(session.call("prepare", input_sets=[paths])["seconds"])
+                reply = session.call("measure", order=[0], untimed=[], directory=str(self.contender.scratch))
+                self._check(reply, expected, " (on inputs new to it)")
+                replies.append(reply)
+            known = session.call("measure", order=[0], untimed=[])
+        seen = clock.Evidence(
+            prepare=prepared,
+            new=[reply["latencies"][0] for reply in replies],
+            fetch=[reply["outputs_seconds"] for reply in [*self.bursts, *replies]],
+            known=known["latencies"][0],
+            latency=statistics.median(latency for burst in self.bursts for latency in burst["latencies"]),
+            input_bytes=self._bytes(self.contender.course.model.inputs),
+            output_bytes=sum(array.nbytes for array in fresh.expected[0]),
+        )
+        if fault := clock.work_outside(seen):
+            raise UntimedWorkError(f"it works where the clock does not run: {fault}")
+
+    def _bytes(self, specs: Sequence[TensorSpec]) -> int:
+        return sum(math.prod(spec.at(self.case.batch_size)) * np.dtype(spec.dtype).itemsize for spec in specs)
 
     def read_memory(self) -> None:
         """Note how much memory the worker holds, between two bursts."""
@@ -134,12 +183,12 @@ class Attempt:
 
     def requested(self) -> dict[str, Any]:
         """The settings as the adapter gets them."""
-        options = dict(self.contender.entry.engine.options)
-        return {
+        case = {
             "threads": self.case.threads,
             "precision": self.case.precision,
             "batch_size": self.case.batch_size,
-        } | options
+        }
+        return case | dict(self.contender.entry.engine.options) | ({} if self.contender.spin else {"spin": False})
 
     def _model(self) -> dict[str, Any]:
         model = self.contender.course.model
@@ -175,6 +224,7 @@ class Attempt:
 
     def _measurement(self) -> Measurement:
         peak = self.bursts[-1]["peak_rss_bytes"]
+        turns = list(zip(self.usage[::2], self.usage[1::2], strict=True))
         return Measurement(
             latencies=tuple(tuple(burst["latencies"]) for burst in self.bursts),
             warm_up=tuple(self.warm_up),
@@ -186,5 +236,9 @@ class Attempt:
             peak_rss_mb=None if peak is None else peak / 1e6,
             cold=self.cold,
             rss_mb=tuple(self.rss_mb),
+            helper_cpu_s=tuple(after.helpers_cpu_s - before.helpers_cpu_s for before, after in turns),
+            queued_s=tuple(burst["queued_seconds"] for burst in self.bursts),
+            log_bytes=sum(after.log_bytes - before.log_bytes for before, after in turns),
+            busy_without_spinning=self.busy_without_spinning,
             **self.loaded,
         )

@@ -7,19 +7,21 @@ from typing import Any
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.course import Course, Entry
 from bakeoff.records import Case
-from bakeoff.worker.session import WorkerSession, spawn_environment
+from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
 
 
 class Contender:
     """An engine's worker for one model: suspended, but for what happens inside `awake`."""
 
-    def __init__(self, entry: Entry, course: Course) -> None:
+    def __init__(self, entry: Entry, course: Course, *, spin: bool = True) -> None:
         self.entry = entry
+        self.spin = spin
+        """whether its threads may spin while they wait, as its framework has it"""
         self.course = course.with_task_of(entry)
         self.session: WorkerSession | None = None
         self.hello: dict[str, Any] = {}
         self.fresh = True
-        name = f"{entry.engine.name}-{course.model.name}-round{course.round}"
+        name = f"{entry.engine.name}-{course.model.name}-round{course.round}{'' if spin else '-without-spinning'}"
         self.log = course.logs / f"{name}.log"
         self.scratch = course.scratch / name
         self._cannot_start: WorkerError | None = None
@@ -56,7 +58,8 @@ class Contender:
         if self._cannot_start is not None:
             raise self._cannot_start
         engine, installed = self.entry.engine, self.entry.installed
-        env = spawn_environment(self.course.plan.threads, installed.env, engine.env)
+        quiet = {} if self.spin else WITHOUT_SPINNING
+        env = spawn_environment(self.course.plan.threads, installed.env, engine.env, quiet)
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.session = WorkerSession(installed.command, engine.adapter, env, self.log, self.course.plan.timeout_s)

@@ -20,6 +20,8 @@ class Material:
     """[set][model input] -> .npy file"""
     expected: tuple[tuple[NDArray[np.generic], ...], ...]
     """[set][model output] -> the reference, batch first"""
+    fresh: "Material | None" = None
+    """sets that no engine sees before timing is over"""
 
     @property
     def sets(self) -> int:

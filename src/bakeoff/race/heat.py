@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from bakeoff.errors import WorkerError
+from bakeoff.judge import knobs
 from bakeoff.judge.disturbance import disturbed
 from bakeoff.race.attempt import Attempt
 from bakeoff.race.contender import Contender
@@ -83,6 +84,35 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
         for attempt in shuffled([a for a in field if a.alive], rng):
             course.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.engine}")
             attempt.error = attempt_to(functools.partial(attempt.burst, rng))
+    if course.round == 1:
+        look_closer(course, [a for a in field if a.alive and a.contender.spin and not a.repeat], rng)
+
+
+def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
+    """Once for each case, after its bursts: does the clock see the work, and which threads do it?"""
+    smallest = min(course.plan.batch_sizes)
+    for attempt in field:
+        course.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
+        attempt.error = attempt_to(attempt.check_on_fresh_inputs)
+        spins = attempt.contender.entry.engine.spins and course.plan.threads > 1 and not course.plan.quick
+        if attempt.alive and spins and attempt.case.batch_size == smallest:
+            course.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")
+            attempt.busy_without_spinning = count_without_spinning(course, attempt, rng)
+
+
+def count_without_spinning(course: Course, attempt: Attempt, rng: random.Random) -> float | None:
+    """Threads busy with the same work in a process of its own whose idle threads sleep; None if it does not work so.
+
+    At the smallest batch size, where there is the least to share out and so the most to spin for.
+    """
+    contender = Contender(attempt.contender.entry, course, spin=False)
+    again = Attempt(contender, attempt.case.batch_size)
+    try:
+        race_one_batch_size(course, [again], rng)
+    finally:
+        contender.abandon()
+    measurement = again.trial().measurement
+    return knobs.busy_threads(measurement) if measurement else None
 
 
 def retry_alone(course: Course, casualty: Attempt, rng: random.Random) -> Trial:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,6 +45,8 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
+WITHOUT_SPINNING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+"""OpenMP's threads sleep at once when they have nothing to do: standard (OpenMP 5.2, 21.7), GNU's and Intel's own"""
 LEAKS = (
     "PYTHON",
     "VIRTUAL_ENV",
@@ -79,6 +82,16 @@ def spawn_environment(threads: int, *extra: Mapping[str, str]) -> dict[str, str]
         | dict.fromkeys(THREAD_VARIABLES, str(threads))
         | chosen
     )
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a worker has used up to now, read while it waits for a request."""
+
+    helpers_cpu_s: float
+    """CPU time of all processes that it started, whether they live or not"""
+    log_bytes: int
+    """written to stdout or stderr"""
 
 
 class WorkerSession:
@@ -219,6 +232,20 @@ class WorkerSession:
             return int(psutil.Process(self.pid).memory_info().rss)
         return None
 
+    def usage(self) -> Usage:
+        """What it has used up to now. Raises `WorkerDiedError` if it is no longer there."""
+        try:
+            root = psutil.Process(self.pid)
+            own = root.cpu_times()
+        except psutil.NoSuchProcess:
+            raise self._died("usage") from None
+        helpers_cpu_s = _of_ended_children(own)
+        for helper in root.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended just now: counted when its parent has noticed
+                times = helper.cpu_times()
+                helpers_cpu_s += times.user + times.system + _of_ended_children(times)
+        return Usage(helpers_cpu_s=helpers_cpu_s, log_bytes=self.log.stat().st_size)
+
     def close(self) -> int:
         """Ask the worker to end, wait for it a little, and make sure. Returns its exit code."""
         with contextlib.suppress(WorkerDiedError, WorkerTimedOutError, AdapterError, UnsupportedError):
@@ -242,6 +269,11 @@ class WorkerSession:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+
+def _of_ended_children(times: Any) -> float:
+    """CPU seconds of a process' children that have ended; zero on Windows, which does not keep them."""
+    return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
 
 
 def how_it_ended(code: int) -> str:

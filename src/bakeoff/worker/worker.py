@@ -20,19 +20,24 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
     -> ``{effective, seconds}``
 ``prepare {input_sets}``
     `input_sets` is K lists of .npy paths, one path per model input. Each array is read, checked to be
-    C-contiguous, and ``Engine.prepare`` gets all K sets. -> ``{seconds}`` (of the adapter's part alone)
+    C-contiguous, and ``Engine.prepare`` gets all K sets, which replace those of an earlier call.
+    -> ``{seconds}`` (of the adapter's part alone)
 ``outputs {k, directory}``
     One ``run(k)``, then its outputs written as ``0.npy``, ``1.npy`` ... into `directory`.
-    -> ``{paths, seconds}`` (`seconds` of the run alone: after a fresh load, the first inference)
+    -> ``{seconds, paths, outputs_seconds, inputs_changed}``: `seconds` of the run alone (after a fresh load, the first
+    inference), `outputs_seconds` of ``Engine.outputs``, `inputs_changed` the ``[set, input]`` whose array is no
+    longer what ``Engine.prepare`` got
 ``warm_up {order, at_least, at_most_seconds}``
     Runs the input sets in `order`, over and over, for `at_least` calls, then on while the total stays below
     `at_most_seconds` and `order` is not through. -> ``{latencies}``
 ``measure {order, untimed, directory?}``
     A burst: the sets of `untimed` run once each, untimed, to refill the caches after a suspension, then those of
     `order`, each timed; the garbage collector is off. With `directory`, the outputs of the last timed call are
-    written there as by ``outputs``. -> ``{latencies, cpu_seconds, seconds, voluntary_switches,
-    involuntary_switches, peak_rss_bytes, paths}``; `cpu_seconds` maps each thread that ran to its CPU time
-    between the first and the last timed call (one entry ``process`` where the platform does not say more).
+    written there and checked as by ``outputs``. -> ``{latencies, cpu_seconds, queued_seconds, seconds,
+    voluntary_switches, involuntary_switches, peak_rss_bytes}`` and what ``outputs`` tells of outputs and inputs;
+    `cpu_seconds` maps each thread that ran to its CPU time between the first and the last timed call (one entry
+    ``process`` where the platform does not say more), `queued_seconds` is how long threads that could have run waited
+    for a CPU meanwhile, added up; null where the platform does not say.
 ``close {}``
     ``Engine.close``, then the reply, then the process ends. -> ``{}``
 
@@ -42,11 +47,27 @@ An adapter is a file with one class:
 
     class Engine:
         def describe(self): ...  # -> {"version": "1.2.3", ...}: the framework, as it names itself
-        def load(self, model, settings): ...  # returns the settings that took effect: {"threads": 2, ...}
+        def load(self, model, settings): ...  # returns the settings that took effect, see below
         def prepare(self, input_sets): ...  # K sets of host arrays -> the framework's layout, still host arrays
         def run(self, k): ...  # one blocking inference on set k, host to host; this is what is timed
         def outputs(self): ...  # outputs of the last run: numpy arrays, in the model's own order
         def close(self): ...
+
+``load`` returns what took effect, read back from the framework wherever it tells:
+
+=============== =====================================================================================
+``threads``     within an operator; None where the framework does not say
+``precision``   in which it computes, in `settings`' words: "fp32", "bf16"
+``provider``    where `settings` ask for one: the backend that took the network
+``nodes``       ``{provider: number of nodes}``, where several may share the network
+=============== =====================================================================================
+
+Other keys are free. A key that `settings` have with another value is shown to the user as a mismatch.
+
+``prepare`` does nothing but change the layout, and nobody changes the arrays that it got. When ``run`` returns, the
+work is done: ``outputs`` only hands out its result. Engines whose engine.toml says ``spins = true`` are loaded once
+more with ``spin: false`` in `settings`, and with environment variables that keep OpenMP's threads from spinning, to
+see which of their threads work.
 
 What it cannot honour it raises as ``NotImplementedError("reason")``; the row then says *unsupported: reason*.
 """
@@ -93,6 +114,8 @@ import json
 import platform
 import time
 import traceback
+import weakref
+import zlib
 
 import numpy as np
 
@@ -106,6 +129,7 @@ class Worker:
         self.adapter_path = os.path.abspath(adapter_path)
         self.engine_class = None
         self.engine = None
+        self.inputs = []
 
     def hello(self, protocol):
         if protocol != PROTOCOL:
@@ -145,6 +169,12 @@ class Worker:
         arrays = [[np.load(path, allow_pickle=False) for path in paths] for paths in input_sets]
         if not all(array.flags["C_CONTIGUOUS"] for arrays_of_set in arrays for array in arrays_of_set):
             raise ValueError("inputs must be C-contiguous")
+        # An array that the engine lets go of, having made its own, cannot be changed by it and is not kept here.
+        self.inputs = [
+            (k, i, weakref.ref(array), zlib.crc32(array))
+            for k, arrays_of_set in enumerate(arrays)
+            for i, array in enumerate(arrays_of_set)
+        ]
         start = clock()
         self.engine.prepare(arrays)
         return {"seconds": clock() - start}
@@ -153,15 +183,21 @@ class Worker:
         start = clock()
         self.engine.run(k)
         seconds = clock() - start
-        return {"paths": self.save_outputs(directory), "seconds": seconds}
+        return dict(self.save_outputs(directory), seconds=seconds)
 
     def save_outputs(self, directory):
+        start = clock()
+        arrays = [np.asarray(array) for array in self.engine.outputs()]
+        seconds = clock() - start
         paths = []
-        for i, array in enumerate(self.engine.outputs()):
-            path = os.path.join(directory, "{}.npy".format(i))
-            np.save(path, np.asarray(array), allow_pickle=False)
-            paths.append(path)
-        return paths
+        for i, array in enumerate(arrays):
+            paths.append(os.path.join(directory, "{}.npy".format(i)))
+            np.save(paths[-1], array, allow_pickle=False)
+        return {"paths": paths, "outputs_seconds": seconds, "inputs_changed": self.changed_inputs()}
+
+    def changed_inputs(self):
+        held = [(k, i, reference(), checksum) for k, i, reference, checksum in self.inputs]
+        return [[k, i] for k, i, array, checksum in held if array is not None and zlib.crc32(array) != checksum]
 
     def warm_up(self, order, at_least, at_most_seconds):
         run = self.engine.run
@@ -182,26 +218,27 @@ class Worker:
         try:
             for k in untimed:
                 run(k)
-            switches, threads = context_switches(), thread_cpu_seconds()
+            switches, threads, queued = context_switches(), thread_cpu_seconds(), queued_seconds()
             begin = clock()
             for i, k in enumerate(order):
                 start = clock()
                 run(k)
                 latencies[i] = clock() - start
             seconds = clock() - begin
-            threads_after, switches_after = thread_cpu_seconds(), context_switches()
+            queued_after, threads_after, switches_after = queued_seconds(), thread_cpu_seconds(), context_switches()
         finally:
             gc.enable()
         used = {name: cpu - threads.get(name, 0.0) for name, cpu in threads_after.items()}
-        return {
+        reply = {
             "latencies": latencies,
             "seconds": seconds,
             "cpu_seconds": {name: cpu for name, cpu in used.items() if cpu > 0},
+            "queued_seconds": None if queued is None else max(0.0, queued_after - queued),
             "voluntary_switches": switches_after[0] - switches[0],
             "involuntary_switches": switches_after[1] - switches[1],
             "peak_rss_bytes": peak_rss_bytes(),
-            "paths": self.save_outputs(directory) if directory else [],
         }
+        return dict(reply, **self.save_outputs(directory)) if directory else reply
 
     def close(self):
         if self.engine is not None:
@@ -232,6 +269,24 @@ def thread_cpu_seconds():
             except FileNotFoundError:
                 continue
     return seconds
+
+
+def queued_seconds():
+    """How long the threads of this process have waited for a CPU so far, added up; None but on Linux.
+
+    The second figure of ``schedstat`` (the kernel's Documentation/scheduler/sched-stats.rst).
+    """
+    tasks = "/proc/self/task"
+    if not os.path.exists("/proc/self/schedstat"):
+        return None
+    nanoseconds = 0
+    for thread in os.listdir(tasks):
+        try:
+            with open("{}/{}/schedstat".format(tasks, thread)) as f:
+                nanoseconds += int(f.read().split()[1])
+        except FileNotFoundError:  # the thread has just ended
+            continue
+    return nanoseconds * 1e-9
 
 
 def context_switches():

@@ -285,15 +285,9 @@ def test_drift_between_trials_is_no_spread() -> None:
     assert summary(*(ok(n, 0.1 * n, 0.1 * n) for n in range(1, 6))).cautions == ()
 
 
-def test_threads_that_did_not_take_effect_are_a_caution() -> None:
-    trials = [msgspec.structs.replace(ok(n), effective={"threads": 1}) for n in range(1, 6)]
-    assert summary(*trials).cautions == ("threads: 2 asked, 1 took effect",)
-
-
-@pytest.mark.parametrize(("cores", "cautious"), [(0.9, True), (1.2, False), (2.0, False), (2.25, False), (2.4, True)])
-def test_cores_used_far_from_the_threads_asked_are_a_caution(cores: float, cautious: bool) -> None:
-    row = summary(*(ok(n, burst_s=(1.0,), cpu_s=({"1": cores},)) for n in range(1, 6)))
-    assert ("cores" in kinds(row)) == cautious
+def test_writing_to_stdout_or_stderr_while_timed_is_a_caution() -> None:
+    row = summary(*(ok(n, log_bytes=50) for n in range(1, 6)))
+    assert row.cautions == ("chatter: 25 bytes go to stdout or stderr with each inference while timed",)
 
 
 def test_trials_of_unlike_versions_are_a_caution() -> None:

@@ -35,7 +35,7 @@ Adapter = Callable[..., Path]
 BATCH_SIZES = (1, 2)
 
 
-def entry(name: str, adapter: Path) -> Entry:
+def entry(name: str, adapter: Path, *, spins: bool = False) -> Entry:
     environment = EnvironmentSpec(name="own", kind="uv", lock=adapter)
     engine = EngineSpec(
         name=name,
@@ -46,6 +46,7 @@ def entry(name: str, adapter: Path) -> Entry:
         adapter=adapter,
         environment=environment,
         model=ModelForm(format="onnx"),
+        spins=spins,
     )
     installed = Installed(name="own", digest="d1", path=adapter, command=(sys.executable, "-I"))
     return Entry(engine=engine, installed=installed, model_path=adapter)
@@ -71,12 +72,14 @@ def course(tmp_path: Path) -> Course:
 
 def material(folder: Path, batch_size: int) -> Material:
     folder.mkdir()
-    arrays = [np.arange(1, 1 + 3 * batch_size, dtype=np.float32).reshape(batch_size, 3) + k for k in range(3)]
+    arrays = [np.arange(1, 1 + 3 * batch_size, dtype=np.float32).reshape(batch_size, 3) + k for k in range(6)]
     paths = []
     for k, array in enumerate(arrays):
         np.save(folder / f"{k}.npy", array)
         paths.append((str(folder / f"{k}.npy"),))
-    return Material(paths=tuple(paths), expected=tuple((2.0 * a.astype(np.float64),) for a in arrays))
+    expected = [(2.0 * a.astype(np.float64),) for a in arrays]
+    fresh = Material(paths=tuple(paths[3:]), expected=tuple(expected[3:]))
+    return Material(paths=tuple(paths[:3]), expected=tuple(expected[:3]), fresh=fresh)
 
 
 def race(course: Course, entries: Iterable[Entry]) -> dict[tuple[str, int], Trial]:
@@ -220,6 +223,53 @@ def test_garbage_while_timed_is_caught_after_the_burst(course: Course, adapter: 
     trials = race(course, [entry("cheat", adapter(cheat, "cheat"))])
     assert trials["cheat", 1].status is Status.WRONG
     assert "while timed" in trials["cheat", 1].reason
+
+
+def test_answers_from_memory_are_found_out_by_inputs_that_were_kept_back(course: Course, adapter: Adapter) -> None:
+    cheat = """
+    known = {}
+    def run(self, k):
+        content = self.sets[k].tobytes()
+        if content not in self.known:
+            time.sleep(0.01)
+            self.known[content] = self.sets[k] * np.float32(2)
+        self.result = self.known[content]
+    """
+    trials = race(course, [entry("cheat", adapter(cheat, "cheat"))])
+    assert {trial.status for trial in trials.values()} == {Status.WRONG}
+    assert "a new input takes" in trials["cheat", 1].reason
+    later = dataclasses.replace(course, round=2)
+    assert race(later, [entry("cheat", adapter(cheat, "cheat"))])["cheat", 1].status is Status.OK
+
+
+def test_changing_an_input_is_wrong_even_if_the_answer_is_right(course: Course, adapter: Adapter) -> None:
+    scribbles = """
+    def prepare(self, input_sets):
+        self.given = [inputs[0] for inputs in input_sets]
+        self.sets = [array.copy() for array in self.given]
+    def run(self, k):
+        self.result = self.sets[k] * np.float32(2)
+        self.given[k][:] = 0
+    """
+    trial = race(course, [entry("scribbler", adapter(scribbles, "scribbler"))])["scribbler", 1]
+    assert trial.status is Status.WRONG
+    assert trial.reason.startswith("it changes its inputs: x of set ")
+
+
+def test_threads_that_spin_are_counted_once_more_without(course: Course, adapter: Adapter, tmp_path: Path) -> None:
+    spins = f"""
+    def load(self, model, settings):
+        with open({str(tmp_path / "loads")!r}, "a") as f:
+            f.write("%s %s %s\\n" % (settings["batch_size"], settings.get("spin"), os.environ.get("OMP_WAIT_POLICY")))
+        return {{}}
+    """
+    plan = msgspec.structs.replace(course.plan, threads=2)
+    trials = race(dataclasses.replace(course, plan=plan), [entry("spinner", adapter(spins, "spinner"), spins=True)])
+    loads = (tmp_path / "loads").read_text().splitlines()
+    assert sorted(loads) == ["1 False passive", "1 None None", "2 None None"]
+    quiet = {key: trial.measurement.busy_without_spinning for key, trial in trials.items() if trial.measurement}
+    assert quiet["spinner", 2] is None
+    assert quiet["spinner", 1] is None or quiet["spinner", 1] > 0
 
 
 def test_nothing_more_is_raced_once_the_time_is_up(course: Course, adapter: Adapter) -> None:

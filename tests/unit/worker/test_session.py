@@ -231,3 +231,60 @@ session.hello(); session.suspend(); print(session.pid, flush=True); time.sleep(6
         parent.send_signal(signal.SIGKILL)
     gone, _ = psutil.wait_procs([worker], timeout=5)
     assert gone or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_changed_inputs_are_told_and_those_that_the_engine_let_go_of_are_not_kept(
+    start: Start, input_sets: InputSets, tmp_path: Path
+) -> None:
+    scribbles = """
+    def run(self, k):
+        self.result = self.sets[k] * np.float32(2)
+        if k == 1:
+            self.sets[2][0, 0] = 7
+    def prepare(self, input_sets):
+        self.sets = [inputs[0] for inputs in input_sets]
+        self.sets[0] = self.sets[0] + 1
+    """
+    session = loaded(start(scribbles), input_sets)
+    assert session.call("outputs", k=0, directory=str(tmp_path))["inputs_changed"] == []
+    reply = session.call("measure", order=[1], untimed=[], directory=str(tmp_path))
+    assert reply["inputs_changed"] == [[2, 0]]
+
+
+def test_the_time_that_outputs_take_is_told_apart(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
+    lazy = "def outputs(self):\n    time.sleep(0.1)\n    return [self.result]"
+    session = loaded(start(lazy), input_sets)
+    for reply in (
+        session.call("outputs", k=0, directory=str(tmp_path)),
+        session.call("measure", order=[0], untimed=[], directory=str(tmp_path)),
+    ):
+        assert 0.1 <= reply["outputs_seconds"] < 1
+        assert reply["seconds"] < 0.1
+
+
+def test_usage_counts_helper_processes_alive_or_not_and_the_log(start: Start, input_sets: InputSets) -> None:
+    burden = """
+    helper = "import time; t = time.process_time()\\nwhile time.process_time() < t + 0.2: pass"
+    def run(self, k):
+        import subprocess
+        self.result = self.sets[k]
+        os.write(1, b"12345")
+        subprocess.run([sys.executable, "-I", "-c", self.helper])
+        self.alive = subprocess.Popen([sys.executable, "-I", "-c", self.helper + "\\ntime.sleep(600)"])
+        time.sleep(1)
+    """
+    session = loaded(start(burden), input_sets)
+    before = session.usage()
+    session.call("measure", order=[0], untimed=[])
+    after = session.usage()
+    assert 0.3 < after.helpers_cpu_s - before.helpers_cpu_s < 2
+    assert after.log_bytes - before.log_bytes == 5
+
+
+def test_usage_of_a_worker_that_is_gone_is_its_death(start: Start) -> None:
+    session = start()
+    session.hello()
+    psutil.Process(session.pid).kill()
+    session._process.wait()
+    with pytest.raises(WorkerDiedError, match="killed by SIGKILL"):
+        session.usage()

@@ -1,9 +1,9 @@
 """ONNX Runtime: the CPU provider, or another provider with the CPU's as its helper.
 
 Threads: ``intra_op_num_threads`` for the CPU provider, the provider option ``num_of_threads`` for oneDNN's and
-OpenVINO's, which have thread pools of their own; OpenVINO's does not tell its size. Operators run one after another
-(``ORT_SEQUENTIAL``, ``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait,
-ONNX Runtime's default: fastest alone.
+OpenVINO's, which have thread pools of their own. Operators run one after another (``ORT_SEQUENTIAL``,
+``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait, ONNX Runtime's default:
+fastest alone; `spin` false switches that off (``session.intra_op.allow_spinning``).
 
 Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are.
 """
@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 CPU = "CPUExecutionProvider"
 OPENVINO = "OpenVINOExecutionProvider"
+PRECISIONS = {"tensor(float)": "fp32", "tensor(float16)": "fp16", "tensor(bfloat16)": "bf16"}
 
 
 class Engine:
@@ -37,13 +38,15 @@ class Engine:
         self.output_names = [output["name"] for output in model["outputs"]]
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         options = self.session.get_session_options()
+        of_provider = self.session.get_provider_options()[provider]
         return {
-            "threads": options.intra_op_num_threads,
+            "threads": int(of_provider.get("num_of_threads") or options.intra_op_num_threads),
+            "precision": of_provider.get("precision", "").lower() or self.precision_of_model(),
+            "provider": assigned[0],
+            "nodes": self.nodes_per_provider(),
             "inter_op_threads": options.inter_op_num_threads,
             "graph_optimization": options.graph_optimization_level.name,
             "execution_mode": options.execution_mode.name,
-            "providers": assigned,
-            "nodes": self.nodes_per_provider(),
         }
 
     def open_session(self, model, provider, settings):
@@ -61,11 +64,18 @@ class Engine:
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if not settings.get("spin", True):
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.configure(options)
         return options
 
     def configure(self, options):
         """Hook for what one provider needs beyond the common session options."""
+
+    def precision_of_model(self):
+        """That of its floating-point inputs and outputs: the CPU provider computes in the model's own types."""
+        types = [tensor.type for tensor in self.session.get_inputs() + self.session.get_outputs()]
+        return next((PRECISIONS[name] for name in types if name in PRECISIONS), None)
 
     def nodes_per_provider(self):
         """How many of the model's operators each provider took over when the graph was divided."""

@@ -11,6 +11,7 @@ OpenVINO's own host buffers.
 import openvino as ov
 
 CPU = "CPU"
+PRECISIONS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
 
 
 class Engine:
@@ -45,11 +46,12 @@ class Engine:
         self.request = compiled.create_infer_request()
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.results = [self.request.get_tensor(tensor["name"]) for tensor in model["outputs"]]
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         return {
             "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
             "streams": compiled.get_property("NUM_STREAMS"),
             "performance_hint": str(compiled.get_property("PERFORMANCE_HINT")),
-            "precision": compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
+            "precision": PRECISIONS.get(precision, precision),
             "cpu_pinning": compiled.get_property("ENABLE_CPU_PINNING"),
             "devices": compiled.get_property("EXECUTION_DEVICES"),
         }

@@ -45,7 +45,7 @@ class Engine:
         return {
             "threads": int(compiled.get_config("CPU_THREADS_NUM")),
             "streams": int(compiled.get_config("CPU_THROUGHPUT_STREAMS")),
-            "enforce_bf16": compiled.get_config("ENFORCE_BF16"),
+            "precision": "bf16" if compiled.get_config("ENFORCE_BF16") == "YES" else "fp32",
             "cpu_pinning": compiled.get_config("CPU_BIND_THREAD"),
         }
 

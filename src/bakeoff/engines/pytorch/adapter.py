@@ -29,7 +29,7 @@ class Engine:
         examples = tuple(torch.zeros(*i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
         with without_gradients():
             self.network, facts = MODES[self.mode](translate(model["path"]), examples)
-        return dict(facts, threads=torch.get_num_threads(), mode=self.mode)
+        return dict(facts, threads=torch.get_num_threads(), precision=precision(), mode=self.mode)
 
     def prepare(self, input_sets):
         layout = channels_last if self.mode == "channels-last" else torch.Tensor.contiguous
@@ -45,6 +45,12 @@ class Engine:
 
     def close(self):
         self.network = self.sets = self.result = None
+
+
+def precision():
+    """The least that PyTorch may round float32 to within a convolution or matrix product."""
+    allowed = torch.get_float32_matmul_precision() if hasattr(torch, "get_float32_matmul_precision") else "highest"
+    return {"highest": "fp32", "high": "tf32", "medium": "bf16"}[allowed]
 
 
 # The modes: from a network and examples of its inputs to what is called with inputs, and what there is to tell.

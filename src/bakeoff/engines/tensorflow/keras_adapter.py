@@ -8,6 +8,7 @@ from layout import to_nchw, to_nhwc
 from translator import translate
 
 KERAS_2 = not hasattr(keras, "ops")
+PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 KEPT = {}
 """Keras 2's model of this process: (path, threads) -> model. Its graphs gain nothing from a fixed batch size, and
 building one takes seconds, so one serves all."""
@@ -29,7 +30,12 @@ class Engine:
         keras.backend.clear_session()
         threads = THREADS[self.backend](settings["threads"])
         self.model = translate(model["path"], keras, settings["batch_size"])
-        return {"threads": threads, "backend": self.backend, "jit_compile": bool(self.model.jit_compile)}
+        return {
+            "threads": threads,
+            "precision": PRECISIONS.get(self.model.dtype_policy.compute_dtype),
+            "backend": self.backend,
+            "jit_compile": bool(self.model.jit_compile),
+        }
 
     def load_in_keras_2(self, path, threads):
         from threads import session
@@ -40,7 +46,7 @@ class Engine:
             keras.backend.set_session(session(threads))
             KEPT[path, threads] = translate(path, keras, None)
         self.model = KEPT[path, threads]
-        return {"threads": threads, "backend": self.backend}
+        return {"threads": threads, "precision": PRECISIONS.get(keras.backend.floatx()), "backend": self.backend}
 
     def prepare(self, input_sets):
         sets = [[to_nhwc(array) for array in arrays] for arrays in input_sets]
