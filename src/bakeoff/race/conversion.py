@@ -37,7 +37,6 @@ def in_form(
         message = f"its models are converted in environment {converter.environment.name}: {installed}"
         raise EnvironmentUnavailableError(message, installed.advice)
     source = in_form(model, converter.reads, standing, library, note)
-
     log = source.with_name(f"to-{form.format}.log")
 
     def write(target: Path) -> None:
