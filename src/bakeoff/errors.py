@@ -46,6 +46,10 @@ class UnsupportedModelError(ModelError):
     """A sound model with something in it that one form cannot carry: a row of the table, not the end."""
 
 
+class NoReferenceError(UnsupportedModelError):
+    """A sound model that cannot be computed in float64: something else has to judge its answers."""
+
+
 class EngineFolderError(BakeoffError):
     """An engine folder whose engine.toml is wrong: names the file and the field."""
 

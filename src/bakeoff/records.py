@@ -52,12 +52,28 @@ class Case(Record, frozen=True, order=True):
 
 
 class TensorSpec(Record, frozen=True):
-    """A model's input or output. `shape` in the model's own order; None where the batch size goes."""
+    """A model's input or output.
+
+    `shape` is in the model's own order, with None on the one axis where the batch size goes, if there is one. An
+    output's size that only a run tells is -1.
+    """
 
     name: str
     dtype: str
     """a numpy name: "float32", "int64" """
     shape: tuple[int | None, ...]
+    below: int | None = None
+    """integer inputs are drawn from 0 to below - 1; None where the model does not tell"""
+
+    @property
+    def batch_axis(self) -> int | None:
+        """Which axis counts samples; None if the tensor has no batch axis."""
+        return self.shape.index(None) if None in self.shape else None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """One sample's shape: without the batch axis."""
+        return tuple(size for size in self.shape if size is not None)
 
     def at(self, batch_size: int) -> tuple[int, ...]:
         """The shape with the batch size filled in."""
@@ -83,6 +99,17 @@ UNCALIBRATED = Tolerances(fp32=1e-4, fp16=1e-4, bf16=1e-4)
 """Where there is no float64 reference, and in runs from before there was calibration"""
 
 
+class Shaping(Record, frozen=True):
+    """How a user wants a model of their own raced: what its file leaves open."""
+
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    """by input name: its whole shape, with 1 on the batch axis; by the name of an axis: its size alone"""
+    batch_axis: tuple[str, ...] = ()
+    """"1" for every input, "input=1" for one, the name of an axis, or "none"; empty: found in the model"""
+    data: str = ""
+    """absolute path of an .npz of real inputs; empty: inputs are drawn"""
+
+
 class ModelRecord(Record, frozen=True):
     """A network with its weights and signature, named by its content digest."""
 
@@ -99,6 +126,16 @@ class ModelRecord(Record, frozen=True):
     flops: int = 0
     """multiply-adds x 2 of one sample, counted over convolutions and matrix products; 0 if unknown"""
     tolerances: Tolerances = UNCALIBRATED
+    fixed_batch: int | None = None
+    """the only batch size it can be raced at: the model has no batch axis; None: any"""
+    quantized: bool = False
+    """it computes on quantized values: float64 means nothing"""
+    data_digest: str = ""
+    """sha256 of the user's own inputs, hex; empty if inputs are drawn"""
+    data_samples: int = 0
+    """how many of them are raced"""
+    reference: str = "float64"
+    """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations" """
 
 
 class ModelForm(Record, frozen=True):
@@ -370,6 +407,16 @@ class Plan(Record, frozen=True):
     profile: bool = False
     """whether a share of the budget goes to a profile trial of each case"""
     engines_dirs: tuple[str, ...] = ()
+    files: Mapping[str, str] = {}
+    """the absolute path of each model that is a user's own file, by its name in `models`"""
+    shaping: Shaping = Shaping()
+    """of the user's own models"""
+    fixed_batches: Mapping[str, int] = {}
+    """the one batch size of each model that has no batch axis"""
+
+    def sizes(self, model: str) -> tuple[int, ...]:
+        """The batch sizes that `model` is raced at."""
+        return (self.fixed_batches[model],) if model in self.fixed_batches else self.batch_sizes
 
     def cases(self) -> list[Case]:
         """Every cell of the table, model by model, in the plan's order."""
@@ -383,7 +430,7 @@ class Plan(Record, frozen=True):
                 device=self.device,
             )
             for m in self.models
-            for b in self.batch_sizes
+            for b in self.sizes(m)
             for e in self.engines
         ]
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from bakeoff.cli.params import shaping, shaping_options
+from bakeoff.errors import UsageError
+
 
 @click.group()
 def models() -> None:
@@ -15,6 +18,7 @@ def models() -> None:
     Examples:
       bakeoff models list
       bakeoff models get resnet50
+      bakeoff models show ./model.onnx
     """
 
 
@@ -96,18 +100,74 @@ def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
 
 
 @models.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def show(file: Path, as_json: bool) -> None:
+    """Show what a model of your own takes and gives, what it leaves open, and its operators.
+
+    The file is read, not run. Where the batch axis is not the one found, `bakeoff run --batch-axis` names another.
+
+    \b
+    Examples:
+      bakeoff models show ./model.onnx
+      bakeoff models show ./model.onnx --json
+    """
+    from bakeoff.models.library import describe
+
+    found = describe(file, lambda what: click.echo(what, err=True))
+    click.echo(json.dumps(found, indent=2) if as_json else _shown(found))
+
+
+def _shown(found: dict[str, Any]) -> str:
+    """A description as text."""
+    facts = [f"opset of {domain} {version}" for domain, version in found["opsets"].items()]
+    facts += [f"IR version {found['ir_version']}", f"{found['parameters']:,} parameters"]
+    facts += [f"written by {found['producer']}"] * bool(found["producer"]) + ["quantized"] * found["quantized"]
+    lines = [", ".join(facts)]
+    for side in ("inputs", "outputs"):
+        for tensor in found[side]:
+            batch = found["batch_axes"].get(tensor["name"])
+            where = f", batch axis {batch}" if side == "inputs" and batch is not None else ""
+            axes = ", ".join(map(str, tensor["axes"]))
+            lines.append(f"{side.removesuffix('s')} {tensor['name']}: {tensor['dtype']} [{axes}]{where}")
+    lines.append("operators: " + ", ".join(f"{op} {count}" for op, count in found["operators"].items()))
+    if found["files"]:
+        lines.append(f"weights also in {', '.join(found['files'])}")
+    if found["open"]:
+        lines.append(f"to race it: {found['open']}")
+    return "\n".join(lines)
+
+
+@models.command()
 @click.argument("name")
 @click.option("--weights", default="seeded", show_default=True, help='"seeded", "trained" or the path of a checkpoint.')
-def path(name: str, weights: str) -> None:
-    """Print the path of a network's ONNX file, writing it first if need be.
+@shaping_options
+def path(
+    name: str,
+    weights: str,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    batch_axis: tuple[str, ...],
+    data: Path | None,
+) -> None:
+    """Print the path of a network's ONNX file as it is raced, writing it first if need be.
 
     \b
     Examples:
       bakeoff models path resnet18
       bakeoff models path resnet50 --weights my-resnet50.pth
+      bakeoff models path ./model.onnx --shape input=1x3x320x640
     """
     from bakeoff import paths
-    from bakeoff.models.library import ModelLibrary
+    from bakeoff.models.library import ModelLibrary, is_file_name
 
-    library = ModelLibrary(paths.cache_dir())
-    click.echo(library.path(library.resolve(name, weights, lambda what: click.echo(what, err=True))))
+    def say(what: str) -> None:
+        click.echo(what, err=True)
+
+    library, wish = ModelLibrary(paths.cache_dir()), shaping(shapes, batch_axis, data)
+    if is_file_name(name):
+        record = library.take(Path(name), wish, report=say)
+    elif wish:
+        raise UsageError("--shape, --batch-axis and --input are for models of your own")
+    else:
+        record = library.resolve(name, weights, say)
+    click.echo(library.path(record))

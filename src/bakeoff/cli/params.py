@@ -1,9 +1,17 @@
 """Option types that several commands share."""
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from bakeoff.records import Shaping
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT_OUTPUT = Path("results")
 MOST_PERCENT = 90
@@ -96,6 +104,66 @@ class Tag(click.ParamType[str]):
         if tag.partition("~")[0] == "latest" or re.match(r"\d{4}-\d\d-\d\d", tag):
             self.fail(f"{tag!r} would be taken for a run's name or a date", param, ctx)
         return tag
+
+
+class Shape(click.ParamType[tuple[str, tuple[int, ...]]]):
+    """``input=1x3x320x640`` -> ("input", (1, 3, 320, 640)); ``sequence=128`` names an axis."""
+
+    name = "name=sizes"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        """Name and sizes; anything but whole numbers of at least 1 fails as click does."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).rpartition("=")
+        try:
+            sizes = tuple(int(size) for size in text.lower().split("x"))
+        except ValueError:
+            sizes = ()
+        if not (name and equals and sizes) or min(sizes) < 1:
+            self.fail(f"{value!r}: write NAME=SIZES, like input=1x3x320x640 or sequence=128", param, ctx)
+        return name, sizes
+
+
+def shaping_options(command: Callable[P, T]) -> Callable[P, T]:
+    """The options for a model of the user's own; `shaping` makes one value of them."""
+    for option in (
+        click.option(
+            "--input",
+            "data",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="An .npz of real inputs, by name, samples along the batch axis; for a model of your own.",
+        ),
+        click.option(
+            "--batch-axis",
+            multiple=True,
+            metavar="AXIS",
+            help="Its batch axis: a number, a name, INPUT=NUMBER, or none.  [default: found in the model]",
+        ),
+        click.option(
+            "--shape",
+            "shapes",
+            type=Shape(),
+            multiple=True,
+            metavar="NAME=SIZES",
+            help="Sizes that it leaves open: INPUT=1x3x320x640 or AXIS=128. May be given more than once.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def shaping(
+    shapes: Sequence[tuple[str, tuple[int, ...]]], batch_axis: tuple[str, ...], data: Path | None
+) -> "Shaping | None":
+    """What the user says of a model of their own; None if nothing."""
+    from bakeoff.records import Shaping
+
+    if not (shapes or batch_axis or data):
+        return None
+    return Shaping(shapes=dict(shapes), batch_axis=batch_axis, data=str(data.absolute()) if data else "")
 
 
 output_option = click.option(

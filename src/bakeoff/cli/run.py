@@ -10,6 +10,8 @@ from bakeoff.cli.params import (
     Names,
     engines_dir_option,
     output_option,
+    shaping,
+    shaping_options,
     store_option,
     strict_option,
     tag_option,
@@ -23,6 +25,7 @@ RELEASES = click.Choice(["today", "2019", "all"])
 @click.option("--engines", type=Names(), default=(), help="Names, frameworks, groups or globs.  [default: the study's]")
 @click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")
 @click.option("--release", type=RELEASES, help="Only engines of this release.  [default: today, if no engine is named]")
+@shaping_options
 @click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
 @click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a torchvision checkpoint.")
@@ -55,6 +58,9 @@ def run(
     engines: tuple[str, ...],
     exclude: tuple[str, ...],
     release: str | None,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    batch_axis: tuple[str, ...],
+    data: Path | None,
     batch: tuple[int, ...],
     threads: int | None,
     weights: str,
@@ -74,8 +80,9 @@ def run(
 ) -> None:
     """Race engines on MODELs (default: resnet18 resnet50) and print who is how fast.
 
-    Environments that are missing are built first. Every trial is stored as it ends: Ctrl-C keeps what was measured,
-    and `bakeoff resume` goes on with it.
+    A MODEL is a built-in network (`bakeoff models list`) or the path of an ONNX file (`bakeoff models show` tells what
+    it leaves open). Environments that are missing are built first. Every trial is stored as it ends: Ctrl-C keeps what
+    was measured, and `bakeoff resume` goes on with it.
 
     \b
     Examples:
@@ -83,6 +90,8 @@ def run(
       bakeoff run resnet18 --engines onnxruntime,pytorch --batch 1,8 --quick
       bakeoff run resnet50 --engines 'onnxruntime*' --threads 1 --rounds 5
       bakeoff run resnet101 --budget 30m --output ~/races
+      bakeoff run ./model.onnx --shape input=1x3x320x640
+      bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
     """
     from bakeoff.cli.racing import report_outcome, watching
     from bakeoff.cli.stores import opened
@@ -108,6 +117,7 @@ def run(
         quick=quick,
         profile=profile,
         engines_dirs=engines_dirs,
+        shaping=shaping(shapes, batch_axis, data),
     )
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)

@@ -38,10 +38,10 @@ class Components(Record, frozen=True):
 
 def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict[int, int]:
     """How many bursts each case of `model` gets in round `round_`, by batch size: the plan's number, until known."""
-    chosen = dict.fromkeys(plan.batch_sizes, plan.bursts)
+    chosen = dict.fromkeys(plan.sizes(model), plan.bursts)
     if round_ > ROUNDS:
         of_model = [trial for trial in trials if trial.case.model == model and trial.case.engine in plan.engines]
-        for size in plan.batch_sizes:
+        for size in plan.sizes(model):
             found = components(trial for trial in of_model if trial.case.batch_size == size)
             if found:
                 chosen[size] = best_bursts(found)

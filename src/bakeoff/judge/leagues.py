@@ -23,6 +23,11 @@ Micikevicius et al., "FP8 formats for deep learning", 2022), 2^4 times as coarse
 MEANINGLESS = 0.7
 """A larger error is a wrong answer, whatever precision would explain it: sqrt(1/2), where as much of an answer is noise
 as is not. Answers to another question, or all zeros, err by about 1."""
+UNSURE = 1e-3
+"""The tolerance where another engine's answers, which round themselves, stand in for float64."""
+QUANTIZED = 5e-2
+"""The same for a model that computes on rounded values: engines round halves and saturate sums in different ways, and
+one step of int8 is 1/127 of a tensor's range, over several layers."""
 
 
 def calibrated(rounding: Mapping[str, float | None]) -> Tolerances:
@@ -40,6 +45,11 @@ def calibrated(rounding: Mapping[str, float | None]) -> Tolerances:
     limits = (math.sqrt(fp32 * fp16), math.sqrt(fp16 * bf16), BEYOND * bf16)
     within = (min(limit, MEANINGLESS) for limit in limits)
     return Tolerances(**dict(zip(PRECISIONS, within, strict=True)), rounding=known)
+
+
+def fixed(*, quantized: bool) -> Tolerances:
+    """The tolerances of a model without a float64 reference: one number, as there is nothing to calibrate with."""
+    return Tolerances(**dict.fromkeys(PRECISIONS, QUANTIZED if quantized else UNSURE))
 
 
 def league(declared: str, parity: Parity | None, tolerances: Tolerances) -> str:

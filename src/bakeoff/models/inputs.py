@@ -11,17 +11,18 @@ IMAGE_RANK = 3
 COARSE = 4
 """An image consists of so many fields each way, of different brightness, under noise."""
 INTEGERS = 100
-"""Integer inputs are drawn from 0 to 99: valid as token ids of any real vocabulary, and as bytes."""
+"""Where a model does not tell, integers are drawn from 0 to 99: token ids of any real vocabulary, and bytes."""
 
 Array = NDArray[np.generic]
 
 
-def draw(dtype: str, shape: Sequence[int], seed: int, count: int, first: int = 0) -> Array:
+def draw(dtype: str, shape: Sequence[int], seed: int, count: int, first: int = 0, below: int | None = None) -> Array:
     """Samples number `first` to `first + count - 1` of an input: [count, *shape], C-contiguous.
 
-    `shape` is one sample's. A sample depends on the seed and its own number alone. Floats are of order 1; an image
-    also differs from the next in its coarse structure, as photographs do: pure noise looks the same to a network that
-    averages over positions. Raises `TypeError` for a dtype that inputs cannot have.
+    `shape` is one sample's; integers stay below `below`. A sample depends on the seed and its own number
+    alone. Floats are of order 1; an image also differs from the next in its coarse structure, as photographs do: pure
+    noise looks the same to a network that averages over positions. Raises `TypeError` for a dtype that inputs cannot
+    have.
     """
     kind = np.dtype(dtype)
     samples = np.empty((count, *shape), kind)
@@ -30,7 +31,7 @@ def draw(dtype: str, shape: Sequence[int], seed: int, count: int, first: int = 0
         if kind == np.bool_:
             samples[number] = random.random_sample(tuple(shape)) < 0.5  # noqa: PLR2004
         elif np.issubdtype(kind, np.integer):
-            samples[number] = np.floor(random.random_sample(tuple(shape)) * INTEGERS)
+            samples[number] = np.floor(random.random_sample(tuple(shape)) * (below or INTEGERS))
         elif np.issubdtype(kind, np.floating):
             samples[number] = _image(random, *shape) if len(shape) == IMAGE_RANK else _noise(random, *shape)
         else:
@@ -49,16 +50,34 @@ def _image(random: np.random.RandomState, channels: int, height: int, width: int
     return 0.6 * coarse[:, rows][:, :, columns] + 0.8 * _noise(random, channels, height, width)
 
 
-def input_sets(samples: Sequence[Path], batch_size: int, sets: int) -> Iterator[tuple[list[Array], list[int]]]:
+def stack(samples: Array, batch_axis: int | None) -> Array:
+    """[count, ...] samples as one model input: along the batch axis, or the first alone where there is none."""
+    return samples[0] if batch_axis is None else np.moveaxis(samples, 0, batch_axis)
+
+
+def unstack(array: Array, batch_axis: int | None) -> Array:
+    """A model's input or output with its samples in front; as the only sample where there is no batch axis.
+
+    What has too few axes stays as it is: whoever compares its shape will say so.
+    """
+    if batch_axis is None:
+        return array[np.newaxis]
+    return np.moveaxis(array, batch_axis, 0) if batch_axis < array.ndim else array
+
+
+def input_sets(
+    samples: Sequence[Path], batch_size: int, sets: int, batch_axes: Sequence[int | None] | None = None
+) -> Iterator[tuple[list[Array], list[int]]]:
     """`sets` input sets of `batch_size` rows: for each, one array per model input, and which sample each row is.
 
-    `samples` are the files of `ModelLibrary.samples`, one per model input. Row j of set k is sample
-    ``(k * stride + j) mod count``: sets differ in every row as long as there are more samples than sets, and a batch
-    larger than the number of samples repeats them.
+    `samples` are the files of `ModelLibrary.samples`, one per model input; `batch_axes` says where each input's
+    samples go, by default in front. Row j of set k is sample ``(k * stride + j) mod count``: sets differ in every row
+    as long as there are more samples than sets, and a batch larger than the number of samples repeats them.
     """
     stacks = [np.load(path, mmap_mode="r", allow_pickle=False) for path in samples]
+    axes = [0] * len(stacks) if batch_axes is None else batch_axes
     count = len(stacks[0])
     stride = max(1, count // sets)
     for k in range(sets):
         rows = [(k * stride + j) % count for j in range(batch_size)]
-        yield [np.ascontiguousarray(stack[rows]) for stack in stacks], rows
+        yield [np.ascontiguousarray(stack(s[rows], axis)) for s, axis in zip(stacks, axes, strict=True)], rows

@@ -19,10 +19,11 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from bakeoff import offline
 from bakeoff.errors import ModelError
-from bakeoff.models import download, inputs, sandbox
+from bakeoff.models import download, inputs, own_data, sandbox
 from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.records import PRECISIONS, ModelForm, ModelRecord
+from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
 
 VERSION = 1
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
@@ -42,6 +43,8 @@ class _Source:
     weights: str
     task: str
     arguments: Mapping[str, Any]
+    folder: Path | None = None
+    """of a user's own file: others that belong to it lie here"""
 
 
 def _silent(_what: str) -> None:
@@ -61,11 +64,9 @@ class ModelLibrary:
     def resolve(self, name: str, weights: str = "seeded", report: Report = _silent) -> ModelRecord:
         """The model called `name`, written if it is not in the cache yet.
 
-        `name` is a built-in network or the path of an ONNX file. `weights` is "seeded", "trained" (what `bakeoff models
+        `name` is a built-in network; `take` has those in files. `weights` is "seeded", "trained" (what `bakeoff models
         get` fetched) or the path of a torchvision checkpoint. Raises `ModelError`.
         """
-        if name.endswith(".onnx"):
-            return self._from_file(Path(name), report)
         if name not in ARCHITECTURES:
             close = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.4)
             known = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(ARCHITECTURES)}."
@@ -77,6 +78,29 @@ class ModelLibrary:
         label = "trained" if weights == "trained" else checkpoint.name
         arguments = {"name": name, "weights": str(checkpoint)}
         return self._built(_Source(key, name, label, "write_trained", arguments), report)
+
+    def take(
+        self, path: Path, shaping: Shaping | None = None, name: str | None = None, report: Report = _silent
+    ) -> ModelRecord:
+        """A user's own model file, copied into the cache with what it leaves open settled by `shaping`.
+
+        It is called `name`, by default as the file is. Raises `ModelError` for a file that is no sound model, for one
+        that leaves something open, and for inputs that do not fit it.
+        """
+        path, shaping, name = own_file(path), shaping or Shaping(), name or path.name
+        arrays = own_data.read(Path(shaping.data)) if shaping.data else {}
+        if offline.why_not():
+            report(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
+        wish = msgspec.structs.replace(shaping, data="")
+        arguments = {
+            "source": str(path),
+            "shaping": msgspec.to_builtins(wish),
+            "data": {name: array.shape for name, array in arrays.items()},
+        }
+        asked = hashlib.sha256(msgspec.json.encode([arguments["shaping"], arguments["data"]], order="sorted"))
+        key = f"file-{name}-{_sha256(path)[:16]}-{asked.hexdigest()[:8]}"
+        record = self._built(_Source(key, name, path.name, "take", arguments, path.parent), report)
+        return self._with_data(record, arrays, Path(shaping.data)) if shaping.data else record
 
     def path(self, model: ModelRecord) -> Path:
         """The model's source ONNX file. Raises `ModelError` if the cache lost it."""
@@ -119,18 +143,23 @@ class ModelLibrary:
     # Inputs and reference
 
     def samples(self, model: ModelRecord, seed: int, count: int) -> list[Path]:
-        """`count` seeded inputs: one .npy file per model input, [count, ...], C-contiguous."""
+        """`count` inputs: one .npy file per model input, [count, ...], C-contiguous.
+
+        They are seeded; or the user's own, at most as many as there are. An input without a batch axis, in a model that
+        has one, is the same for all of them.
+        """
+        if model.data_digest:
+            return [self._data_file(model, index) for index in range(len(model.inputs))]
         made = []
         for index, spec in enumerate(model.inputs):
             target = self._folder(model) / f"samples-seed{seed}-count{count}-input{index}.npy"
+            shared = spec.batch_axis is None and model.fixed_batch is None
             with self._making(target) as scratch:
                 if scratch:
-                    try:
-                        array = inputs.draw(spec.dtype, spec.at(1)[1:], seed + index, count)
-                    except TypeError as error:
-                        raise ModelError(f"{model.name}: input {spec.name!r}: {error}") from error
+                    rows = 1 if shared else count
+                    array = inputs.draw(spec.dtype, spec.sample_shape, seed + index, rows, below=spec.below)
                     with scratch.open("wb") as file:
-                        np.save(file, array, allow_pickle=False)
+                        np.save(file, np.repeat(array, count, axis=0) if shared else array, allow_pickle=False)
             made.append(target)
         return made
 
@@ -140,9 +169,10 @@ class ModelLibrary:
         """The float64 answers to `samples(model, seed, count)`: one array per output, [count, ...].
 
         What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
-        stopped. Raises `UnsupportedModelError` where `onnx.reference` cannot compute the model.
+        stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model.
         """
-        target = self._folder(model) / f"reference-seed{seed}.npz"
+        count = min(count, model.data_samples or count)
+        target = self._folder(model) / f"reference-{_drawn(model, seed)}.npz"
         with FileLock(f"{target}.lock"):
             have = _load(target)
             if not have or len(have[0]) < count:
@@ -160,8 +190,9 @@ class ModelLibrary:
 
         Arrays like those of `reference`, cached beside them. Raises what that raises.
         """
-        targets = {precision: self._folder(model) / f"rounded-{precision}-seed{seed}.npz" for precision in PRECISIONS}
-        with FileLock(f"{self._folder(model) / f'rounded-seed{seed}'}.lock"):
+        count, drawn = min(count, model.data_samples or count), _drawn(model, seed)
+        targets = {precision: self._folder(model) / f"rounded-{precision}-{drawn}.npz" for precision in PRECISIONS}
+        with FileLock(f"{self._folder(model) / f'rounded-{drawn}'}.lock"):
             have = {precision: _load(target) for precision, target in targets.items()}
             if any(not arrays or len(arrays[0]) < count for arrays in have.values()):
                 samples = [str(path) for path in self.samples(model, seed, count)]
@@ -190,39 +221,50 @@ class ModelLibrary:
             raise ModelError(f"the weights of {name} are not there: {path}", advice)
         return path.absolute()
 
-    def _from_file(self, path: Path, report: Report) -> ModelRecord:
-        """A user's own ONNX file, copied into the cache."""
-        if not path.is_file():
-            raise ModelError(f"there is no file {path}")
-        key = f"file-{path.stem}-{_sha256(path)[:16]}"
-        return self._built(_Source(key, path.stem, path.name, "copy", {"source": str(path.absolute())}), report)
+    def _with_data(self, record: ModelRecord, arrays: dict[str, NDArray[np.generic]], path: Path) -> ModelRecord:
+        """`record` with the user's own inputs put beside the model."""
+        samples = own_data.samples(arrays, record)
+        record = msgspec.structs.replace(record, data_digest=_sha256(path), data_samples=len(samples[0]))
+        for index, array in enumerate(samples):
+            with self._making(self._data_file(record, index)) as scratch:
+                if scratch:
+                    np.save(scratch, array, allow_pickle=False)
+        return record
+
+    def _data_file(self, model: ModelRecord, index: int) -> Path:
+        return self._folder(model) / f"samples-{_drawn(model, 0)}-input{index}.npy"
 
     def _built(self, source: _Source, report: Report) -> ModelRecord:
         """The record of `source`; if there is none, or its file is gone or changed, the model is made anew."""
         self.root.mkdir(parents=True, exist_ok=True)
         index = self.root / f"{source.key}.json"
         with FileLock(f"{index}.lock"):
-            known = self._known(index)
+            known = self._known(index, source.folder)
             if known:
                 return known
             with _scratch(self.root) as scratch:
                 made = scratch / "model.onnx"
                 arguments = {**source.arguments, "path": str(made)}
                 found = sandbox.run(source.task, arguments, report=report, what=source.name)
-                known_by = {"name": source.name, "weights": source.weights, "digest": _sha256(made)}
+                beside = {file: _sha256((source.folder or Path()) / file) for file in found.pop("files", ())}
+                known_by = {"name": source.name, "weights": source.weights, "digest": _digest(scratch)}
                 record = msgspec.convert(found | known_by, ModelRecord)
                 folder = self._folder(record)
                 folder.mkdir(exist_ok=True)
-                made.replace(folder / "model.onnx")
-                written = scratch / "record.json"
-                written.write_bytes(msgspec.json.encode(record))
-                written.replace(index)
+                for file in sorted(scratch.iterdir()):  # the data before the model that needs it
+                    file.replace(folder / file.name)
+                _replace(_beside(index), msgspec.json.encode(beside))
+                _replace(index, msgspec.json.encode(record))
             return record
 
-    def _known(self, index: Path) -> ModelRecord | None:
+    def _known(self, index: Path, folder: Path | None) -> ModelRecord | None:
+        """The record in `index`, if its model is sound and the other files in the user's `folder` are the same."""
         try:
             record = msgspec.json.decode(index.read_bytes(), type=ModelRecord)
-            sound = _sha256(self._folder(record) / "model.onnx") == record.digest
+            sound = _digest(self._folder(record)) == record.digest
+            if folder:
+                beside = msgspec.json.decode(_beside(index).read_bytes(), type=dict[str, str])
+                sound = sound and all(_sha256(folder / file) == digest for file, digest in beside.items())
         except (OSError, msgspec.DecodeError):
             return None
         return record if sound else None
@@ -272,6 +314,58 @@ def _load(path: Path) -> list[NDArray[np.generic]]:
     except (OSError, ValueError, KeyError, EOFError):
         path.unlink()
         return []
+
+
+def is_file_name(model: str) -> bool:
+    """Whether a model is meant as a file: built-in ones have plain names."""
+    return model not in ARCHITECTURES and (bool(Path(model).suffix) or Path(model).name != model)
+
+
+def describe(path: Path, report: Report = _silent) -> dict[str, Any]:
+    """What a user's own model says about itself: the fields of `bakeoff.models.description.Description`."""
+    return dict(sandbox.run("describe", {"source": str(own_file(path))}, report=report, what=path.name))
+
+
+def own_file(path: Path) -> Path:
+    """The user's model file as an absolute path. Raises `ModelError` if it is none."""
+    path = path.expanduser().absolute()
+    if not path.is_file():
+        raise ModelError(f"{path} is a folder, not a model" if path.is_dir() else f"there is no file {path}")
+    return as_onnx(path)
+
+
+def as_onnx(path: Path) -> Path:
+    """The user's model as an ONNX file: itself. Models of other formats are to be converted here, before all else.
+
+    Raises `ModelError` for a format that nothing converts.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(
+            f"{path.name}: models of this kind are not read", "Export it as ONNX, to a file ending in .onnx."
+        )
+    return path
+
+
+def _drawn(model: ModelRecord, seed: int) -> str:
+    """Where the inputs come from, as part of a file's name."""
+    return f"data{model.data_digest[:16]}" if model.data_digest else f"seed{seed}"
+
+
+def _digest(folder: Path) -> str:
+    """Of the model in `folder`: of its file, and of the file with its weights if it is too large for one."""
+    digest, data = _sha256(folder / "model.onnx"), folder / "model.data"
+    return hashlib.sha256(f"{digest} {_sha256(data)}".encode()).hexdigest() if data.exists() else digest
+
+
+def _beside(index: Path) -> Path:
+    """Where the digests stand of the other files that a user's model was read from."""
+    return index.with_suffix(".files.json")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    written = path.with_suffix(".new")
+    written.write_bytes(content)
+    written.replace(path)
 
 
 def _sha256(path: Path) -> str:

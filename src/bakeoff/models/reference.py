@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from bakeoff.errors import ModelError, UnsupportedModelError
+from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
+from bakeoff.models.inputs import stack, unstack
+from bakeoff.models.opening import graphs
+from bakeoff.models.signature import QUANTIZED, real_inputs, tensor_specs
 
 Array = NDArray[Any]
 Report = Callable[[str], None]
@@ -27,8 +29,6 @@ CASTS = {"Cast": "to", "EyeLike": "dtype"}
 """Operators that choose a type, and the attribute in which."""
 RANDOM = ("Random", "Multinomial", "Bernoulli")
 """How the names of operators begin that answer differently each time."""
-QUANTIZED = ("Quantize", "Dequantize", "DynamicQuantize", "QLinear")
-"""How the names of operators begin that compute on rounded values: float64 has no meaning there."""
 REAL_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
 
 
@@ -61,20 +61,33 @@ def extend(
 
     `samples` holds one .npy file per model input, [at least `count`, ...]. The file is an .npz of one array per
     output, as `load` gives them, [samples, ...], float64 where the model's are floats. `kind` makes what computes
-    it, by default a `Float64Model`; `what` is what progress is said of. Raises `UnsupportedModelError` for operators
-    that `onnx.reference` lacks or that mean nothing in float64.
+    it, by default a `Float64Model`; `what` is what progress is said of. Raises `NoReferenceError` for operators that
+    `onnx.reference` lacks or that mean nothing in float64.
     """
     have = load(path) if path.exists() else []
     done = len(have[0]) if have else 0
     if done >= count:
         return
     evaluate = (kind or Float64Model)(model)
+    ins, outs = tensor_specs(model)
     inputs = [np.load(file, mmap_mode="r", allow_pickle=False) for file in samples]
     for number in range(done, count):
         report(f"{what} {number + 1} of {count}")
-        outputs = evaluate([np.ascontiguousarray(array[number : number + 1]) for array in inputs])
-        have = [np.concatenate(pair) for pair in zip(have, outputs, strict=True)] if have else outputs
+        one = [stack(array[number : number + 1], spec.batch_axis) for array, spec in zip(inputs, ins, strict=True)]
+        outputs = evaluate([np.ascontiguousarray(array) for array in one])
+        have = _longer(have, [unstack(array, spec.batch_axis) for array, spec in zip(outputs, outs, strict=True)])
         _save(have, path)
+
+
+def _longer(have: Sequence[Array], one: Sequence[Array]) -> list[Array]:
+    """`have` with one more sample of each output. Raises `ModelError` where samples differ in size."""
+    for index, output in enumerate(one):
+        if len(output) != 1 or (have and have[index].shape[1:] != output.shape[1:]):
+            raise ModelError(
+                f"output {index} is of shape {list(output.shape)} for one sample and of another for the next: "
+                "only outputs of the same size for every sample can be raced"
+            )
+    return [np.concatenate(pair) for pair in zip(have, one, strict=True)] if have else list(one)
 
 
 def load(path: Path) -> list[Array]:
@@ -88,14 +101,14 @@ class Float64Model:
 
     def __init__(self, model: ModelProto) -> None:
         _refuse_what_means_nothing(model)
-        self.inputs = [value.name for value in _real_inputs(model.graph)]
+        self.inputs = [value.name for value in real_inputs(model.graph)]
         self.floats = [value.type.tensor_type.elem_type in REAL_FLOATS for value in model.graph.output]
         wide = in_float64(_at_modern_opset(model))
         ours = self.rewrite(wide)
         try:
             self.evaluator = ReferenceEvaluator(wide, new_ops=ours)
         except Exception as error:  # whatever an operator's class raises where it cannot be made
-            raise UnsupportedModelError(f"no float64 reference: {_one_line(error)}") from error
+            raise NoReferenceError(f"no float64 reference: {_one_line(error)}") from error
 
     def rewrite(self, model: ModelProto) -> list[type[OpRun]]:
         """Change the float64 `model` before it is evaluated, and return the operators of our own that it then needs."""
@@ -103,7 +116,7 @@ class Float64Model:
         return [BatchNormalization] if "BatchNormalization" in has_operator else []
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
-        """The outputs for one sample, each with a batch axis of 1."""
+        """The outputs, float64 where the model's are floats."""
         wide = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in arrays]
         try:
             with np.errstate(all="ignore"):
@@ -111,14 +124,10 @@ class Float64Model:
         except (MemoryError, ModelError):
             raise
         except Exception as error:  # an operator's own code, with arrays it does not expect
-            raise UnsupportedModelError(f"no float64 reference: {_one_line(error)}") from error
+            raise NoReferenceError(f"no float64 reference: {_one_line(error)}") from error
         for output, is_float in zip(outputs, self.floats, strict=True):
             if is_float and output.dtype != np.float64:
-                raise UnsupportedModelError(f"no float64 reference: an operator gives {output.dtype} whatever comes in")
-            if not output.shape or output.shape[0] != 1:
-                raise UnsupportedModelError(
-                    f"an output has no batch axis in front: one sample gives {list(output.shape)}"
-                )
+                raise NoReferenceError(f"no float64 reference: an operator gives {output.dtype} whatever comes in")
         return list(outputs)
 
 
@@ -167,38 +176,24 @@ def _at_modern_opset(model: ModelProto) -> ModelProto:
     try:
         return version_converter.convert_version(model, MODERN_OPSET)
     except Exception as error:  # the converter raises several kinds, not all of them public
-        raise UnsupportedModelError(f"no float64 reference at opset {current}: {_one_line(error)}") from error
+        raise NoReferenceError(f"no float64 reference at opset {current}: {_one_line(error)}") from error
 
 
 def _refuse_what_means_nothing(model: ModelProto) -> None:
     if model.functions:
-        raise UnsupportedModelError(f"no float64 reference: the model defines functions ({model.functions[0].name})")
+        raise NoReferenceError(f"no float64 reference: the model defines functions ({model.functions[0].name})")
     for node in _nodes(model.graph):
         if node.domain not in {"", "ai.onnx"}:
-            raise UnsupportedModelError(f"no float64 reference: {node.domain}.{node.op_type} is not ONNX's own")
+            raise NoReferenceError(f"no float64 reference: {node.domain}.{node.op_type} is not ONNX's own")
         if node.op_type.startswith(QUANTIZED) or node.op_type.endswith("Integer"):
-            raise UnsupportedModelError(f"no float64 reference: operator {node.op_type} computes on quantized values")
+            raise NoReferenceError(f"no float64 reference: operator {node.op_type} computes on quantized values")
         if node.op_type.startswith(RANDOM):
-            raise UnsupportedModelError(f"no reference: operator {node.op_type} answers differently each time")
-
-
-def graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """`graph` and every graph inside its nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-                yield from graphs(inner)
+            raise ModelError(f"no reference: operator {node.op_type} answers differently each time")
 
 
 def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
     for inner in graphs(graph):
         yield from inner.node
-
-
-def _real_inputs(graph: GraphProto) -> list[onnx.ValueInfoProto]:
-    weights = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in weights]
 
 
 def _save(arrays: Sequence[Array], path: Path) -> None:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference.op_run import OpRun
 
-from bakeoff.models.reference import Float64Model, extend, graphs
+from bakeoff.models.opening import graphs
+from bakeoff.models.reference import Float64Model, extend
 
 Array = NDArray[Any]
 Report = Callable[[str], None]
@@ -68,7 +69,7 @@ class RoundedModel(Float64Model):
         super().__init__(model)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
-        """The outputs for one sample, each with a batch axis of 1."""
+        """The outputs for one sample."""
         self.random = np.random.default_rng(zlib.crc32(arrays[0].tobytes()))
         return super().__call__([rounded(array, self.bits) for array in arrays])
 

@@ -13,9 +13,12 @@ from typing import IO, Any
 
 import psutil
 
-from bakeoff.errors import ModelError, UnsupportedModelError
+from bakeoff import offline
+from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 
 Report = Callable[[str], None]
+
+KINDS: dict[str, type[ModelError]] = {kind.__name__: kind for kind in (UnsupportedModelError, NoReferenceError)}
 
 MEMORY_SHARE = 0.75
 """Of the machine's memory: a hostile model must not push the machine into swap."""
@@ -46,7 +49,7 @@ def run(
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-E", "-P", "-m", "bakeoff.models.worker"],
+            offline.command([sys.executable, "-E", "-P", "-m", "bakeoff.models.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -70,8 +73,7 @@ def run(
         if reply is None:
             raise ModelError(subject + _how_it_ended(process, limits, log, timed_out=out_of_time.is_set()))
     if error := reply.get("error"):
-        kind = UnsupportedModelError if error["kind"] == "UnsupportedModelError" else ModelError
-        raise kind(subject + error["message"], error["advice"])
+        raise KINDS.get(error["kind"], ModelError)(subject + error["message"], error["advice"])
     return reply["ok"]
 
 

@@ -3,7 +3,6 @@
 Files that a task writes are whole only when it returns: the caller gives a temporary name and renames.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,23 @@ from typing import Any
 import msgspec
 import onnx
 
-from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models import checkpoint, plain_graph, reference, rounding, signature, versions, zoo
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models import (
+    checkpoint,
+    description,
+    external_data,
+    plain_graph,
+    reference,
+    rounding,
+    signature,
+    versions,
+    zoo,
+)
 from bakeoff.models.architectures import ARCHITECTURES
+from bakeoff.models.opening import open_model
 from bakeoff.models.seeding import seeded_weights
+from bakeoff.models.shaping import shape
+from bakeoff.records import Shaping
 
 Report = Callable[[str], None]
 
@@ -35,11 +47,23 @@ def write_trained(*, report: Report, name: str, weights: str, path: str) -> dict
     return inspect(report=report, path=path)
 
 
-def copy(*, report: Report, source: str, path: str) -> dict[str, Any]:
-    """A user's own ONNX file."""
-    report(f"copying {source}")
-    shutil.copyfile(source, path)
-    return inspect(report=report, path=path)
+def take(*, report: Report, source: str, path: str, shaping: dict[str, Any], data: Mapping[str, Sequence[int]]) -> Any:
+    """A user's own ONNX file, with what it leaves open settled by `shaping` and by the shapes of the user's `data`.
+
+    Returns what `inspect` does, and `files`: the others in its folder that it was read from.
+    """
+    report(f"reading {source}")
+    folder = Path(source).parent
+    model = open_model(source)
+    files = [file.relative_to(folder).as_posix() for file in external_data.files(model, folder)]
+    external_data.write(shape(model, msgspec.convert(shaping, Shaping), data), folder, Path(path))
+    return {**inspect(report=report, path=path), "files": files}
+
+
+def describe(*, report: Report, source: str) -> Any:
+    """What a user's own ONNX file says about itself, as it lies there."""
+    report(f"reading {source}")
+    return msgspec.to_builtins(description.describe(open_model(source), Path(source).parent))
 
 
 def inspect(*, report: Report, path: str) -> dict[str, Any]:
@@ -52,7 +76,7 @@ def inspect(*, report: Report, path: str) -> dict[str, Any]:
 
 def convert(*, report: Report, path: str, target: str, max_opset: int | None, max_ir_version: int | None) -> None:
     """The same model for an older reader of ONNX."""
-    model = open_model(path)
+    model = open_small(path)
     report(f"converting to opset {max_opset or 'as it is'}, IR version {max_ir_version or 'as it is'}")
     opset = next(o.version for o in model.opset_import if o.domain in {"", "ai.onnx"})
     if max_opset is not None and opset > max_opset:
@@ -66,12 +90,13 @@ def convert(*, report: Report, path: str, target: str, max_opset: int | None, ma
 def lower(*, report: Report, path: str, name: str, folder: str) -> None:
     """The model's plain graph."""
     report(f"lowering {name}")
-    plain_graph.lower(open_model(path), name, Path(folder))
+    plain_graph.lower(open_small(path), name, Path(folder))
 
 
 def extend_reference(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
     """The float64 reference, up to `count` samples."""
-    reference.extend(open_model(path), [Path(sample) for sample in samples], count, Path(target), report)
+    model = external_data.with_weights(open_model(path), Path(path).parent)
+    reference.extend(model, [Path(sample) for sample in samples], count, Path(target), report)
 
 
 def extend_rounded(
@@ -79,31 +104,22 @@ def extend_rounded(
 ) -> None:
     """What the model computes in each precision of `targets`, up to `count` samples."""
     files = {precision: Path(target) for precision, target in targets.items()}
-    rounding.extend_all(open_model(path), [Path(sample) for sample in samples], count, files, report)
+    model = external_data.with_weights(open_model(path), Path(path).parent)
+    rounding.extend_all(model, [Path(sample) for sample in samples], count, files, report)
 
 
-def open_model(path: str) -> onnx.ModelProto:
-    """Read and check an ONNX file. Raises `ModelError` for what is none; the caller puts the model's name before it."""
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # protobuf's own kinds of error differ between its versions
-        raise ModelError(f"not an ONNX model, or cut short: {_one_line(error)}") from error
-    if any(onnx.external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer):
-        raise UnsupportedModelError("the weights are in other files", "Save the model with its weights inside.")
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        raise ModelError(f"not a sound ONNX model: {_one_line(error)}") from error
+def open_small(path: str) -> onnx.ModelProto:
+    """A model that is one file. Raises `UnsupportedModelError` for one whose weights had to be left beside it."""
+    model = open_model(path)
+    if external_data.files(model, Path(path).parent):
+        raise UnsupportedModelError("the model is larger than the 2 GB that this form of it can have")
     return model
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
-    for task in (write_seeded, write_trained, copy, inspect, convert, lower, extend_reference, extend_rounded)
+    for task in (
+        *(write_seeded, write_trained, take, describe, inspect),
+        *(convert, lower, extend_reference, extend_rounded),
+    )
 }

@@ -10,7 +10,7 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, helper, version_converter
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models.inputs import draw
+from bakeoff.models.inputs import draw, stack
 from bakeoff.models.reference import Float64Model
 from bakeoff.models.signature import tensor_specs
 
@@ -60,7 +60,8 @@ def at_opset(model: ModelProto, opset: int) -> ModelProto:
 def _must_compute_the_same(model: ModelProto, changed: ModelProto) -> None:
     """ONNX's converter now and then changes the number and not the meaning (Softmax across opset 13): try and see."""
     inputs, _ = tensor_specs(model)
-    sample = [draw(spec.dtype, spec.at(1)[1:], seed=0, count=1) for spec in inputs]
+    drawn = [draw(spec.dtype, spec.sample_shape, seed=0, count=1, below=2) for spec in inputs]
+    sample = [stack(array, spec.batch_axis) for array, spec in zip(drawn, inputs, strict=True)]
     for before, after in zip(Float64Model(model)(sample), Float64Model(changed)(sample), strict=True):
         if before.shape != after.shape or not np.allclose(before, after, rtol=1e-9, atol=1e-9, equal_nan=True):
             raise UnsupportedModelError("the converted model computes something else")

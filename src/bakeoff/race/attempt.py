@@ -21,7 +21,9 @@ from bakeoff.errors import (
 from bakeoff.judge import clock, parity
 from bakeoff.judge.steady_state import settled
 from bakeoff.machine.others import Watch, together
+from bakeoff.models.inputs import unstack
 from bakeoff.race.contender import Contender
+from bakeoff.race.course import worker_model
 from bakeoff.records import Disturbance, Measurement, Parity, Status, TensorSpec, Trial
 from bakeoff.worker.session import Usage, WorkerSession
 
@@ -41,6 +43,13 @@ STATUS_OF: Mapping[type[WorkerError], Status] = {
     UntimedWorkError: Status.WRONG,
     WorkerTimedOutError: Status.TIMED_OUT,
 }
+
+
+def samples_first(outputs: list[NDArray[Any]], specs: Sequence[TensorSpec]) -> list[NDArray[Any]]:
+    """`outputs` with their samples along the first axis; as they are if they are not as many as the model's."""
+    if len(outputs) != len(specs):
+        return outputs
+    return [unstack(output, spec.batch_axis) for output, spec in zip(outputs, specs, strict=True)]
 
 
 class Attempt:
@@ -79,7 +88,8 @@ class Attempt:
         contender = self.contender
         with contender.awake() as session:
             self.cold, contender.fresh = contender.fresh, False
-            loaded = session.call("load", model=self._model(), settings=self.requested())
+            model = worker_model(contender.entry, contender.course.model, self.case.batch_size)
+            loaded = session.call("load", model=model, settings=self.requested())
             self.effective = loaded["effective"] or {}
             prepared = session.call("prepare", input_sets=self.material.paths)
             first = self._check_first(session)
@@ -115,7 +125,7 @@ class Attempt:
         if reply["inputs_changed"]:
             k, i = reply["inputs_changed"][0]
             raise WrongOutputsError(f"it changes its inputs: {course.model.inputs[i].name} of set {k}{when}")
-        outputs = [np.load(path, allow_pickle=False) for path in reply["paths"]]
+        outputs = samples_first([np.load(path, allow_pickle=False) for path in reply["paths"]], course.model.outputs)
         found, fault = parity.compare(outputs, expected, classes=course.model.classes)
         self.parities.append(found)
         status, reason = parity.judge(found, fault, tolerance=course.tolerance)
@@ -189,18 +199,6 @@ class Attempt:
             "batch_size": self.case.batch_size,
         }
         return case | dict(self.contender.entry.engine.options) | ({} if self.contender.spin else {"spin": False})
-
-    def _model(self) -> dict[str, Any]:
-        model = self.contender.course.model
-        return {
-            "path": str(self.contender.entry.model_path),
-            "format": self.contender.entry.engine.model.format,
-            "inputs": [self._filled(spec) for spec in model.inputs],
-            "outputs": [self._filled(spec) for spec in model.outputs],
-        }
-
-    def _filled(self, spec: TensorSpec) -> dict[str, Any]:
-        return {"name": spec.name, "dtype": spec.dtype, "shape": spec.at(self.case.batch_size)}
 
     def trial(self) -> Trial:
         """What came of it: a measurement, or the reason why there is none."""

@@ -61,7 +61,8 @@ def task(folder: Path) -> Task:
         inputs=tuple(spec_of(name, array) for name, array in operands.items()),
         outputs=tuple(spec_of(name, array.astype(np.float32)) for name, array in answers.items()),
         material=Material(
-            paths=(tuple(str(place / f"{name}.npy") for name in operands),), expected=(tuple(answers.values()),)
+            paths=(tuple(str(place / f"{name}.npy") for name in operands),),
+            expected=(tuple(answer[np.newaxis] for answer in answers.values()),),
         ),
         tolerance=UNCALIBRATED.fp32,
     )

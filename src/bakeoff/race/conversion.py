@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bakeoff import paths
+from bakeoff import offline, paths
 from bakeoff.environments import programs
 from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
@@ -55,7 +55,7 @@ def in_form(
 def run(converter: Converter, installed: Installed, source: Path, target: Path, log: Path) -> None:
     """Let `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
     programs.run(
-        [*installed.command, converter.script, source, target],
+        offline.command([*installed.command, str(converter.script), str(source), str(target)]),
         env=spawn_environment(os.cpu_count() or 1, installed.env),
         cwd=paths.worker_home(),
         log=log,

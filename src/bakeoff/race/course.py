@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from bakeoff.records import EngineSpec, Installed, ModelRecord, Plan, TensorSpec
 
 @dataclass(frozen=True)
 class Material:
-    """The K input sets of one batch size, and the float64 answers to each."""
+    """The K input sets of one batch size, and the answers expected of each."""
 
     paths: tuple[tuple[str, ...], ...]
     """[set][model input] -> .npy file"""
@@ -47,6 +47,20 @@ class Entry:
     installed: Installed
     model_path: Path
     task: Task | None = None
+
+
+def worker_model(entry: Entry, model: ModelRecord, batch_size: int) -> dict[str, Any]:
+    """`model` as the worker's `load` wants it."""
+    inputs, outputs = (
+        [{"name": spec.name, "dtype": spec.dtype, "shape": spec.at(batch_size)} for spec in side]
+        for side in (model.inputs, model.outputs)
+    )
+    return {
+        "path": str(entry.model_path),
+        "format": entry.engine.model.format,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
 
 def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
     """Once for each case, after its bursts: does the clock see the work, and which threads do it?"""
-    smallest = min(course.plan.batch_sizes)
+    smallest = min(course.plan.sizes(course.model.name))
     for attempt in field:
         course.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
         attempt.error = attempt_to(attempt.check_on_fresh_inputs)

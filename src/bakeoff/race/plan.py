@@ -8,7 +8,8 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
-from bakeoff.records import Plan
+from bakeoff.models.library import is_file_name
+from bakeoff.records import Plan, Shaping
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def make_plan(
     bursts: int = BURSTS,
     profile: bool | None = None,
     engines_dirs: Sequence[Path] = (),
+    shaping: Shaping | None = None,
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
 
@@ -55,11 +57,14 @@ def make_plan(
     chosen = catalogue.select(named, release=None if release == "all" else release, exclude=exclude)
     if not chosen:
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
+    files = own_files(models)
+    if shaping and not files:
+        raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of an .onnx file")
     cpus = usable_cpus()
     if threads is not None and threads > cpus:
         raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
     return Plan(
-        models=unique(models or DEFAULT_MODELS),
+        models=unique([Path(model).name if is_file_name(model) else model for model in models or DEFAULT_MODELS]),
         engines=tuple(engine.name for engine in chosen),
         batch_sizes=unique(batch_sizes or DEFAULT_BATCH_SIZES),
         threads=threads or cpus,
@@ -74,7 +79,19 @@ def make_plan(
         quick=quick,
         profile=not quick if profile is None else profile,
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
+        files=files,
+        shaping=shaping or Shaping(),
     )
+
+
+def own_files(models: Sequence[str]) -> dict[str, str]:
+    """Those of `models` that are files, by the name each goes by in the race: the file's own."""
+    files: dict[str, str] = {}
+    for model in unique(models):
+        path = Path(model).expanduser().absolute()
+        if is_file_name(model) and files.setdefault(path.name, str(path)) != str(path):
+            raise UsageError(f"two models are called {path.name}: {files[path.name]} and {path}", "rename one of them")
+    return files
 
 
 def unique(things: Sequence[T]) -> tuple[T, ...]:

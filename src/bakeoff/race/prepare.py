@@ -12,11 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import environments
-from bakeoff.errors import EnvironmentUnavailableError, ModelError, StoreError, UnsupportedModelError
-from bakeoff.judge.leagues import calibrated
+from bakeoff.errors import (
+    EnvironmentUnavailableError,
+    ModelError,
+    NoReferenceError,
+    StoreError,
+    UnsupportedModelError,
+    WorkerError,
+)
+from bakeoff.judge.leagues import calibrated, fixed
 from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race import second_opinion
 from bakeoff.race.conversion import in_form
 from bakeoff.race.course import Entry, Material
 from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Status, Trial
@@ -79,21 +87,21 @@ def prepare(
     standing: Mapping[str, Installed | EnvironmentUnavailableError],
     library: ModelLibrary,
     observer: Observer,
+    arbiter: EngineSpec,
     canary: EngineSpec | None = None,
 ) -> Grid:
     """Bring everything that `plan` needs into place; `models` and the environments `standing` are by name.
 
     An environment that could not be built or a model that a form cannot carry become trials of round 0 in
-    `Grid.unready`. Raises `ModelError` for a model without a reference.
+    `Grid.unready`. `arbiter` is the ONNX Runtime that judges where float64 cannot. Raises `ModelError` for a model
+    without any reference.
     """
-    known: dict[str, ModelRecord] = {}
+    judged: dict[str, ModelRecord] = {}
     entries: dict[str, list[Entry]] = {}
     references: dict[str, list[NDArray[np.generic]]] = {}
     unready: list[Trial] = []
     for name, model in models.items():
         observer.say(f"preparing {name}")
-        references[name] = library.reference(model, plan.seed, SAMPLES, observer.say)
-        known[name] = calibrate(plan, model, references[name], library, observer)
         entries[name] = []
         for engine in engines:
             ready = make_ready(engine, model, standing, library, observer.note)
@@ -101,8 +109,9 @@ def prepare(
                 entries[name].append(ready)
             else:
                 unready += unready_trials(plan, engine.name, name, *ready)
+        judged[name], references[name] = reference(plan, model, entries[name], library, observer, arbiter)
     return Grid(
-        models=known,
+        models=judged,
         entries=entries,
         engines=engines,
         references=references,
@@ -110,6 +119,35 @@ def prepare(
         canary=canary,
         unready=tuple(unready),
     )
+
+
+def reference(
+    plan: Plan,
+    model: ModelRecord,
+    entries: Sequence[Entry],
+    library: ModelLibrary,
+    observer: Observer,
+    arbiter: EngineSpec,
+) -> tuple[ModelRecord, list[NDArray[np.generic]]]:
+    """What to judge `model`'s outputs against, [samples, ...] of each, and `model` with its name and the tolerances.
+
+    The float64 reference; where there is none, ONNX Runtime without optimisations; where that cannot run the model,
+    the middle of what the engines answer.
+    """
+    try:
+        answers = library.reference(model, plan.seed, SAMPLES, observer.say)
+        return calibrate(plan, model, answers, library, observer), answers
+    except NoReferenceError as error:
+        observer.note(str(error))
+    samples = library.samples(model, plan.seed, SAMPLES)
+    observer.say(f"asking ONNX Runtime without optimisations about {model.name}")
+    ready = make_ready(arbiter, model, install([arbiter], observer), library, observer.note)
+    try:
+        answers, name = second_opinion.unoptimised(ready, plan, model, samples)
+    except WorkerError as error:
+        observer.note(f"{model.name}: no answer of ONNX Runtime without optimisations: {error}")
+        answers, name = second_opinion.consensus(entries, plan, model, samples)
+    return msgspec.structs.replace(model, reference=name, tolerances=fixed(quantized=model.quantized)), answers
 
 
 def calibrate(
@@ -170,7 +208,7 @@ def unready_trials(plan: Plan, engine: str, model: str, status: Status, reason: 
 def materials(plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path) -> dict[int, Material]:
     """The input sets of every batch size, written under `folder`, with the answers expected of each."""
     try:
-        return {size: material(plan, model, grid, library, folder, size) for size in plan.batch_sizes}
+        return {size: material(plan, model, grid, library, folder, size) for size in plan.sizes(model.name)}
     except OSError as error:
         raise StoreError(
             f"the inputs cannot be written to {folder}: {error}", "set BAKEOFF_CACHE to a roomier disk"
@@ -184,7 +222,9 @@ def material(
     samples = library.samples(model, plan.seed, SAMPLES)
     reference = grid.references[model.name]
     paths, expected = [], []
-    for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, 2 * INPUT_SETS)):
+    rows_of_batch = batch_size if model.fixed_batch is None else 1
+    axes = [spec.batch_axis for spec in model.inputs]
+    for k, (arrays, rows) in enumerate(input_sets(samples, rows_of_batch, 2 * INPUT_SETS, axes)):
         place = folder / f"{model.name}-batch{batch_size}-set{k}"
         place.mkdir(parents=True, exist_ok=True)
         names = [str(place / f"{i}.npy") for i in range(len(arrays))]

@@ -27,14 +27,28 @@ from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import canary, fitness, hold, memory, prepare, profile
+from bakeoff.race import canary, fitness, hold, memory, prepare, profile, resolve
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
-from bakeoff.records import CANARY, CanaryFigure, Case, EngineSpec, Plan, RunRecord, Summary, Trial, Verdict
+from bakeoff.records import (
+    CANARY,
+    CanaryFigure,
+    Case,
+    EngineSpec,
+    ModelRecord,
+    Plan,
+    RunRecord,
+    Summary,
+    Trial,
+    Verdict,
+)
 from bakeoff.report import write_all
 from bakeoff.scorecards import EngineKit
 from bakeoff.store import Spool, Store
+
+ARBITER = "onnxruntime"
+"""the engine that judges a model's answers where float64 cannot"""
 
 
 class Observer(prepare.Observer, Protocol):
@@ -142,7 +156,8 @@ def start(
     with hold.the_machine(f"a run in {output}", observer.note):
         findings = fitness.examine(observer.note, strict=strict)
         library = ModelLibrary(paths.cache_dir())
-        grid, budget = prepare_in_budget(plan, catalogue, library, observer)
+        plan, models = resolve.models(plan, library, observer)
+        grid, budget = prepare_in_budget(plan, models, catalogue, library, observer)
         run = RunRecord(
             name=store.new_run_name(dt.datetime.now().astimezone().date()),
             started_at=time.time(),
@@ -184,13 +199,15 @@ def resume(
             run, audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict))
         )
         library = ModelLibrary(paths.cache_dir())
-        grid, budget = prepare_in_budget(run.plan, catalogue, library, observer, run.elapsed_s)
+        _, models = resolve.models(run.plan, library, observer)
         for then in run.models:
-            if grid.models[then.name].digest != then.digest:
+            now = models[then.name]
+            if (now.digest, now.data_digest) != (then.digest, then.data_digest):
                 raise ModelError(
                     f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
                     "start a new run",
                 )
+        grid, budget = prepare_in_budget(run.plan, models, catalogue, library, observer, run.elapsed_s)
         store.update_run(run.name, audit=run.audit)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
         race.trials = list(store.trials(run.name))
@@ -198,14 +215,20 @@ def resume(
 
 
 def prepare_in_budget(
-    plan: Plan, catalogue: Catalogue, library: ModelLibrary, observer: Observer, spent_s: float = 0.0
+    plan: Plan,
+    models: Mapping[str, ModelRecord],
+    catalogue: Catalogue,
+    library: ModelLibrary,
+    observer: Observer,
+    spent_s: float = 0.0,
 ) -> tuple[prepare.Grid, Budget]:
-    """Prepare everything, what can be wrong soonest first; the budget's clock starts once the environments stand."""
-    models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
+    """Prepare everything; the budget's clock starts once the environments stand."""
     engines = catalogue.select(plan.engines)
     standing = prepare.install([*engines, *catalogue.hidden.values()], observer)
     budget = Budget(plan.budget_s, spent_s)
-    return prepare.prepare(plan, models, engines, standing, library, observer, catalogue.hidden.get(CANARY)), budget
+    (arbiter,) = catalogue.select([ARBITER])
+    bird = catalogue.hidden.get(CANARY)
+    return prepare.prepare(plan, models, engines, standing, library, observer, arbiter, bird), budget
 
 
 def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:

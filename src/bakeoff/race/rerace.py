@@ -16,6 +16,7 @@ from bakeoff.judge.scorecard import scorecard
 from bakeoff.judge.summary import summarise
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race import resolve
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.records import EngineSpec, Plan
 from bakeoff.scorecards import EngineKit, Gate, Scorecard
@@ -95,10 +96,9 @@ class Rerace:
 
     def _check_models(self, plan: Plan, observer: Observer) -> None:
         """Another network under the same name is another job, not a slowdown."""
-        library = ModelLibrary(paths.cache_dir())
         then = {model.name: model.digest for model in self.baseline.models}
-        for name in plan.models:
-            model = library.resolve(name, plan.weights, observer.say)
+        _, models = resolve.models(plan, ModelLibrary(paths.cache_dir()), observer)
+        for name, model in models.items():
             if model.digest != then.get(model.name):
                 raise UsageError(
                     f"{name} is not the baseline's network any more "

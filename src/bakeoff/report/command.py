@@ -2,13 +2,15 @@
 
 import shlex
 
-from bakeoff.records import Plan
+from bakeoff.records import Plan, Shaping
 
 
 def command_line(plan: Plan) -> str:
     """`bakeoff run` with the arguments that make this plan again; what has its default value is left out."""
-    words = ["bakeoff", "run", *plan.models, "--engines", ",".join(plan.engines)]
+    models = [plan.files.get(model, model) for model in plan.models]
+    words = ["bakeoff", "run", *models, "--engines", ",".join(plan.engines)]
     words += ["--batch", ",".join(map(str, plan.batch_sizes)), "--threads", str(plan.threads)]
+    words += shaping(plan.shaping)
     if plan.weights != "seeded":
         words += ["--weights", plan.weights]
     if plan.rounds is not None:
@@ -27,3 +29,13 @@ def command_line(plan: Plan) -> str:
     for folder in plan.engines_dirs:
         words += ["--engines-dir", folder]
     return shlex.join(words)
+
+
+def shaping(given: Shaping) -> list[str]:
+    """The flags that say how a user's own model is raced."""
+    words = []
+    for name, sizes in given.shapes.items():
+        words += ["--shape", f"{name}={'x'.join(map(str, sizes))}"]
+    for axis in given.batch_axis:
+        words += ["--batch-axis", axis]
+    return words + (["--input", given.data] if given.data else [])

@@ -25,7 +25,8 @@ def tolerances(run: RunRecord) -> list[str]:
     """What the errors of each model mean; models of which the same is known are named together."""
     alike: dict[str, list[str]] = defaultdict(list)
     for model in run.models:
-        alike[wording.tolerances(model.tolerances)].append(model.name)
+        against = "" if model.reference == "float64" else f"against {model.reference}, "
+        alike[against + wording.tolerances(model.tolerances)].append(model.name)
     return [f"errors on {', '.join(models)}: {text}" for text, models in alike.items()]
 
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import psutil
 
-from bakeoff import paths
+from bakeoff import offline, paths
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -102,7 +102,8 @@ class WorkerSession:
     ) -> None:
         """Start ``[*command, worker.py, adapter]``; its stderr goes to `log`, each request has `timeout_s` to answer.
 
-        Raises `WorkerDiedError` if the command cannot even be started.
+        It is without network where the platform can do that: it opens the model's file. Raises `WorkerDiedError` if the
+        command cannot even be started.
         """
         self.log = log
         self.timeout_s = timeout_s
@@ -110,7 +111,7 @@ class WorkerSession:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as stderr:
                 self._process = subprocess.Popen(
-                    [*command, str(WORKER), str(adapter)],
+                    offline.command([*command, str(WORKER), str(adapter)]),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,

@@ -28,6 +28,6 @@ def test_path_prints_the_path_alone_on_stdout() -> None:
     assert "writing resnet-tiny" in shown.stderr
 
 
-@pytest.mark.parametrize("command", ["list", "get", "path"])
+@pytest.mark.parametrize("command", ["list", "get", "show", "path"])
 def test_every_command_shows_examples(command: str) -> None:
     assert f"bakeoff models {command}" in CliRunner().invoke(models, [command, "--help"]).output

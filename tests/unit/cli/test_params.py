@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.cli.params import BatchSizes, Duration, Names
+from bakeoff.cli.params import BatchSizes, Duration, Names, Shape
 
 pytestmark = pytest.mark.unit
 
@@ -38,3 +38,15 @@ def test_lists_are_split_at_commas() -> None:
     assert Names().convert("onnxruntime, py*", None, None) == ("onnxruntime", "py*")
     with pytest.raises(click.BadParameter):
         Names().convert("a,,b", None, None)
+
+
+def test_a_shape_is_a_name_and_sizes() -> None:
+    assert Shape().convert("input=1x3x320x640", None, None) == ("input", (1, 3, 320, 640))
+    assert Shape().convert("a=b:0=1X8", None, None) == ("a=b:0", (1, 8))
+    assert Shape().convert("tokens=128", None, None) == ("tokens", (128,))
+
+
+@pytest.mark.parametrize("text", ["", "input", "=1x3", "input=", "input=1x", "input=1,3", "input=0x3", "input=1x-3"])
+def test_what_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="input=1x3x320x640"):
+        Shape().convert(text, None, None)

@@ -2,23 +2,27 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 from safetensors.numpy import save_file
 
-from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models import sandbox
+from bakeoff.errors import ModelError
+from bakeoff.models import sandbox, tasks
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.seeding import seeded_weights
-from bakeoff.records import ModelForm, ModelRecord
+from bakeoff.records import ModelForm, ModelRecord, Shaping
 
 pytestmark = pytest.mark.unit
 
 TINY = "resnet-tiny"
+Net = Callable[..., onnx.ModelProto]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,16 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"started a model worker for {task}")
 
     monkeypatch.setattr(sandbox, "run", refuse)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model worker's tasks without a process for each."""
+
+    def run(task: str, arguments: dict[str, Any], **_options: object) -> Any:
+        return tasks.TASKS[task](report=lambda _: None, **arguments)
+
+    monkeypatch.setattr(sandbox, "run", run)
 
 
 def test_a_built_in_network_is_written_and_described(library: ModelLibrary, tiny_record: ModelRecord) -> None:
@@ -130,17 +144,45 @@ def test_an_unknown_name_gets_close_matches(library: ModelLibrary) -> None:
 
 
 def test_a_users_own_onnx_file_is_taken(library: ModelLibrary, tiny_record: ModelRecord, tiny_path: Path) -> None:
-    record = library.resolve(str(tiny_path))
-    assert record.digest == tiny_record.digest
+    record = library.take(tiny_path)
+    assert (record.name, record.digest) == ("resnet-tiny.onnx", tiny_record.digest)
 
 
-def test_a_model_without_an_open_batch_size_is_refused(
-    library: ModelLibrary, tiny: onnx.ModelProto, tmp_path: Path
-) -> None:
-    tiny.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    onnx.save(tiny, tmp_path / "fixed.onnx")
-    with pytest.raises(UnsupportedModelError, match=r"'input' has no open batch size in front: .*\[1, 3, 32, 32\]"):
-        library.resolve(str(tmp_path / "fixed.onnx"))
+@pytest.mark.usefixtures("in_process")
+def test_weights_beside_a_model_are_part_of_it(library: ModelLibrary, tiny: onnx.ModelProto, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "outside.onnx"
+    onnx.save(tiny, path, save_as_external_data=True, location="data/weights.bin", size_threshold=0)
+    first = library.take(path)
+    assert not library.path(first).with_name("model.data").exists()
+    assert library.take(path) == first
+    weights = bytearray((tmp_path / "data" / "weights.bin").read_bytes())
+    weights[100] ^= 1
+    (tmp_path / "data" / "weights.bin").write_bytes(weights)
+    assert library.take(path).digest != first.digest
+
+
+@pytest.mark.usefixtures("in_process")
+def test_each_shape_of_a_model_is_another_model(library: ModelLibrary, net: Net, tmp_path: Path) -> None:
+    model = net([helper.make_node("Relu", ["x"], ["y"])])
+    for side in (model.graph.input, model.graph.output):
+        side[0].type.tensor_type.shape.dim[2].dim_param = "h"
+    onnx.save(model, tmp_path / "m.onnx")
+    small, large = (library.take(tmp_path / "m.onnx", Shaping(shapes={"h": (size,)})) for size in (8, 16))
+    assert (small.inputs[0].shape, large.inputs[0].shape) == ((None, 4, 8, 8), (None, 4, 16, 8))
+    assert small.digest != large.digest
+
+
+@pytest.mark.usefixtures("in_process")
+def test_real_inputs_take_the_place_of_drawn_ones(library: ModelLibrary, tiny_path: Path, tmp_path: Path) -> None:
+    images = np.random.default_rng(1).random((3, 3, 32, 32))
+    np.savez(tmp_path / "data.npz", input=images)
+    record = library.take(tiny_path, Shaping(data=str(tmp_path / "data.npz")))
+    assert (record.data_samples, len(record.data_digest)) == (3, 64)
+    [path] = library.samples(record, seed=0, count=8)
+    assert np.array_equal(np.load(path), images.astype(np.float32))
+    [reference] = library.reference(record, 0, 8)
+    assert reference.shape == (3, 10)
 
 
 def test_two_at_once_make_a_model_together(tmp_path: Path) -> None:

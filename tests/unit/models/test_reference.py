@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from bakeoff.errors import UnsupportedModelError
+from bakeoff.errors import ModelError, NoReferenceError
 from bakeoff.models import reference
 from bakeoff.models.inputs import draw
 from bakeoff.models.reference import Float64Model
@@ -74,12 +74,27 @@ def test_a_reference_grows_sample_by_sample_and_keeps_what_it_has(tiny: onnx.Mod
     ("node", "why"),
     [
         (helper.make_node("QuantizeLinear", ["x", "s"], ["y"]), "QuantizeLinear computes on quantized values"),
-        (helper.make_node("RandomNormalLike", ["x"], ["y"]), "RandomNormalLike answers differently each time"),
         (helper.make_node("FusedConv", ["x", "s"], ["y"], domain="com.microsoft"), "com.microsoft.FusedConv"),
         (helper.make_node("NoSuchOperator", ["x"], ["y"]), "NoSuchOperator"),
     ],
 )
 def test_an_operator_without_a_reference_is_named(net: Net, node: onnx.NodeProto, why: str) -> None:
     model = net([node], {"s": np.float32(1)})
-    with pytest.raises(UnsupportedModelError, match=why):
+    with pytest.raises(NoReferenceError, match=why):
         Float64Model(model)([X])
+
+
+def test_a_model_that_answers_differently_each_time_is_refused(net: Net) -> None:
+    with pytest.raises(ModelError, match="RandomNormalLike answers differently each time") as caught:
+        Float64Model(net([helper.make_node("RandomNormalLike", ["x"], ["y"])]))
+    assert not isinstance(caught.value, NoReferenceError)
+
+
+def test_an_output_that_changes_its_size_from_sample_to_sample_is_refused(net: Net, tmp_path: Path) -> None:
+    model = net([helper.make_node("Compress", ["x", "c"], ["y"], axis=1), helper.make_node("Identity", ["k"], ["i"])])
+    model.graph.node.insert(0, helper.make_node("Greater", ["row", "zero"], ["c"]))
+    model.graph.node.insert(0, helper.make_node("ReduceMean", ["x"], ["row"], axes=[0, 2, 3], keepdims=0))
+    model.graph.initializer.extend(numpy_helper.from_array(np.float32(0), name) for name in ("zero", "k"))
+    np.save(tmp_path / "x.npy", draw("float32", (4, 8, 8), seed=0, count=8))
+    with pytest.raises(ModelError, match="only outputs of the same size for every sample"):
+        reference.extend(model, [tmp_path / "x.npy"], 8, tmp_path / "r.npz", lambda _: None)

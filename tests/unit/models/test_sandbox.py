@@ -62,7 +62,7 @@ def test_a_worker_that_dies_is_one_line(tiny_path: Path) -> None:
 @pytest.mark.parametrize("length", [0, 15, 3000, 27_000])
 def test_a_model_cut_short_is_one_line(tiny_path: Path, tmp_path: Path, length: int) -> None:
     (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:length])
-    with pytest.raises(ModelError, match=r"cut: not an? (sound )?ONNX model|cut: not a sound ONNX model") as caught:
+    with pytest.raises(ModelError, match=r"cut: (not an? (sound )?ONNX model|the file is empty)") as caught:
         sandbox.run("inspect", {"path": str(tmp_path / "cut.onnx")}, what="cut")
     assert "\n" not in str(caught.value)
 

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bakeoff.records import RunRecord, Summary, Verdict
+from bakeoff.records import RunRecord, Summary, Tolerances, Verdict
 from bakeoff.report import notes
 from bakeoff.report.markdown import to_markdown
 from bakeoff.report.terminal import to_text
@@ -62,3 +62,10 @@ def test_what_was_found_of_the_machine_stands_below_the_table_with_what_to_do(ru
         assert document.index("The machine, before the race") < document.index(line)
     unblemished = msgspec.structs.replace(run, audit=())
     assert "before the race" not in to_text(unblemished, rows) + to_markdown(unblemished, rows)
+
+
+def test_a_reference_other_than_float64_is_named(run: RunRecord) -> None:
+    tolerances = Tolerances(fp32=1e-3, fp16=1e-3, bf16=1e-3)
+    other = msgspec.structs.replace(run.models[0], reference="openvino alone", tolerances=tolerances)
+    said = f"errors on {other.name}: against openvino alone, wrong beyond 1.0e-03, a fixed number"
+    assert notes.tolerances(msgspec.structs.replace(run, models=(other,))) == [said]

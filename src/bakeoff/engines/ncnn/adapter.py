@@ -93,9 +93,7 @@ def converted(model, folder, half):
     shapes = ["{}{}".format(t["shape"], SUFFIXES[t["dtype"]]).replace(" ", "") for t in model["inputs"]]
     shutil.copy(model["path"], os.path.join(folder, "model.onnx"))
     command = [PNNX, "model.onnx", "inputshape=" + ",".join(shapes), "fp16={}".format(int(half))]
-    done = subprocess.run(  # noqa: UP022 - capture_output is newer than Python 3.6
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     parameters, weights = (os.path.join(folder, "model.ncnn." + kind) for kind in ("param", "bin"))
     if done.returncode or not os.path.isfile(parameters):
         print(done.stdout.decode("utf-8", "replace"))  # noqa: T201 - into the worker's log

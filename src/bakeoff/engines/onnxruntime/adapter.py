@@ -5,7 +5,8 @@ OpenVINO's, which have thread pools of their own. Operators run one after anothe
 ``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait, ONNX Runtime's default:
 fastest alone; `spin` false switches that off (``session.intra_op.allow_spinning``).
 
-Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are.
+Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are;
+`graph_optimization`, the level's name if it is another.
 """
 
 from collections import Counter
@@ -62,7 +63,8 @@ class Engine:
         options.intra_op_num_threads = settings["threads"]
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        level = settings.get("graph_optimization", "ORT_ENABLE_ALL")
+        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if not settings.get("spin", True):
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")

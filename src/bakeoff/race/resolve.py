@@ -1,0 +1,39 @@
+"""The models of a plan: found or taken, shown, and what of the plan follows from them."""
+
+from pathlib import Path
+
+import msgspec
+
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race.prepare import Observer
+from bakeoff.records import ModelRecord, Plan, TensorSpec
+
+
+def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan, dict[str, ModelRecord]]:
+    """Every model of `plan` by name, and the plan with the batch sizes that they allow.
+
+    A user's own model is shown as it will be raced. Raises `ModelError` for one that cannot be.
+    """
+    found: dict[str, ModelRecord] = {}
+    for name in plan.models:
+        if name in plan.files:
+            found[name] = library.take(Path(plan.files[name]), plan.shaping, name, observer.say)
+            observer.note(signature(found[name]))
+        else:
+            found[name] = library.resolve(name, plan.weights, observer.say)
+    fixed = {name: model.fixed_batch for name, model in found.items() if model.fixed_batch is not None}
+    for name, size in fixed.items():
+        if plan.batch_sizes != (size,):
+            observer.note(f"{name} has no batch axis: it is raced at its fixed shape, batch {size}, alone")
+    return msgspec.structs.replace(plan, fixed_batches=fixed), found
+
+
+def signature(model: ModelRecord) -> str:
+    """As in ``m.onnx: x float32 [batch, 3, 320, 640] -> y float32 [batch, 1, 320, 640]``."""
+    inputs, outputs = (", ".join(map(_tensor, side)) for side in (model.inputs, model.outputs))
+    return f"{model.name}: {inputs} -> {outputs}"
+
+
+def _tensor(spec: TensorSpec) -> str:
+    sizes = ", ".join("batch" if size is None else "?" if size < 0 else str(size) for size in spec.shape)
+    return f"{spec.name} {spec.dtype} [{sizes}]"

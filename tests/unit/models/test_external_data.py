@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from tests.hostile.broken_models import model
+
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models import external_data, tasks
+from bakeoff.models.opening import open_model
+
+pytestmark = pytest.mark.unit
+
+
+def outside(folder: Path) -> Path:
+    """A model whose weight lies in another file."""
+    weight = numpy_helper.from_array(np.arange(4, dtype=np.float32), "w")
+    path = folder / "model.onnx"
+    made = model([helper.make_node("Add", ["x", "w"], ["y"])], [weight])
+    onnx.save(made, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    return path
+
+
+def test_weights_of_a_model_that_fits_go_into_its_file(tmp_path: Path) -> None:
+    source = outside(tmp_path)
+    (tmp_path / "taken").mkdir()
+    external_data.write(open_model(str(source)), tmp_path, tmp_path / "taken" / "model.onnx")
+    taken = open_model(str(tmp_path / "taken" / "model.onnx"))
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["model.onnx"]
+    assert np.array_equal(numpy_helper.to_array(taken.graph.initializer[0]), np.arange(4))
+
+
+def test_a_model_that_is_too_large_for_one_file_keeps_its_weights_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_data, "INSIDE", 100)
+    monkeypatch.setattr(external_data, "SMALLEST", 0)
+    source = outside(tmp_path)
+    path = tmp_path / "taken" / "model.onnx"
+    path.parent.mkdir()
+    external_data.write(open_model(str(source)), tmp_path, path)
+    assert {file.name for file in path.parent.iterdir()} == {"model.onnx", external_data.BESIDE}
+    taken = external_data.with_weights(open_model(str(path)), path.parent)
+    assert np.array_equal(numpy_helper.to_array(taken.graph.initializer[0]), np.arange(4))
+    with pytest.raises(UnsupportedModelError, match="larger than the 2 GB"):
+        tasks.lower(report=lambda _: None, path=str(path), name="m", folder=str(tmp_path))

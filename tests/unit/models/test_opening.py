@@ -1,0 +1,42 @@
+"""What is wrong with a model file is one clear line. The same files go through the command in tests/end_to_end."""
+
+from pathlib import Path
+
+import pytest
+from tests.hostile.broken_models import BROKEN, GOOD, content
+
+from bakeoff.errors import ModelError
+from bakeoff.models import library, tasks
+
+pytestmark = pytest.mark.unit
+
+
+def take(path: Path) -> None:
+    source = str(library.own_file(path))
+    tasks.take(report=lambda _: None, source=source, path=str(path.with_name("taken.onnx")), shaping={}, data={})
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_model_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    write, said = BROKEN[name]
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "model.onnx"
+    write(path)
+    with pytest.raises(ModelError) as caught:
+        take(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not path.with_name("taken.onnx").exists()
+
+
+def test_the_same_kind_of_model_unbroken_is_taken(tmp_path: Path) -> None:
+    content(GOOD)(tmp_path / "model.onnx")
+    take(tmp_path / "model.onnx")
+    assert (tmp_path / "taken.onnx").is_file()
+
+
+def test_a_model_of_another_format_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").touch()
+    with pytest.raises(ModelError, match=r"model\.pkl: models of this kind are not read") as caught:
+        library.own_file(tmp_path / "model.pkl")
+    assert "ONNX" in str(caught.value.advice)

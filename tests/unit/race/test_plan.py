@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bakeoff.cli.run import run
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import UsageError
+from bakeoff.race.plan import make_plan
+from bakeoff.records import Plan, Shaping
+from bakeoff.report.command import command_line
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_file_goes_by_its_own_name_and_is_remembered_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(Catalogue.load(), models=("resnet18", "./net.onnx", "net.onnx"))
+    assert plan.models == ("resnet18", "net.onnx")
+    assert plan.files == {"net.onnx": str(tmp_path / "net.onnx")}
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"two models are called net\.onnx: .*\ba\W+net\.onnx and .*\bb\W+net\.onnx"):
+        make_plan(Catalogue.load(), models=("a/net.onnx", "b/net.onnx"))
+
+
+def test_shapes_without_a_model_of_ones_own_are_refused() -> None:
+    with pytest.raises(UsageError, match="--shape, --batch-axis and --input are for models of your own"):
+        make_plan(Catalogue.load(), models=("resnet18",), shaping=Shaping(batch_axis=("none",)))
+
+
+def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
+    plan = Plan(models=("a", "b"), engines=("x",), batch_sizes=(1, 2), threads=1, fixed_batches={"b": 7})
+    assert [(case.model, case.batch_size) for case in plan.cases()] == [("a", 1), ("a", 2), ("b", 7)]
+
+
+def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data.npz").touch()
+    wish = Shaping(shapes={"x": (1, 3), "t": (9,)}, batch_axis=("x=0",), data=str(tmp_path / "data.npz"))
+    plan = make_plan(Catalogue.load(), models=(str(tmp_path / "net.onnx"),), batch_sizes=(1,), shaping=wish)
+    made: list[Plan] = []
+
+    def keep(given: Plan, *_: object) -> None:
+        made.append(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bakeoff.race.race.start", keep)
+    words = command_line(plan).split()[2:]
+    CliRunner().invoke(run, [*words, "--output", str(tmp_path / "results")])
+    assert made == [plan]
