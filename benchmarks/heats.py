@@ -35,6 +35,7 @@ from bakeoff.race import hold, prepare
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
 from bakeoff.race.plan import make_plan
+from bakeoff.race.race import ARBITER
 from bakeoff.records import UNCALIBRATED, Plan, Trial
 
 T = TypeVar("T")
@@ -107,7 +108,8 @@ def ready(catalogue: Catalogue, plan: Plan, observer: PlainView, folder: Path) -
     library = ModelLibrary(paths.cache_dir())
     engines = catalogue.select(plan.engines)
     models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
-    grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer)
+    [arbiter] = catalogue.select([ARBITER])
+    grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
     ((name, model),) = models.items()
     if grid.unready:
         raise SystemExit(f"{grid.unready[0].case.engine}: {grid.unready[0].reason}")

@@ -26,6 +26,7 @@ from bakeoff.race.attempt import Attempt
 from bakeoff.race.contender import Contender
 from bakeoff.race.course import Course
 from bakeoff.race.plan import make_plan
+from bakeoff.race.race import ARBITER
 from bakeoff.records import UNCALIBRATED
 
 CALLS = 200
@@ -56,7 +57,8 @@ def attempts(engine: str, model: str, folder: Path) -> Iterator[Attempt]:
     with watching() as observer, hold.the_machine("benchmarks/traces.py", observer.note):
         engines = catalogue.select(plan.engines)
         models = {model: library.resolve(model, plan.weights, observer.say)}
-        grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer)
+        [arbiter] = catalogue.select([ARBITER])
+        grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
         course = Course(
             plan=plan,
             round=1,

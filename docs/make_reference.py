@@ -11,15 +11,16 @@ TARGET = Path(__file__).with_name("cli.md")
 WIDTH = 100
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
     """Every command under `command` with its help text, in the order of use."""
-    context = click.Context(command, info_name=path, max_content_width=WIDTH, terminal_width=WIDTH)
-    yield path, command.get_help(context)
+    settings = {**command.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
+    context = click.Context(command, parent=parent, info_name=name, **settings)
+    yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
+        for each in command.list_commands(context):
+            below = command.get_command(context, each)
             if below is not None:
-                yield from commands(below, f"{path} {name}")
+                yield from commands(below, each, context)
 
 
 def reference() -> str:

@@ -16,7 +16,8 @@ LAYERS = [
     {"cli"},
     {"race"},
     {"engines", "environments", "models", "worker", "judge", "machine", "store", "report"},
-    {"scorecards", "records", "errors", "paths", "offline", "__init__"},
+    {"scorecards"},
+    {"records", "errors", "paths", "offline", "__init__"},
 ]
 FRAMEWORKS = {"torch", "tensorflow", "keras", "onnxruntime", "openvino", "caffe2", "jax", "mxnet", "ngraph"}
 

@@ -43,8 +43,8 @@ def calibrated(rounding: Mapping[str, float | None]) -> Tolerances:
     # A coarser precision is never the better one: where it looks so, both are at the mercy of chance.
     fp32, fp16, bf16 = accumulate((max(known[precision], FLOOR[precision]) for precision in PRECISIONS), max)
     limits = (math.sqrt(fp32 * fp16), math.sqrt(fp16 * bf16), BEYOND * bf16)
-    within = (min(limit, MEANINGLESS) for limit in limits)
-    return Tolerances(**dict(zip(PRECISIONS, within, strict=True)), rounding=known)
+    within = [min(limit, MEANINGLESS) for limit in limits]
+    return Tolerances(fp32=within[0], fp16=within[1], bf16=within[2], rounding=known)
 
 
 def fixed(*, quantized: bool) -> Tolerances:

@@ -43,7 +43,7 @@ def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: 
     plan = make_plan(Catalogue.load(), models=(str(tmp_path / "net.onnx"),), batch_sizes=(1,), shaping=wish)
     made: list[Plan] = []
 
-    def keep(given: Plan, *_: object) -> None:
+    def keep(given: Plan, *_: object, **_flags: object) -> None:
         made.append(given)
         raise KeyboardInterrupt
 

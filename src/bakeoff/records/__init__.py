@@ -1,0 +1,42 @@
+"""The vocabulary as frozen types: what the store, the JSON and the protocol speak.
+
+Nothing here imports anything else of bakeoff, and everything else may import this.
+"""
+
+from bakeoff.records.base import CANARY, Case, Record, Status
+from bakeoff.records.engines import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
+from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
+from bakeoff.records.runs import EngineInfo, Plan, RunRecord
+from bakeoff.records.trials import CanaryFigure, Disturbance, Finding, Measurement, Parity, Trial
+from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
+
+__all__ = [
+    "CANARY",
+    "PRECISIONS",
+    "UNCALIBRATED",
+    "CanaryFigure",
+    "Case",
+    "Converter",
+    "Disturbance",
+    "EngineInfo",
+    "EngineSpec",
+    "EnvironmentSpec",
+    "Finding",
+    "Installed",
+    "Measurement",
+    "ModelForm",
+    "ModelRecord",
+    "Outcome",
+    "Parity",
+    "Plan",
+    "Record",
+    "RunRecord",
+    "Shaping",
+    "Standing",
+    "Status",
+    "Summary",
+    "TensorSpec",
+    "Tolerances",
+    "Trial",
+    "Verdict",
+]

@@ -1,0 +1,97 @@
+"""Runs: what was to be raced, where, and by whom."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bakeoff.records.base import Case, Record
+from bakeoff.records.models import ModelRecord, Shaping
+from bakeoff.records.trials import Finding
+
+
+class RunRecord(Record, frozen=True):
+    """A whole race, as stored when it starts: enough to resume it and to report it."""
+
+    name: str
+    """unique in its store, for people: "2026-11-23-1" """
+    started_at: float
+    plan: "Plan"
+    machine: Mapping[str, Any]
+    """the fingerprint, see `bakeoff.machine.fingerprint`"""
+    bakeoff_version: str
+    models: tuple[ModelRecord, ...] = ()
+    engines: tuple["EngineInfo", ...] = ()
+    state: str = "running"
+    """"running", "finished", "interrupted" """
+    elapsed_s: float = 0.0
+    """time spent racing, over all its sittings"""
+    audit: tuple[Finding, ...] = ()
+    """what was found of the machine before racing, in any of its sittings"""
+    tags: tuple[str, ...] = ()
+    """names that people gave it; several runs may have one"""
+
+
+class EngineInfo(Record, frozen=True):
+    """What a stored run remembers of an engine, so that a report needs no catalogue."""
+
+    name: str
+    title: str
+    framework: str
+    release: str
+    league: str
+    environment: str = ""
+    kit: str = ""
+    """digest of the `EngineKit` that races it again as it was; "" where none was kept"""
+
+
+class Plan(Record, frozen=True):
+    """What to race, completely: the same plan and seed give the same order of everything."""
+
+    models: tuple[str, ...]
+    engines: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
+    threads: int
+    weights: str = "seeded"
+    precision: str = "fp32"
+    device: str = "cpu"
+    seed: int = 0
+    rounds: int | None = None
+    """at most so many; None: as many as the budget holds"""
+    budget_s: float = 900.0
+    target_ci: float = 0.02
+    """how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
+    target_ci_rest: float = 0.05
+    """the same for engines that are certainly beaten"""
+    timeout_s: float = 300.0
+    """the deadline of each request to a worker"""
+    bursts: int = 2
+    """bursts of each case in a heat, until the first rounds have told how many are worth their time"""
+    quick: bool = False
+    profile: bool = False
+    """whether a share of the budget goes to a profile trial of each case"""
+    engines_dirs: tuple[str, ...] = ()
+    files: Mapping[str, str] = {}
+    """the absolute path of each model that is a user's own file, by its name in `models`"""
+    shaping: Shaping = Shaping()
+    """of the user's own models"""
+    fixed_batches: Mapping[str, int] = {}
+    """the one batch size of each model that has no batch axis"""
+
+    def sizes(self, model: str) -> tuple[int, ...]:
+        """The batch sizes that `model` is raced at."""
+        return (self.fixed_batches[model],) if model in self.fixed_batches else self.batch_sizes
+
+    def cases(self) -> list[Case]:
+        """Every cell of the table, model by model, in the plan's order."""
+        return [
+            Case(
+                engine=e,
+                model=m,
+                batch_size=b,
+                threads=self.threads,
+                precision=self.precision,
+                device=self.device,
+            )
+            for m in self.models
+            for b in self.sizes(m)
+            for e in self.engines
+        ]
