@@ -151,9 +151,9 @@ def between(pairs: list[tuple[Scorecard, Scorecard]], method: Method) -> float:
     """The standard deviation between runs that is left when what trials show is taken away; NaN without a pair."""
     left = []
     for before, after in pairs:
-        cards = [card if method is Method.CANARY else without_canary(card) for card in (before, after)]
-        for old, new in pair(*cards).cases:
-            found = estimate(*cards, old, new)
+        first, second = (card if method is Method.CANARY else without_canary(card) for card in (before, after))
+        for old, new in pair(first, second).cases:
+            found = estimate(first, second, old, new)
             if found and found.method is method and found.bounded:
                 shown = found.first.sd**2 / found.first.count + found.second.sd**2 / found.second.count
                 left.append(found.mean**2 - shown)

@@ -68,7 +68,7 @@ def card(name: str, speeds: Iterable[Iterable[float]], canary: Iterable[float] |
         )
         for i, values in enumerate(speeds)
     )
-    birds = ()
+    birds: tuple[CanaryRounds, ...] = ()
     if canary is not None:
         birds = (CanaryRounds(model="m", batch_size=1, threads=2, rounds=dict(enumerate(canary, 1))),)
     return Scorecard(

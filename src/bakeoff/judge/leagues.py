@@ -49,7 +49,8 @@ def calibrated(rounding: Mapping[str, float | None]) -> Tolerances:
 
 def fixed(*, quantized: bool) -> Tolerances:
     """The tolerances of a model without a float64 reference: one number, as there is nothing to calibrate with."""
-    return Tolerances(**dict.fromkeys(PRECISIONS, QUANTIZED if quantized else UNSURE))
+    limit = QUANTIZED if quantized else UNSURE
+    return Tolerances(fp32=limit, fp16=limit, bf16=limit)
 
 
 def league(declared: str, parity: Parity | None, tolerances: Tolerances) -> str:
