@@ -63,7 +63,29 @@ class Scorecard(Record, frozen=True):
     elapsed_s: float = 0.0
 
 
-class EngineKit(Record, frozen=True):
+class LockedKit(Record, frozen=True):
+    """Files and the environment that they run in."""
+
+    files: Mapping[str, str]
+    """path relative to their folder, with slashes -> text"""
+    environment: str
+    kind: str
+    python: str | None
+    requirements: tuple[str, ...]
+    suite: str | None
+    lock: str
+    """the lock's text"""
+
+
+class ConverterKit(LockedKit, frozen=True):
+    """What writes an engine's form of a model."""
+
+    script: str
+    """path within `files`"""
+    reads: ModelForm
+
+
+class EngineKit(LockedKit, frozen=True):
     """Everything it takes to race an engine again as it was: its engine.toml's entries, its files and its lock."""
 
     name: str
@@ -73,19 +95,12 @@ class EngineKit(Record, frozen=True):
     league: str
     adapter: str
     """path within `files`"""
-    files: Mapping[str, str]
-    """path relative to the engine's folder, with slashes -> text"""
     model: ModelForm
+    """without its converter"""
     requirement: str
     options: Mapping[str, Any]
     env: Mapping[str, str]
-    environment: str
-    kind: str
-    python: str | None
-    requirements: tuple[str, ...]
-    suite: str | None
-    lock: str
-    """the lock's text"""
+    converter: ConverterKit | None = None
 
 
 class Baseline(Record, frozen=True):

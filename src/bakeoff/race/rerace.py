@@ -76,7 +76,7 @@ class Rerace:
         return names
 
     def _as_it_was(self, name: str, catalogue: Catalogue) -> EngineSpec:
-        now = catalogue.engines[name].environment
+        now = catalogue.engines[name].environments
         return kit.unpack(self.kits[name], f"{name}{AS_IT_WAS}", paths.cache_dir() / "kits", now)
 
     def _plan(self, names: list[str]) -> Plan:

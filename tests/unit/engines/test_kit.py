@@ -45,7 +45,7 @@ def mine(tmp_path: Path) -> EngineSpec:
 
 def test_an_engine_comes_out_of_its_kit_as_it_went_in(mine: EngineSpec, tmp_path: Path) -> None:
     packed = msgspec.msgpack.decode(msgspec.msgpack.encode(kit.pack(mine)), type=type(kit.pack(mine)))
-    found = kit.unpack(packed, "mine.then", tmp_path / "kits", None)
+    found = kit.unpack(packed, "mine.then", tmp_path / "kits", [])
     for field in ("framework", "release", "league", "model", "requirement", "options", "env"):
         assert getattr(found, field) == getattr(mine, field), field
     assert found.name == "mine.then"
@@ -57,17 +57,35 @@ def test_an_engine_comes_out_of_its_kit_as_it_went_in(mine: EngineSpec, tmp_path
 def test_its_environment_is_that_of_its_lock_to_the_byte(mine: EngineSpec, tmp_path: Path) -> None:
     packed = kit.pack(mine)
     then = digest_of(mine.environment)
-    assert kit.unpack(packed, "then", tmp_path / "kits", mine.environment).environment == mine.environment
+    assert kit.unpack(packed, "then", tmp_path / "kits", [mine.environment]).environment == mine.environment
     mine.environment.lock.write_text("numpy==2.5.0\n")
-    found = kit.unpack(packed, "then", tmp_path / "kits", mine.environment)
+    found = kit.unpack(packed, "then", tmp_path / "kits", [mine.environment])
     assert digest_of(found.environment) == then
     assert found.environment.name == f"mine-as-of-{then[:8]}"
 
 
+def test_the_converter_of_its_models_comes_along(mine: EngineSpec, tmp_path: Path) -> None:
+    tools = tmp_path / "engines" / "tools"
+    tools.mkdir()
+    converter = '[converters.their-file]\nscript = "convert.py"\nenvironment = "mine"\nreads = { format = "plain" }\n'
+    (tools / "engine.toml").write_text(f'title = "Tools"\n{converter}')
+    (tools / "convert.py").write_text("convert()\n")
+    toml = mine.adapter.with_name("engine.toml")
+    toml.write_text(TOML.replace('format = "onnx", max_opset = 10', 'format = "their-file"'))
+    engine = Catalogue.load([tmp_path / "engines"]).engines["mine"]
+    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(kit.pack(engine)), type=type(kit.pack(engine)))
+    form = kit.unpack(packed, "then", tmp_path / "kits", engine.environments).model
+    assert form.format == "their-file"
+    assert form.converter is not None
+    assert form.converter.script.read_text() == "convert()\n"
+    assert form.converter.environment == mine.environment
+    assert form.converter.reads.format == "plain"
+
+
 def test_a_change_of_the_code_makes_another_kit(mine: EngineSpec, tmp_path: Path) -> None:
-    before = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", None)
+    before = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", [])
     mine.adapter.write_text("import another\n")
-    after = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", None)
+    after = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", [])
     assert (before.adapter.read_text(), after.adapter.read_text()) == ("import helper\n", "import another\n")
 
 
@@ -85,4 +103,4 @@ def test_a_folder_of_more_than_code_is_refused(mine: EngineSpec) -> None:
 def test_a_kit_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_path: Path, name: str) -> None:
     bad = msgspec.structs.replace(kit.pack(mine), files={name: "boom"})
     with pytest.raises(EngineFolderError, match="outside of its folder"):
-        kit.unpack(bad, "then", tmp_path / "kits", None)
+        kit.unpack(bad, "then", tmp_path / "kits", [])
