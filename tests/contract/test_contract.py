@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError
+from bakeoff.judge.knobs import settings_not_taken
 from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.conversion import in_form
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelRecord
-from bakeoff.worker.session import WorkerSession, spawn_environment
+from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
 
@@ -38,6 +39,9 @@ ONE_CORE = 1.3
 ONE_THREAD = 1.7
 """CPU seconds of all threads over the busiest one's: some runtimes hand over between two threads that never overlap,
 and two that share the work alike make 2."""
+TWO_CORES = 2.3
+TWO_THREADS = 1.25
+"""The same of an engine with two threads that do not spin: at least so much is shared, of a large batch."""
 TIMEOUT_S = 300.0
 
 Arrays = list[NDArray[Any]]
@@ -76,13 +80,13 @@ class Bench:
     folder: Path
 
     @contextmanager
-    def worker(self, threads: int) -> Iterator["Driver"]:
+    def worker(self, threads: int, *, spin: bool = True) -> Iterator["Driver"]:
         """A fresh worker that has said hello."""
         installed = self.standing[self.engine.environment.name]
-        env = spawn_environment(threads, installed.env, self.engine.env)
+        env = spawn_environment(threads, installed.env, self.engine.env, {} if spin else WITHOUT_SPINNING)
         log = self.folder / "worker.log"
         with WorkerSession(installed.command, self.engine.adapter, env, log, TIMEOUT_S) as session:
-            yield Driver(self, session, session.hello(), threads)
+            yield Driver(self, session, session.hello(), threads, spin)
 
     @property
     def model_path(self) -> Path:
@@ -97,26 +101,33 @@ class Driver:
     session: WorkerSession
     hello: Mapping[str, Any]
     threads: int
+    spin: bool
+
+    def settings(self, batch_size: int, precision: str | None = None) -> dict[str, Any]:
+        """As a race asks for them, by default in the engine's own league."""
+        engine = self.bench.engine
+        asked = {"threads": self.threads, "precision": precision or engine.league, "batch_size": batch_size}
+        return {**engine.options, **asked, **({} if self.spin else {"spin": False})}
 
     def load(self, batch_size: int, *, path: Path | None = None, precision: str | None = None) -> dict[str, Any]:
-        """Load the network, by default in the engine's own league; a refusal skips the test with its reason."""
+        """Load the network; returns what took effect."""
         engine, model = self.bench.engine, self.bench.model
         sides = {"inputs": model.inputs, "outputs": model.outputs}
         tensors = {
             side: [{"name": t.name, "dtype": t.dtype, "shape": t.at(batch_size)} for t in specs]
             for side, specs in sides.items()
         }
-        settings = {"threads": self.threads, "precision": precision or engine.league, "batch_size": batch_size}
         loaded = self.session.call(
             "load",
             model={"path": str(path or self.bench.model_path), "format": engine.model.format, **tensors},
-            settings={**engine.options, **settings},
+            settings=self.settings(batch_size, precision),
         )
         effective = loaded["effective"]
         assert isinstance(effective, dict)
         return effective
 
     def load_or_skip(self, batch_size: int) -> dict[str, Any]:
+        """A refusal skips the test with its reason."""
         try:
             return self.load(batch_size)
         except UnsupportedError as reason:
@@ -191,10 +202,16 @@ def test_every_load_replaces_the_one_before_and_agrees_with_the_reference(driver
 
 
 def test_the_settings_that_took_effect_are_those_asked_for(driver: Driver) -> None:
-    threads = driver.load_or_skip(1)["threads"]
-    if threads == 1 and driver.threads > 1:
+    effective = driver.load_or_skip(1)
+    if effective["threads"] == 1 < driver.threads:
         pytest.skip(f"{driver.bench.engine.name} has one thread, whatever is asked, and says so")
-    assert threads == driver.threads
+    assert effective["threads"] == driver.threads
+    others = settings_not_taken(driver.settings(1), effective)
+    provider = driver.bench.engine.options.get("provider")
+    if provider:  # which may leave some nodes to another, and then says so
+        assert effective["nodes"][provider] > 0
+        others = [line for line in others if not line.startswith("provider: ")]
+    assert others == []
 
 
 def test_running_other_sets_leaves_inputs_and_answers_as_they_were(driver: Driver) -> None:
@@ -233,12 +250,7 @@ def test_a_truncated_model_is_an_error_and_the_worker_lives_on(bench: Bench) -> 
 
 def test_one_thread_uses_one_core_and_close_ends_the_process_well(bench: Bench) -> None:
     with bench.worker(threads=1) as driver:
-        effective = driver.load_or_skip(LARGE_BATCH)
-        driver.prepare(LARGE_BATCH)
-        driver.session.call("warm_up", order=[0, 1, 2], at_least=3, at_most_seconds=1)
-        (latency,) = driver.session.call("measure", order=[0], untimed=[])["latencies"]
-        calls = max(3, min(500, round(0.5 / latency)))
-        burst = driver.session.call("measure", order=[k % SETS for k in range(calls)], untimed=[0])
+        effective, burst = burst_of_a_large_batch(driver)
         of_each = burst["cpu_seconds"]
         used = sum(of_each.values())
         assert used < ONE_CORE * burst["seconds"], f"more than one core's time: {of_each}; in effect: {effective}"
@@ -246,6 +258,27 @@ def test_one_thread_uses_one_core_and_close_ends_the_process_well(bench: Bench) 
         busiest = max(of_each.values())
         assert used < ONE_THREAD * busiest, f"more than one thread works: {of_each}; in effect: {effective}"
         assert driver.session.close() == 0
+
+
+def test_two_threads_share_the_work(bench: Bench) -> None:
+    with bench.worker(threads=2, spin=not bench.engine.spins) as driver:
+        effective, burst = burst_of_a_large_batch(driver)
+        if effective["threads"] == 1:
+            pytest.skip(f"{bench.engine.name} has one thread, whatever is asked, and says so")
+        of_each = burst["cpu_seconds"]
+        used, busiest = sum(of_each.values()), max(of_each.values())
+        assert used < TWO_CORES * burst["seconds"], f"more than two cores' time: {of_each}; in effect: {effective}"
+        assert used > TWO_THREADS * busiest, f"one thread does the work: {of_each}; in effect: {effective}"
+
+
+def burst_of_a_large_batch(driver: Driver) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What took effect, and half a second's measurement of a warm engine."""
+    effective = driver.load_or_skip(LARGE_BATCH)
+    driver.prepare(LARGE_BATCH)
+    driver.session.call("warm_up", order=[0, 1, 2], at_least=3, at_most_seconds=1)
+    (latency,) = driver.session.call("measure", order=[0], untimed=[])["latencies"]
+    calls = max(3, min(500, round(0.5 / latency)))
+    return effective, driver.session.call("measure", order=[k % SETS for k in range(calls)], untimed=[0])
 
 
 def truncated(model: Path, folder: Path) -> Path:

@@ -29,7 +29,7 @@ class Evidence(Record, frozen=True):
     fetch: Sequence[float]
     """`Engine.outputs` after it"""
     known: float
-    """`Engine.run` on the last of them once more"""
+    """`Engine.run` on one of them once more"""
     latency: float
     """what the bursts say"""
     input_bytes: int

@@ -1,6 +1,5 @@
 """One contender at one batch size: it gets ready, it runs its bursts, and a trial comes of it."""
 
-import math
 import random
 import statistics
 import time
@@ -18,7 +17,7 @@ from bakeoff.errors import (
     WorkerTimedOutError,
     WrongOutputsError,
 )
-from bakeoff.judge import clock, parity
+from bakeoff.judge import parity
 from bakeoff.judge.steady_state import settled
 from bakeoff.machine.others import Watch, together
 from bakeoff.models.inputs import unstack
@@ -116,11 +115,11 @@ class Attempt:
         for k in range(sets) if course.round == 1 else [course.round % sets]:
             reply = session.call("outputs", k=k, directory=str(self.contender.scratch))
             seconds.append(reply["seconds"])
-            self._check(reply, self.material.expected[k], "")
+            self.check(reply, self.material.expected[k], "")
         return seconds
 
-    def _check(self, reply: Mapping[str, Any], expected: Sequence[NDArray[np.generic]], when: str) -> None:
-        """Compare the outputs that a reply tells of with those `expected`, and see that no input was changed."""
+    def check(self, reply: Mapping[str, Any], expected: Sequence[NDArray[np.generic]], when: str) -> None:
+        """See that a reply tells of the outputs `expected`, and of no input changed; raises `WrongOutputsError`."""
         course = self.contender.course
         if reply["inputs_changed"]:
             k, i = reply["inputs_changed"][0]
@@ -147,39 +146,9 @@ class Attempt:
             )
             after = session.usage()
         self.disturbances.append(watch.seen())
-        self._check(reply, self.material.expected[order[-1]], " (while timed)")
+        self.check(reply, self.material.expected[order[-1]], " (while timed)")
         self.bursts.append(reply)
         self.usage += [before, after]
-
-    def check_on_fresh_inputs(self) -> None:
-        """After timing: is the answer to inputs never seen before as right and as fast as the bursts say?
-
-        Each is prepared and run alone, by the same request as a burst, so that nothing but its newness is different.
-        """
-        fresh, replies, prepared = self.material.fresh, [], []
-        if fresh is None:
-            return
-        with self.contender.awake() as session:
-            for paths, expected in zip(fresh.paths, fresh.expected, strict=True):
-                prepared.append(session.call("prepare", input_sets=[paths])["seconds"])
-                reply = session.call("measure", order=[0], untimed=[], directory=str(self.contender.scratch))
-                self._check(reply, expected, " (on inputs new to it)")
-                replies.append(reply)
-            known = session.call("measure", order=[0], untimed=[])
-        seen = clock.Evidence(
-            prepare=prepared,
-            new=[reply["latencies"][0] for reply in replies],
-            fetch=[reply["outputs_seconds"] for reply in [*self.bursts, *replies]],
-            known=known["latencies"][0],
-            latency=statistics.median(latency for burst in self.bursts for latency in burst["latencies"]),
-            input_bytes=self._bytes(self.contender.course.model.inputs),
-            output_bytes=sum(array.nbytes for array in fresh.expected[0]),
-        )
-        if fault := clock.work_outside(seen):
-            raise UntimedWorkError(f"it works where the clock does not run: {fault}")
-
-    def _bytes(self, specs: Sequence[TensorSpec]) -> int:
-        return sum(math.prod(spec.at(self.case.batch_size)) * np.dtype(spec.dtype).itemsize for spec in specs)
 
     def read_memory(self) -> None:
         """Note how much memory the worker holds, between two bursts."""

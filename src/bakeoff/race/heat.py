@@ -15,6 +15,7 @@ from bakeoff.judge.disturbance import disturbed
 from bakeoff.race.attempt import Attempt
 from bakeoff.race.contender import Contender
 from bakeoff.race.course import Course, Entry
+from bakeoff.race.newness import check_on_new_inputs
 from bakeoff.records import Case, Trial
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) ->
     smallest = min(course.plan.sizes(course.model.name))
     for attempt in field:
         course.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
-        attempt.error = attempt_to(attempt.check_on_fresh_inputs)
+        attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
         spins = attempt.contender.entry.engine.spins and course.plan.threads > 1 and not course.plan.quick
         if attempt.alive and spins and attempt.case.batch_size == smallest:
             course.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")

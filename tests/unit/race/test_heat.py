@@ -33,6 +33,7 @@ pytestmark = pytest.mark.unit
 
 Adapter = Callable[..., Path]
 BATCH_SIZES = (1, 2)
+WIDTH = 32
 
 
 def entry(name: str, adapter: Path, *, spins: bool = False) -> Entry:
@@ -54,7 +55,7 @@ def entry(name: str, adapter: Path, *, spins: bool = False) -> Entry:
 
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
-    tensor = TensorSpec(name="x", dtype="float32", shape=(None, 3))
+    tensor = TensorSpec(name="x", dtype="float32", shape=(None, WIDTH))
     model = ModelRecord(name="double", digest="d0", weights="seeded", inputs=(tensor,), outputs=(tensor,))
     return Course(
         plan=Plan(models=("double",), engines=(), batch_sizes=BATCH_SIZES, threads=1, timeout_s=20.0, bursts=2),
@@ -72,7 +73,7 @@ def course(tmp_path: Path) -> Course:
 
 def material(folder: Path, batch_size: int) -> Material:
     folder.mkdir()
-    arrays = [np.arange(1, 1 + 3 * batch_size, dtype=np.float32).reshape(batch_size, 3) + k for k in range(6)]
+    arrays = [np.arange(1, 1 + WIDTH * batch_size, dtype=np.float32).reshape(batch_size, WIDTH) + k for k in range(6)]
     paths = []
     for k, array in enumerate(arrays):
         np.save(folder / f"{k}.npy", array)
