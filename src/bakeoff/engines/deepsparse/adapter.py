@@ -30,8 +30,10 @@ class Engine:
             scheduler=deepsparse.Scheduler.single_stream,
             input_shapes=[tensor["shape"] for tensor in model["inputs"]],
         )
-        order = self.engine.output_names
-        self.order = [order.index(tensor["name"]) for tensor in model["outputs"]]
+        # Its own order of inputs and outputs need not be the model's.
+        names = [[tensor["name"] for tensor in model[side]] for side in ("inputs", "outputs")]
+        self.input_order = [names[0].index(name) for name in self.engine.input_names]
+        self.output_order = [self.engine.output_names.index(name) for name in names[1]]
         return {
             "threads": self.engine.num_cores,
             "streams": self.engine.num_streams,
@@ -41,13 +43,13 @@ class Engine:
         }
 
     def prepare(self, input_sets):
-        self.sets = input_sets
+        self.sets = [[arrays[i] for i in self.input_order] for arrays in input_sets]
 
     def run(self, k):
         self.results = self.engine.run(self.sets[k])
 
     def outputs(self):
-        return [np.asarray(self.results[i]) for i in self.order]
+        return [np.asarray(self.results[i]) for i in self.output_order]
 
     def close(self):
         self.engine = self.sets = self.results = None

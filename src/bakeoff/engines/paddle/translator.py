@@ -9,6 +9,8 @@ from paddle import nn
 from paddle.nn import functional
 
 IMAGE_PADS = 4
+DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 11: "float64"}
+"""TensorProto.DataType of ONNX -> what Paddle calls it."""
 
 
 def translate(folder):
@@ -22,12 +24,13 @@ def translate(folder):
         weights = {name: archive[name] for name in archive.files}
     steps, lacking = [], set()
     for node in graph["nodes"]:
+        if node["op"] not in LAYERS:
+            lacking.add(node["op"])
+            continue
         try:
-            if node["op"] not in LAYERS:
-                raise NotImplementedError("")
             steps.append(LAYERS[node["op"]](Node(node, weights)))
         except NotImplementedError as error:
-            lacking.add("{} {}".format(node["op"], error).strip())
+            lacking.add("{} {}".format(node["op"], error))
     if lacking:
         raise NotImplementedError("no Paddle translation for: " + ", ".join(sorted(lacking)))
     network = Network(graph, steps, set(weights))
@@ -173,8 +176,7 @@ def arithmetic(function):
         if not node.constants:
             return function
         [(side, value)] = node.constants.items()
-        operand = paddle.to_tensor(value)
-        return Constant(function, operand, side)
+        return Constant(function, value, side)
 
     return build
 
@@ -185,7 +187,7 @@ class Constant(nn.Layer):
     def __init__(self, function, operand, side):
         super().__init__()
         self.function, self.side = function, side
-        self.register_buffer("operand", operand)
+        self.register_buffer("operand", paddle.to_tensor(operand))
 
     def forward(self, x):
         return self.function(self.operand, x) if self.side == 0 else self.function(x, self.operand)
@@ -209,6 +211,30 @@ def reshape(node):
     return lambda x: paddle.reshape(x, shape)
 
 
+def unsqueeze(node):
+    axes = [int(axis) for axis in node.constant(1)]
+    return lambda x: paddle.unsqueeze(x, axes)
+
+
+def gather(node):
+    """Rows of a constant table by computed indices, or of a tensor at constant ones."""
+    axis = node.attributes["axis"]
+    if list(node.constants) == [0] and node.constants[0].ndim == 2 and axis == 0:  # noqa: PLR2004
+        return Constant(lambda table, indices: functional.embedding(indices, table), node.constants[0], 0)
+    index = node.constant(1)
+    if index.ndim == 1:
+        return Constant(lambda x, indices: paddle.index_select(x, indices, axis), index.reshape(-1), 1)
+    at = int(index)
+    return lambda x: paddle.index_select(x, paddle.to_tensor([at]), axis).squeeze(axis)
+
+
+def cast(node):
+    if node.attributes["to"] not in DTYPES:
+        raise NotImplementedError("to ONNX type {}".format(node.attributes["to"]))
+    dtype = DTYPES[node.attributes["to"]]
+    return lambda x: x.astype(dtype)
+
+
 def reduce_mean(node):
     axes, keepdim = node.attributes["axes"], bool(node.attributes["keepdims"])
     return lambda x: paddle.mean(x, axes, keepdim)
@@ -228,16 +254,17 @@ LAYERS = {
     "Add": arithmetic(paddle.add),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
+    "Cast": cast,
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
     "Div": arithmetic(paddle.divide),
     "Erf": lambda _: paddle.erf,
     "Flatten": flatten,
+    "Gather": gather,
     "Gemm": gemm,
     "GlobalAveragePool": lambda _: nn.AdaptiveAvgPool2D(1),
     "HardSigmoid": hard_sigmoid,
-    "HardSwish": lambda _: nn.Hardswish(),
     "LeakyRelu": lambda node: nn.LeakyReLU(node.attributes["alpha"]),
     "MatMul": matmul,
     "MaxPool": max_pool,
@@ -252,5 +279,6 @@ LAYERS = {
     "Sub": arithmetic(paddle.subtract),
     "Tanh": lambda _: nn.Tanh(),
     "Transpose": transpose,
+    "Unsqueeze": unsqueeze,
 }
 """ONNX operator -> function from a `Node` to what computes it."""
