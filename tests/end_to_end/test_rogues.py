@@ -37,7 +37,7 @@ EXPECTED = {
 def race(tmp_path_factory: pytest.TempPathFactory, bakeoff_in: Callable[[Path], Any], rogues: str) -> Any:
     run = bakeoff_in(tmp_path_factory.mktemp("rogues"))
     arguments = ["run", "resnet-tiny", "--batch", "1", "--rounds", "1", "--timeout", "6s", "--json"]
-    return run(*arguments, "--engines", "rogues", "--exclude", "liars", "--engines-dir", rogues)
+    return run(*arguments, "--engines", "rogues", "--exclude", "liars,liars-in-two", "--engines-dir", rogues)
 
 
 @pytest.mark.parametrize(("engine", "status", "reason"), [(name, *what) for name, what in EXPECTED.items()])

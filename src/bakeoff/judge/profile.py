@@ -2,6 +2,7 @@
 
 from statistics import fmean, median
 
+from bakeoff.judge.disturbance import disturbed
 from bakeoff.judge.modes import Modes
 from bakeoff.judge.statistics import minimum_sample
 from bakeoff.judge.steady_state import Kind, Shape, shape
@@ -30,7 +31,10 @@ def expected_s(latency_s: float) -> float:
 
 
 def course_cautions(trial: Trial | None) -> tuple[str, ...]:
-    """What a profile trial warns of: its failure, a course that is not steady, two kinds of latencies, a leak."""
+    """What a profile trial warns of: its failure, a course that is not steady, two kinds of latencies, a leak.
+
+    A profile is not raced again when others disturb it, so what its latencies did then may be theirs.
+    """
     if trial is None:
         return ()
     measured = trial.measurement
@@ -38,12 +42,9 @@ def course_cautions(trial: Trial | None) -> tuple[str, ...]:
         return (f"profile: its long trial {trial.status.replace('_', ' ')}: {trial.reason}",)
     latencies = [latency for burst in measured.latencies for latency in burst]
     found = shape(latencies)
-    lines = (
-        found and _unsteady(found, len(latencies)),
-        found and found.modes and _bimodal(found.modes),
-        _leak(measured),
-    )
-    return tuple(line for line in lines if line)
+    course = (found and _unsteady(found, len(latencies)), found and found.modes and _bimodal(found.modes))
+    whose = " (while others used the CPUs)" if disturbed(trial) else ""
+    return tuple(line + whose for line in course if line) + tuple(filter(None, [_leak(measured)]))
 
 
 def _unsteady(found: Shape, calls: int) -> str:

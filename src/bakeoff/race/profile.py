@@ -77,8 +77,9 @@ def run_profiles(
 
 
 def run_long(attempt: Attempt, rng: random.Random) -> None:
-    """Get ready, then burst after burst, memory read after each, until the trial is long enough."""
+    """Get ready, then burst after burst, until the trial is long enough; memory is read before and after each."""
     attempt.get_ready()
+    attempt.read_memory()
     begin, calls = time.monotonic(), 0
     while not long_enough(calls, time.monotonic() - begin):
         attempt.burst(rng)

@@ -16,7 +16,7 @@ BATCH_SIZE = 1
 
 
 def twins(catalogue: Catalogue, engine: str, delay: float) -> tuple[Catalogue, Names]:
-    """A catalogue of `engine`, itself again, and itself slower by `delay` (0.05: each call takes 5% longer).
+    """The catalogue with `engine` again, and again slower by `delay` (0.05: each call takes 5% longer).
 
     Raises `UsageError` unless `engine` names one engine.
     """
@@ -28,8 +28,7 @@ def twins(catalogue: Catalogue, engine: str, delay: float) -> tuple[Catalogue, N
     again = msgspec.structs.replace(plain, name=names.again)
     env = {**plain.env, "BAKEOFF_DELAYED_ADAPTER": str(plain.adapter), "BAKEOFF_DELAY": repr(delay)}
     delayed = msgspec.structs.replace(plain, name=names.delayed, adapter=DELAYED, env=env)
-    engines = {spec.name: spec for spec in (plain, again, delayed)}
-    return Catalogue(engines, catalogue.environments, catalogue.frameworks, catalogue.hidden), names
+    return catalogue.with_engines([again, delayed]), names
 
 
 def plan_of_twins(

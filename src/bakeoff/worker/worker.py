@@ -182,18 +182,19 @@ class Worker:
     def outputs(self, k, directory):
         start = clock()
         self.engine.run(k)
-        seconds = clock() - start
-        return dict(self.save_outputs(directory), seconds=seconds)
+        ran = clock()
+        arrays = self.fetch()
+        return dict(self.saved(arrays, directory), seconds=ran - start, outputs_seconds=clock() - ran)
 
-    def save_outputs(self, directory):
-        start = clock()
-        arrays = [np.asarray(array) for array in self.engine.outputs()]
-        seconds = clock() - start
+    def fetch(self):
+        return [np.asarray(array) for array in self.engine.outputs()]
+
+    def saved(self, arrays, directory):
         paths = []
         for i, array in enumerate(arrays):
             paths.append(os.path.join(directory, "{}.npy".format(i)))
             np.save(paths[-1], array, allow_pickle=False)
-        return {"paths": paths, "outputs_seconds": seconds, "inputs_changed": self.changed_inputs()}
+        return {"paths": paths, "inputs_changed": self.changed_inputs()}
 
     def changed_inputs(self):
         held = [(k, i, reference(), checksum) for k, i, reference, checksum in self.inputs]
@@ -224,21 +225,26 @@ class Worker:
                 start = clock()
                 run(k)
                 latencies[i] = clock() - start
-            seconds = clock() - begin
+            end = clock()
+            # At once: what goes on after the last call returned must not get done while figures are read.
+            arrays = self.fetch() if directory else []
+            fetched = clock()
             queued_after, threads_after, switches_after = queued_seconds(), thread_cpu_seconds(), context_switches()
         finally:
             gc.enable()
         used = {name: cpu - threads.get(name, 0.0) for name, cpu in threads_after.items()}
         reply = {
             "latencies": latencies,
-            "seconds": seconds,
+            "seconds": end - begin,
             "cpu_seconds": {name: cpu for name, cpu in used.items() if cpu > 0},
             "queued_seconds": None if queued is None else max(0.0, queued_after - queued),
             "voluntary_switches": switches_after[0] - switches[0],
             "involuntary_switches": switches_after[1] - switches[1],
             "peak_rss_bytes": peak_rss_bytes(),
         }
-        return dict(reply, **self.save_outputs(directory)) if directory else reply
+        if directory:
+            reply.update(self.saved(arrays, directory), outputs_seconds=fetched - end)
+        return reply
 
     def close(self):
         if self.engine is not None:
