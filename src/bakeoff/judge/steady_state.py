@@ -34,6 +34,8 @@ STEADY_SHARE = 0.25
 PENALTY = 4.0
 """of one more level, in units of noise variance x log(blocks): twice the Bayesian criterion, since drift and
 autocorrelation make blocks less independent than it supposes"""
+NET_SHARE = 0.5
+"""of the way that levels go, up and down, which a course with a direction keeps at its end; to and fro it keeps less"""
 SHORTEST_LEVEL = 2
 """blocks"""
 
@@ -116,7 +118,8 @@ def _kind(levels: Sequence[float], starts: Sequence[int], blocks: int) -> tuple[
     rises = [after > before for before, after in pairwise(levels)]
     turns = sum(before != after for before, after in pairwise(rises))
     steady = blocks - starts[-1] >= STEADY_SHARE * blocks
-    if turns > 1:
+    way = sum(abs(after - before) for before, after in pairwise(levels))
+    if turns > 1 and abs(levels[-1] - levels[0]) < NET_SHARE * way:
         return Kind.OSCILLATION, False
     slower = levels[-1] - min(levels) > math.log1p(TOLERANCE)
     if len(levels) == 2 and steady and starts[1] >= STEADY_SHARE * blocks:  # noqa: PLR2004 - one change

@@ -77,6 +77,15 @@ def test_what_never_settles_says_so(name: str) -> None:
     assert sum(one.settled_after is None for one in found) >= 0.85 * SEEDS
 
 
+def test_a_slowdown_with_a_dip_in_it_is_no_oscillation() -> None:
+    course = 1 + 0.05 * np.arange(200.0)
+    course[60:80] *= 0.6
+    found = shape(noisy(course, seed=1, sd=0.02))
+    assert found
+    assert found.kind is Kind.SLOWDOWN
+    assert found.change > 1
+
+
 def test_a_change_within_the_tolerance_is_flat() -> None:
     assert share(shapes(np.where(T < 90, 1.0, 1.01), sd=0.001), Kind.FLAT) == 1.0
 
