@@ -35,7 +35,7 @@ class Measurement(Record, frozen=True):
     cold: bool
     """this case ran first in its process: load, first inference and peak memory are its own"""
     rss_mb: tuple[float, ...] = ()
-    """of a profile trial: physical memory held after each burst"""
+    """of a profile trial: physical memory held before the first burst and after each"""
     helper_cpu_s: tuple[float, ...] = ()
     """CPU time of the processes that the worker started, for each burst"""
     queued_s: tuple[float | None, ...] = ()

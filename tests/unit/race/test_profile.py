@@ -114,7 +114,7 @@ def test_a_slow_case_is_expected_to_take_longer() -> None:
     assert slow == pytest.approx(14.7)
 
 
-def test_one_worker_profiles_its_batch_sizes_with_memory_read_after_every_burst(
+def test_one_worker_profiles_its_batch_sizes_with_memory_read_before_and_after_every_burst(
     adapter: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile, "long_enough", lambda calls, _: calls > 40)
@@ -137,7 +137,7 @@ def test_one_worker_profiles_its_batch_sizes_with_memory_read_after_every_burst(
         assert trial.status is Status.OK
         assert trial.measurement
         assert len(trial.measurement.latencies) > 1
-        assert len(trial.measurement.rss_mb) == len(trial.measurement.latencies)
+        assert len(trial.measurement.rss_mb) == 1 + len(trial.measurement.latencies)
         assert all(5 < held < 500 for held in trial.measurement.rss_mb)
 
 
