@@ -11,9 +11,10 @@ from itertools import combinations
 from statistics import NormalDist, fmean
 
 from bakeoff.judge.best import Comparison, compare
+from bakeoff.judge.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.looks import FLOOR, at_once
 from bakeoff.judge.statistics import t_quantile
-from bakeoff.judge.verdict import MINIMUM_EFFECT, log_throughputs, verdicts
+from bakeoff.judge.verdict import MINIMUM_EFFECT, log_throughputs, standings
 from bakeoff.records import Outcome, Record, Trial
 
 POWER = 0.92
@@ -36,7 +37,7 @@ class Check(Record, frozen=True):
     """One thing that must come out as it is known to be."""
 
     outcome: Outcome
-    """of the verdict; for the twins, of the one that does not lead"""
+    """of the verdict on all three; for the twins, of the one that does not lead of the two"""
     ratio: float
     """how many times as fast as this one the plain engine is"""
     interval: tuple[float, float]
@@ -62,17 +63,18 @@ class Finding(Record, frozen=True):
 def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | None:
     """What `trials` of the three in equal rounds tell; None where fewer than five rounds have all three."""
     engines = (names.plain, names.again, names.delayed)
-    own = [trial for trial in trials if trial.case.engine in engines]
-    table = log_throughputs(own)
+    tries = last_tries(trial for trial in trials if trial.case.engine in engines)
+    table = log_throughputs(tries)
     if set(table) != set(engines):
         return None
-    pairs = compare({engine: table[engine] for engine in engines}, at_once)
+    spoilt = {case.engine: rounds for case, rounds in disturbed_rounds(tries).items()}
+    pairs = compare({engine: table[engine] for engine in engines}, at_once, spoilt)
     if pairs.rounds.min() < FLOOR:
         return None
-    (verdict,) = verdicts(own, critical=at_once)
-    said = {standing.engine: standing.outcome for standing in verdict.standings}
-    twins = _worse(said[names.plain], said[names.again])
-    slower = said[names.delayed]
+    # The twins are judged by themselves: against a third that leads, both could be slower and still be equal.
+    _, twin = standings(compare({engine: table[engine] for engine in (names.plain, names.again)}, at_once, spoilt))
+    twins = twin.outcome
+    slower = next(standing.outcome for standing in standings(pairs) if standing.engine == names.delayed)
     again, delayed = _ratio(pairs, 1), _ratio(pairs, 2)
     holds = delayed[1][0] <= 1 + delay <= delayed[1][1]
     return Finding(
@@ -81,11 +83,6 @@ def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | No
         twins=Check(outcome=twins, ratio=again[0], interval=again[1], passed=twins is not Outcome.SLOWER),
         delayed=Check(outcome=slower, ratio=delayed[0], interval=delayed[1], passed=slower is Outcome.SLOWER and holds),
     )
-
-
-def _worse(one: Outcome, other: Outcome) -> Outcome:
-    """What was said of the twins: the outcome of the one that does not lead; where the third leads, the worse."""
-    return next(o for o in (Outcome.SLOWER, Outcome.UNDECIDED, Outcome.EQUIVALENT) if o in {one, other})
 
 
 def _ratio(pairs: Comparison, engine: int) -> tuple[float, tuple[float, float]]:

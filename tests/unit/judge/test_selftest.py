@@ -1,14 +1,14 @@
 import math
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from bakeoff.judge import selftest
+from bakeoff.judge.best import Comparison
 from bakeoff.judge.selftest import Finding, Names, examine, resolvable, rounds_to_resolve
-from bakeoff.judge.verdict import verdicts
-from bakeoff.records import Case, Measurement, Outcome, Status, Trial, Verdict
+from bakeoff.judge.verdict import standings
+from bakeoff.records import Case, Measurement, Outcome, Standing, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -58,12 +58,11 @@ def test_a_sound_race_passes() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.EQUIVALENT, Outcome.UNDECIDED])
 def test_a_judge_that_always_says_the_same_fails(outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    def always(*arguments: Any, **options: Any) -> list[Verdict]:
-        (verdict,) = verdicts(*arguments, **options)
-        said = [msgspec.structs.replace(standing, outcome=outcome) for standing in verdict.standings[1:]]
-        return [msgspec.structs.replace(verdict, standings=(verdict.standings[0], *said))]
+    def always(pairs: Comparison) -> tuple[Standing, ...]:
+        leader, *rest = standings(pairs)
+        return (leader, *(msgspec.structs.replace(standing, outcome=outcome) for standing in rest))
 
-    monkeypatch.setattr(selftest, "verdicts", always)
+    monkeypatch.setattr(selftest, "standings", always)
     finding = examined(trials(20))
     assert finding.twins.passed
     assert not finding.passed

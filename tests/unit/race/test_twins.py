@@ -15,10 +15,12 @@ pytestmark = pytest.mark.unit
 
 def test_the_three_differ_in_nothing_but_the_delay() -> None:
     catalogue, names = twins(Catalogue.load(), "onnxruntime", 0.05)
+    alone = Catalogue.load().engines["onnxruntime"]
     plain, again, delayed = (catalogue.engines[name] for name in (names.plain, names.again, names.delayed))
-    assert plain.adapter == again.adapter
-    assert delayed.env == {**plain.env, "BAKEOFF_DELAYED_ADAPTER": str(plain.adapter), "BAKEOFF_DELAY": "0.05"}
-    assert {engine.environment for engine in (plain, again, delayed)} == {plain.environment}
+    assert plain.adapter == again.adapter == delayed.adapter == DELAYED
+    assert plain.env == again.env == {**delayed.env, "BAKEOFF_DELAY": "0.000000"}
+    assert delayed.env == {**alone.env, "BAKEOFF_DELAYED_ADAPTER": str(alone.adapter), "BAKEOFF_DELAY": "0.050000"}
+    assert {engine.environment for engine in (plain, again, delayed)} == {alone.environment}
     plan = plan_of_twins(catalogue, names, model="resnet18", threads=1, budget_s=60.0, seed=3)
     assert plan.engines == (names.plain, names.again, names.delayed)
     assert (plan.target_ci, plan.target_ci_rest, plan.profile, plan.seed) == (0.0, 0.0, False, 3)

@@ -1,4 +1,4 @@
-"""Another adapter, every call of it slowed down by a known share: the self-test must find just that.
+"""Another adapter, every call of it slowed down by a known share, or by none: the self-test must find just that.
 
 `BAKEOFF_DELAYED_ADAPTER` is the adapter's path, `BAKEOFF_DELAY` the share of its own time that each call takes longer.
 The delay is spun away: a sleep would let cores and thread pools go to sleep too, and cost more than it says.
