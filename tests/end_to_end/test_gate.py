@@ -8,7 +8,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 pytestmark = pytest.mark.end_to_end
 
@@ -67,6 +70,40 @@ def test_a_rerace_fails_what_became_slower_and_passes_what_did_not(bakeoff: Any,
     junit = bakeoff(*RERACE[:-2], "--format", "junit", "--to", "gate.xml", "--budget", "2m")
     assert junit.code == 1, junit.err
     assert ET.parse(bakeoff.folder / "gate.xml").find(".//failure") is not None  # noqa: S314 - our own
+
+
+def test_a_network_of_ones_own_is_raced_again_in_another_checkout_and_refused_once_it_has_changed(
+    bakeoff: Any, bakeoff_in: Any, engines: Path
+) -> None:
+    write_network(bakeoff.folder / "net.onnx", seed=0)
+    ran = bakeoff("run", "net.onnx", *TINY[2:], "--rounds", "2")
+    assert ran.code == 0, ran.err
+    assert bakeoff("baseline", "--to", "base.json").code == 0
+    other = bakeoff_in(bakeoff.folder / "other")
+    other.folder.mkdir()
+    for name in ("net.onnx", "base.json"):
+        shutil.move(bakeoff.folder / name, other.folder / name)
+    shutil.move(engines, other.folder / "engines")
+
+    gated = other(*RERACE, "--max-slowdown", "60%", "--budget", "2m")
+    assert gated.code == 0, gated.err
+    write_network(other.folder / "net.onnx", seed=1)
+    changed = other(*RERACE)
+    assert changed.code == 2
+    assert "net.onnx is not the baseline's network any more" in " ".join(changed.err.split())
+
+
+def write_network(path: Path, seed: int) -> None:
+    """One dense layer, wide enough to take a while."""
+    weights = np.random.default_rng(seed).standard_normal((1024, 1024), np.float32) / 32
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"])],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1024])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 1024])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.zeros(1024, np.float32), "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
 def test_a_server_that_goes_away_in_the_middle_of_a_run_costs_no_trial(

@@ -5,7 +5,7 @@ import binascii
 import datetime as dt
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from bakeoff.errors import StoreError, UsageError
 from bakeoff.judge.scorecard import from_interval, scorecard
 from bakeoff.judge.summary import summarise
+from bakeoff.race.plan import BUILT_IN_WEIGHTS
 from bakeoff.records import Case, EngineInfo, ModelRecord, Plan, Status
 from bakeoff.scorecards import BASELINE_SCHEMA, Baseline, EngineKit, Score, Scorecard
 from bakeoff.store import Store
@@ -48,12 +49,37 @@ def baseline(store: Store, reference: str) -> Baseline:
     card = of_run(store, reference)
     measured = {score.case.engine for score in card.scores if score.rounds}
     kits = {engine.name: store.kit(engine.kit) for engine in card.engines if engine.kit and engine.name in measured}
-    # The folders of this machine mean nothing on another.
-    plan = msgspec.structs.replace(card.plan, engines_dirs=())
     return Baseline(
         schema=BASELINE_SCHEMA,
-        run=msgspec.structs.replace(card, plan=plan),
+        run=msgspec.structs.replace(card, plan=movable(card.plan, Path.cwd())),
         kits={name: _packed(kit) for name, kit in kits.items() if kit},
+    )
+
+
+def movable(plan: Plan, root: Path) -> Plan:
+    """The plan for another machine: files below `root`, such as those of a repository, by their path in it."""
+
+    def relative(name: str) -> str:
+        path = Path(name)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
+
+    return _with_files(plan, relative)
+
+
+def settled(plan: Plan, root: Path) -> Plan:
+    """The opposite of `movable`."""
+    return _with_files(plan, lambda name: str(root / name))
+
+
+def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
+    """The plan with each of its files moved, and no engine folder: an engine is known by its kit."""
+    data = plan.shaping.data
+    return msgspec.structs.replace(
+        plan,
+        engines_dirs=(),
+        weights=plan.weights if plan.weights in BUILT_IN_WEIGHTS else moved(plan.weights),
+        files={name: moved(file) for name, file in plan.files.items()},
+        shaping=msgspec.structs.replace(plan.shaping, data=moved(data) if data else ""),
     )
 
 

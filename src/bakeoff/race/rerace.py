@@ -17,6 +17,7 @@ from bakeoff.judge.summary import summarise
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import resolve
+from bakeoff.race.past import settled
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.records import EngineSpec, Plan
 from bakeoff.scorecards import EngineKit, Gate, Scorecard
@@ -80,7 +81,7 @@ class Rerace:
         return kit.unpack(self.kits[name], f"{name}{AS_IT_WAS}", paths.cache_dir() / "kits", now)
 
     def _plan(self, names: list[str]) -> Plan:
-        plan = self.baseline.plan
+        plan = settled(self.baseline.plan, Path.cwd())
         if plan.threads > usable_cpus():
             raise UsageError(f"the baseline ran on {plan.threads} threads: this process may use {usable_cpus()} CPUs")
         return msgspec.structs.replace(
@@ -90,7 +91,6 @@ class Rerace:
             budget_s=self.budget_s,
             target_ci=TARGET_CI,
             target_ci_rest=TARGET_CI,
-            engines_dirs=(),
             profile=False,
         )
 
