@@ -93,10 +93,16 @@ def test_a_quick_run_spends_nothing_on_profiles(bakeoff: Any, rogues: str) -> No
 
 
 def test_the_self_test_says_what_it_found_and_its_exit_code_says_the_same(bakeoff: Any, rogues: str) -> None:
-    """Whether it passes is the machine's affair; how it comes out is tried in the simulation."""
+    """Whether it passes is the machine's affair; how it comes out is tried in the simulation.
+
+    One time in twenty it may call equals different, as any verdict may; not twice in a row.
+    """
     arguments = ("selftest", "--engine", "honest", "--model", "resnet-tiny", "--threads", "1", "--budget", "40s")
+    equal = re.compile(r"the same engine twice +(equivalent|undecided) .* as it should be")
     result = bakeoff(*arguments, "--engines-dir", rogues)
-    assert re.search(r"the same engine twice +(equivalent|undecided) .*as it should be", result.out), result.out
+    if not equal.search(result.out):
+        result = bakeoff(*arguments, "--engines-dir", rogues)
+    assert equal.search(result.out), result.out
     assert re.search(r"the same, 5% slower +\w+ +\d\.\d{3}x", result.out)
     assert "smallest that shows in 9 of 10 races" in result.out
     assert result.code == (0 if result.out.endswith("passed\n") else 1)

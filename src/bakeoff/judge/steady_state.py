@@ -9,10 +9,11 @@ block of them is neither. Two questions are answered:
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
-from statistics import fmean, linear_regression, median
+from statistics import correlation, fmean, linear_regression, median
 
 from bakeoff.judge.modes import Modes, modes
 from bakeoff.records import Record
@@ -34,8 +35,9 @@ STEADY_SHARE = 0.25
 PENALTY = 4.0
 """of one more level, in units of noise variance x log(blocks): twice the Bayesian criterion, since drift and
 autocorrelation make blocks less independent than it supposes"""
-NET_SHARE = 0.5
-"""of the way that levels go, up and down, which a course with a direction keeps at its end; to and fro it keeps less"""
+DIRECTION = 0.6
+"""rank correlation of latency with time, above which a course that turns about has a direction all the same: two
+equal swings have 0.43, a threefold slowdown on a machine whose own speed halves and doubles meanwhile 0.7"""
 SHORTEST_LEVEL = 2
 """blocks"""
 
@@ -102,7 +104,7 @@ def shape(latencies: Sequence[float]) -> Shape | None:
     elif _drifts(blocks, levels):
         kind, steady = (Kind.SLOWDOWN if levels[-1][1] > levels[0][1] else Kind.UNSETTLED), False
     else:
-        kind, steady = _kind([level for _, level in levels], [start for start, _ in levels], len(blocks))
+        kind, steady = _kind([level for _, level in levels], [start for start, _ in levels], blocks)
     return Shape(
         kind=kind,
         settled_after=(starts[levels[-1][0]] if len(levels) > 1 else 0) if steady else None,
@@ -111,22 +113,29 @@ def shape(latencies: Sequence[float]) -> Shape | None:
     )
 
 
-def _kind(levels: Sequence[float], starts: Sequence[int], blocks: int) -> tuple[Kind, bool]:
+def _kind(levels: Sequence[float], starts: Sequence[int], blocks: Sequence[float]) -> tuple[Kind, bool]:
     """The kind, and whether the trace ends steady, from its levels and the blocks in which they start."""
     if len(levels) == 1:
         return Kind.FLAT, True
     rises = [after > before for before, after in pairwise(levels)]
     turns = sum(before != after for before, after in pairwise(rises))
-    steady = blocks - starts[-1] >= STEADY_SHARE * blocks
-    way = sum(abs(after - before) for before, after in pairwise(levels))
-    if turns > 1 and abs(levels[-1] - levels[0]) < NET_SHARE * way:
+    steady = len(blocks) - starts[-1] >= STEADY_SHARE * len(blocks)
+    if turns > 1 and abs(_direction(blocks)) < DIRECTION:
         return Kind.OSCILLATION, False
     slower = levels[-1] - min(levels) > math.log1p(TOLERANCE)
-    if len(levels) == 2 and steady and starts[1] >= STEADY_SHARE * blocks:  # noqa: PLR2004 - one change
+    if len(levels) == 2 and steady and starts[1] >= STEADY_SHARE * len(blocks):  # noqa: PLR2004 - one change
         return Kind.STEP, True
     if slower:
         return Kind.SLOWDOWN, steady
     return (Kind.WARM_UP, True) if steady else (Kind.UNSETTLED, False)
+
+
+def _direction(blocks: Sequence[float]) -> float:
+    """Spearman's rank correlation of the blocks with time: 1 if each is slower than the one before, -1 if faster."""
+    ordered = sorted(blocks)
+    return correlation(
+        [bisect_left(ordered, value) + bisect_right(ordered, value) for value in blocks], range(len(blocks))
+    )
 
 
 def _drifts(blocks: Sequence[float], levels: Sequence[tuple[int, float]]) -> bool:

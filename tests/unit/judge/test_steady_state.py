@@ -86,6 +86,21 @@ def test_a_slowdown_with_a_dip_in_it_is_no_oscillation() -> None:
     assert found.change > 1
 
 
+def test_a_slowdown_on_a_machine_that_gets_faster_meanwhile_is_no_oscillation() -> None:
+    machine = np.repeat([1.0, 1.0, 1.3, 0.75, 0.9, 0.75], 25)
+    found = shape(noisy((1 + 0.02 * np.arange(150.0)) * machine, seed=1, sd=0.02))
+    assert found
+    assert found.kind is Kind.SLOWDOWN
+
+
+@pytest.mark.parametrize("highs", [(1, 3), (1, 3, 5)])
+def test_equal_swings_have_no_direction(highs: tuple[int, ...]) -> None:
+    swings = np.repeat([1.3 if k in highs else 1.0 for k in range(highs[-1] + 1)], 50)
+    found = shape(noisy(swings, seed=1, sd=0.02))
+    assert found
+    assert found.kind is Kind.OSCILLATION
+
+
 def test_a_change_within_the_tolerance_is_flat() -> None:
     assert share(shapes(np.where(T < 90, 1.0, 1.01), sd=0.001), Kind.FLAT) == 1.0
 
