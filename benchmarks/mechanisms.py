@@ -1,0 +1,370 @@
+"""Delete each mechanism of the method in turn, and see which tests notice.
+
+    .venv/bin/python benchmarks/mechanisms.py                  # all, some ten minutes; a Markdown table
+    .venv/bin/python benchmarks/mechanisms.py steady repeats   # those whose name holds one of these words
+
+A mechanism that can go without a test failing is not there. Each deletion is one replacement in a copy of the source
+tree; the tests named beside it run against that copy. Exits with 1 if any deletion passes its tests.
+`tests/unit/test_mechanisms.py` sees that each text to replace is still there.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[1]
+LIARS = "tests/end_to_end/test_liars.py"
+ENOUGH = 3
+"""failing tests, to know that a deletion is noticed"""
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """One thing that the method does, and how to do without it."""
+
+    name: str
+    file: str
+    """below src/bakeoff"""
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    """pytest's arguments: files, and options such as -k"""
+
+
+MECHANISMS = (
+    Mechanism(
+        "warm-up until steady",
+        "judge/steady_state.py",
+        "return not (trending and abs(medians[-1] / medians[0] - 1) > TOLERANCE)",
+        "return True",
+        ("tests/unit/judge/test_steady_state.py",),
+    ),
+    Mechanism(
+        "levels of a trace",
+        "judge/steady_state.py",
+        "    if len(levels) == 1:\n        return Kind.FLAT, True\n",
+        "    return Kind.FLAT, True\n",
+        ("tests/unit/judge/test_steady_state.py", "tests/unit/judge/test_recorded_traces.py"),
+    ),
+    Mechanism(
+        "intervals by Student's t",
+        "judge/statistics.py",
+        "t_quantile((1 + confidence) / 2, len(logs) - 1) * stdev(logs)",
+        "1.96 * stdev(logs)",
+        ("tests/unit/judge/test_statistics.py",),
+    ),
+    Mechanism(
+        "percentiles refused to small samples",
+        "judge/statistics.py",
+        "    if len(values) < minimum_sample(percent):\n        return None\n",
+        "",
+        ("tests/unit/judge/test_statistics.py", "tests/unit/judge/test_summary.py"),
+    ),
+    Mechanism(
+        "all comparisons at once",
+        "judge/looks.py",
+        "t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, rounds - 1)",
+        "t_quantile(1 - error_of_look(rounds + left_out) / 2, rounds - 1)",
+        ("tests/unit/judge/test_looks.py", "tests/unit/judge/test_best.py", "tests/simulation/test_races.py"),
+    ),
+    Mechanism(
+        "error shared out over the looks",
+        "judge/looks.py",
+        "return (1 - CONFIDENCE) * 0.5 ** (number + 1)",
+        "return 1 - CONFIDENCE",
+        ("tests/unit/judge/test_looks.py", "tests/simulation/test_races.py"),
+    ),
+    Mechanism(
+        "pairing by round",
+        "judge/best.py",
+        "squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)",
+        "squares = np.nansum((logs - np.nanmean(logs, axis=1, keepdims=True)) ** 2, axis=1)[:, None] * 2",
+        ("tests/unit/judge/test_best.py", "tests/unit/judge/test_verdict.py"),
+    ),
+    Mechanism(
+        "the least difference that matters",
+        "judge/verdict.py",
+        "    if low > effect:\n",
+        "    if low > 0:\n",
+        ("tests/unit/judge/test_verdict.py",),
+    ),
+    Mechanism(
+        "equivalence shown, not assumed",
+        "judge/verdict.py",
+        "    elif -effect <= low and high <= effect:\n",
+        "    elif low <= effect:\n",
+        ("tests/unit/judge/test_verdict.py", "tests/simulation/test_races.py"),
+    ),
+    Mechanism(
+        "rounds for contenders only",
+        "judge/stopping.py",
+        "    if look is None:\n        return set(live)\n",
+        "    return set(live)\n",
+        ("tests/unit/judge/test_stopping.py",),
+    ),
+    Mechanism(
+        "the floor of rounds",
+        "judge/looks.py",
+        "FLOOR = 5\n",
+        "FLOOR = 2\n",
+        ("tests/unit/judge/test_looks.py", "tests/unit/judge/test_stopping.py", "tests/simulation/test_races.py"),
+    ),
+    Mechanism(
+        "bursts from variance components",
+        "judge/effort.py",
+        "                chosen[size] = best_bursts(found)\n",
+        "                pass\n",
+        ("tests/unit/judge/test_effort.py",),
+    ),
+    Mechanism(
+        "audit: load",
+        "machine/audit.py",
+        "        load(root),\n",
+        "",
+        ("tests/unit/machine/test_audit.py",),
+    ),
+    Mechanism(
+        "audit: others' processes",
+        "machine/audit.py",
+        "        others(seen),\n",
+        "",
+        ("tests/unit/machine/test_audit.py", "tests/end_to_end/test_audit.py"),
+    ),
+    Mechanism(
+        "audit: governor",
+        "machine/audit.py",
+        "        governor(root),\n",
+        "",
+        ("tests/unit/machine/test_audit.py",),
+    ),
+    Mechanism(
+        "--strict",
+        "race/fitness.py",
+        "    if strict and lines:\n",
+        "    if False:\n",
+        ("tests/unit/race/test_fitness.py", "tests/end_to_end/test_audit.py"),
+    ),
+    Mechanism(
+        "CPU time of others",
+        "judge/disturbance.py",
+        "return trial.disturbance is not None and too_much(trial.disturbance)",
+        "return False",
+        ("tests/unit/judge/test_disturbance.py", "tests/unit/race/test_heat.py"),
+    ),
+    Mechanism(
+        "repeats of what was disturbed",
+        "race/heat.py",
+        "            if any(map(disturbed, trials)):\n                spoilt.append(field)\n",
+        "",
+        ("tests/unit/race/test_heat.py",),
+    ),
+    Mechanism(
+        "disturbed rounds left out",
+        "judge/disturbance.py",
+        "    return undisturbed if len(undisturbed) >= FLOOR else set(rounds)\n",
+        "    return set(rounds)\n",
+        ("tests/unit/judge/test_disturbance.py", "tests/unit/judge/test_summary.py"),
+    ),
+    Mechanism(
+        "threads busy against threads asked",
+        "judge/knobs.py",
+        "        _cores(row.case.threads, measured, without_spinning),\n",
+        "",
+        ("tests/unit/judge/test_knobs.py", LIARS),
+    ),
+    Mechanism(
+        "settings asked against settings taken",
+        "judge/knobs.py",
+        "        *settings_not_taken(row.requested, row.effective),\n",
+        "",
+        ("tests/unit/judge/test_knobs.py", LIARS),
+    ),
+    Mechanism(
+        "provider read back",
+        "judge/knobs.py",
+        "    return [*others, *filter(None, [_provider(requested, effective)])]\n",
+        "    return others\n",
+        ("tests/unit/judge/test_knobs.py",),
+    ),
+    Mechanism(
+        "idle time",
+        "judge/knobs.py",
+        "        _idle(measured),\n",
+        "",
+        ("tests/unit/judge/test_knobs.py",),
+    ),
+    Mechanism(
+        "helper processes",
+        "judge/knobs.py",
+        "        _helpers(measured),\n",
+        "",
+        ("tests/unit/judge/test_knobs.py",),
+    ),
+    Mechanism(
+        "tolerances from the model's own rounding",
+        "judge/leagues.py",
+        "    if len(known) < len(PRECISIONS):\n        return UNCALIBRATED\n",
+        "    return UNCALIBRATED\n",
+        ("tests/unit/judge/test_leagues.py",),
+    ),
+    Mechanism(
+        "leagues by the size of the error",
+        "judge/leagues.py",
+        "    return max(declared, found or declared, key=PRECISIONS.index)\n",
+        "    return declared\n",
+        ("tests/unit/judge/test_leagues.py",),
+    ),
+    Mechanism(
+        "outputs checked while timed",
+        "race/attempt.py",
+        '        self.check(reply, self.material.expected[order[-1]], " (while timed)")\n',
+        "",
+        (LIARS, "-k", "wrong"),
+    ),
+    Mechanism(
+        "outputs checked before",
+        "race/attempt.py",
+        '            self.check(reply, self.material.expected[k], "")\n',
+        "",
+        (LIARS, "-k", "wrong"),
+    ),
+    Mechanism(
+        "inputs watched for changes",
+        "race/attempt.py",
+        '        if reply["inputs_changed"]:\n',
+        "        if False:\n",
+        (LIARS, "-k", "wrong"),
+    ),
+    Mechanism(
+        "inputs new to the engine",
+        "race/heat.py",
+        "        attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))\n",
+        "",
+        (LIARS, "-k", "wrong"),
+    ),
+    Mechanism(
+        "work before the clock starts",
+        "judge/clock.py",
+        "    if min(seen.prepare) > SHARE",
+        "    if False and min(seen.prepare) > SHARE",
+        ("tests/unit/judge/test_clock.py",),
+    ),
+    Mechanism(
+        "work after the clock stops",
+        "judge/clock.py",
+        "    if min(seen.fetch) > SHARE",
+        "    if False and min(seen.fetch) > SHARE",
+        ("tests/unit/judge/test_clock.py",),
+    ),
+    Mechanism(
+        "two kinds of latencies",
+        "judge/modes.py",
+        "    if len(latencies) < FEWEST:\n        return None\n",
+        "    return None\n",
+        ("tests/unit/judge/test_steady_state.py", "tests/unit/judge/test_profile.py"),
+    ),
+    Mechanism(
+        "memory that grows",
+        "judge/profile.py",
+        "tuple(filter(None, [_leak(measured)]))",
+        "()",
+        ("tests/unit/judge/test_profile.py",),
+    ),
+    Mechanism(
+        "profile trials",
+        "race/race.py",
+        "            run_profiles(race, grid, ground)\n",
+        "",
+        (LIARS, "-k", "oddly"),
+    ),
+    Mechanism(
+        "writing while timed",
+        "judge/cautions.py",
+        "        _chatter(measured),\n",
+        "",
+        (LIARS, "-k", "oddly"),
+    ),
+    Mechanism(
+        "the canary's drift",
+        "judge/canary.py",
+        "    if range_ <= STRONG:\n        return ()\n",
+        "    return ()\n",
+        ("tests/unit/judge/test_canary.py",),
+    ),
+    Mechanism(
+        "the canary in every heat",
+        "race/canary.py",
+        "    return [*group, bird], wanted | beside\n",
+        "    return group, wanted\n",
+        ("tests/unit/race/test_canary.py",),
+    ),
+    Mechanism(
+        "the self-test's delay",
+        "race/twins.py",
+        "    delays = {names.plain: 0.0, names.again: 0.0, names.delayed: delay}\n",
+        "    delays = {names.plain: 0.0, names.again: 0.0, names.delayed: 0.0}\n",
+        ("tests/unit/race/test_twins.py",),
+    ),
+    Mechanism(
+        "the self-test's verdict on the delayed one",
+        "judge/selftest.py",
+        "    holds = delayed[1][0] <= 1 + delay <= delayed[1][1]\n",
+        "    holds = True\n",
+        ("tests/unit/judge/test_selftest.py",),
+    ),
+)
+
+
+def main() -> None:
+    """Delete, test, tell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("words", nargs="*", help="only mechanisms whose name holds one of these")
+    words = parser.parse_args().words
+    chosen = [each for each in MECHANISMS if not words or any(word in each.name for word in words)]
+    if not chosen:
+        raise SystemExit(f"no mechanism is called so; there are: {', '.join(each.name for each in MECHANISMS)}")
+    unnoticed = 0
+    print("| without | tests that fail |\n| --- | --- |")
+    for mechanism in chosen:
+        failed = failing_without(mechanism)
+        unnoticed += not failed
+        told = ", ".join(f"`{name}`" for name in failed) or "**none**"
+        print(f"| {mechanism.name} | {told} |", flush=True)
+    print(f"\n{len(chosen) - unnoticed} of {len(chosen)} deletions are noticed")
+    sys.exit(1 if unnoticed else 0)
+
+
+def failing_without(mechanism: Mechanism) -> list[str]:
+    """The names of some tests that fail once the mechanism is gone."""
+    with TemporaryDirectory() as folder:
+        tree = Path(folder) / "bakeoff"
+        ignored = shutil.ignore_patterns(".venv", ".git", "results", "__pycache__", ".*_cache")
+        shutil.copytree(ROOT, tree, ignore=ignored)
+        delete(mechanism, tree)
+        options = ("-q", "--no-header", f"--maxfail={ENOUGH}", "-p", "no:cacheprovider")
+        command = [sys.executable, "-m", "pytest", *options, *mechanism.tests]
+        # Not the installed tree: this one, in the tests and in every command that they start.
+        env = os.environ | {"PYTHONPATH": str(tree / "src")}
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{mechanism.name}: its tests cannot run:\n{done.stdout}{done.stderr}")
+    return re.findall(r"^(?:FAILED|ERROR) \S+?::(\S+)", done.stdout, re.MULTILINE)
+
+
+def delete(mechanism: Mechanism, tree: Path) -> None:
+    """Do without it in the source `tree`. Raises `ValueError` unless its text is there exactly once."""
+    path = tree / "src" / "bakeoff" / mechanism.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mechanism.old) != 1:
+        raise ValueError(f"{mechanism.name}: {mechanism.file} holds its text {text.count(mechanism.old)} times")
+    path.write_text(text.replace(mechanism.old, mechanism.new), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
