@@ -45,7 +45,12 @@ class Engine:
             self.module = nn.load_module_from_file(converted, *names, runtime_manager=manager, shape_mutable=False)
         self.variables = [expr.placeholder(t["shape"], expr.NCHW, DTYPES[t["dtype"]]) for t in model["inputs"]]
         self.dtypes = [np.dtype(tensor["dtype"]) for tensor in model["outputs"]]
-        return dict(config, threads=config["numThread"], winograd_memory_level=level)
+        return {
+            "threads": config["numThread"],
+            "precision": "fp32",  # MNN's word for it is "high"
+            "backend": config["backend"],
+            "winograd_memory_level": level,
+        }
 
     def prepare(self, input_sets):
         self.sets = [[narrowed(array) for array in arrays] for arrays in input_sets]

@@ -50,7 +50,7 @@ class Engine:
                 raise RuntimeError("ncnn cannot load what pnnx made of this model")
         self.dtypes = [np.dtype(tensor["dtype"]) for tensor in model["outputs"]]
         options = {name: getattr(self.net.opt, name) for name in (*HALF, "use_winograd_convolution")}
-        return dict(options, threads=self.net.opt.num_threads, fp16_weights=half)
+        return dict(options, threads=self.net.opt.num_threads, precision="fp16" if half else "fp32")
 
     def prepare(self, input_sets):
         self.arrays = [[narrowed(array) for array in arrays] for arrays in input_sets]
