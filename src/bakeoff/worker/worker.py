@@ -35,7 +35,7 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
     `order`, each timed; the garbage collector is off. With `directory`, the outputs of the last timed call are
     written there and checked as by ``outputs``. -> ``{latencies, cpu_seconds, queued_seconds, seconds,
     voluntary_switches, involuntary_switches, peak_rss_bytes}`` and what ``outputs`` tells of outputs and inputs;
-    `cpu_seconds` maps each thread that ran to its CPU time between the first and the last timed call (one entry
+    `cpu_seconds` maps each thread that ran to its CPU time from the first timed call to the outputs at hand (one entry
     ``process`` where the platform does not say more), `queued_seconds` is how long threads that could have run waited
     for a CPU meanwhile, added up; null where the platform does not say.
 ``close {}``

@@ -1,8 +1,9 @@
+import msgspec
 import numpy as np
 import pytest
 
 from bakeoff.judge.profile import LEAST_S, MOST_S, course_cautions, expected_s, long_enough
-from bakeoff.records import Case, Measurement, Status, Trial
+from bakeoff.records import Case, Disturbance, Measurement, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +54,17 @@ COURSES = {
 def test_a_course_that_a_mean_would_hide_is_told(said: str, course: object) -> None:
     found = course_cautions(profile(course))
     assert [line for line in found if line.startswith(said)], found
+
+
+def test_what_latencies_did_while_others_used_the_cpus_is_told_as_that() -> None:
+    others = Disturbance(others_cpu_s=2.0, steal_s=0.0, wall_s=4.0, cpus=2.0, resolution_s=0.1)
+    trial = msgspec.structs.replace(
+        profile(COURSES["bimodal: "], [100.0 + 5 * i for i in range(9)]), disturbance=others
+    )
+    bimodal, leak = course_cautions(trial)
+    assert bimodal.endswith("mixed) (while others used the CPUs)")
+    assert leak.startswith("leak: ")
+    assert "others" not in leak
 
 
 @pytest.mark.parametrize(
