@@ -48,7 +48,7 @@ CAUTIONED_IN_TWO_THREADS = {
 }
 NEEDS_LINUX = {"uses-another-thread", "sleeps-to-look-steady", *CAUTIONED_IN_TWO_THREADS}
 """CPU time per thread is read from /proc"""
-INNOCENT = ("provisional", "spread", "disturbed", "unsettled", "step", "bimodal")
+INNOCENT = ("provisional", "spread", "disturbed", "unsettled", "slowdown", "step", "bimodal")
 """cautions on the race and the machine, which an honest engine may get: latencies go to and fro on a shared machine"""
 
 
