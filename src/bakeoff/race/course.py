@@ -81,6 +81,8 @@ class Course:
     """told what happens next, always before a worker wakes: nothing is drawn while one runs"""
     repeats_help: Callable[[], bool] = lambda: True
     """asked before each repeat of what others disturbed: once false, no more is raced again in this heat"""
+    happens_once: Callable[[float], None] = lambda seconds: None  # noqa: ARG005 - nobody plans by it
+    """told how many seconds went into what a later heat will not do again"""
     bursts: Mapping[int, int] = field(default_factory=dict)
     """of each case, by batch size; the plan's number where none is given"""
 

@@ -6,7 +6,9 @@ pool of a rival steals time. Drift of the machine then hits all alike, and ratio
 
 import functools
 import random
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from bakeoff.errors import WorkerError
@@ -47,7 +49,8 @@ def run_heat(course: Course, entries: Sequence[Entry], wanted: set[Case]) -> Gen
             for field in spoilt:
                 if course.time_is_up() or not course.repeats_help():
                     break
-                yield from raced(course, anew(field), casualties, rng)
+                with once(course):
+                    yield from raced(course, anew(field), casualties, rng)
         for contender in contenders:
             contender.close()
         for casualty in casualties:
@@ -86,17 +89,19 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
             course.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.engine}")
             attempt.error = attempt_to(functools.partial(attempt.burst, rng))
     if course.round == 1:
-        look_closer(course, [a for a in field if a.alive and a.contender.spin and not a.repeat], rng)
+        with once(course):
+            look_closer(course, [a for a in field if a.alive and a.contender.spin and not a.repeat], rng)
 
 
 def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
-    """Once for each case, after its bursts: does the clock see the work, and which threads do it?"""
+    """Once for each case, after its bursts: does the clock see the work? And for each engine, which threads do it?"""
     smallest = min(course.plan.sizes(course.model.name))
+    first = course.model.name == course.plan.models[0]
     for attempt in field:
         course.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
         attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
         spins = attempt.contender.entry.engine.spins and course.plan.threads > 1 and not course.plan.quick
-        if attempt.alive and spins and attempt.case.batch_size == smallest:
+        if attempt.alive and spins and first and attempt.case.batch_size == smallest:
             course.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")
             attempt.busy_without_spinning = count_without_spinning(course, attempt, rng)
 
@@ -104,7 +109,7 @@ def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) ->
 def count_without_spinning(course: Course, attempt: Attempt, rng: random.Random) -> float | None:
     """Threads busy with the same work in a process of its own whose idle threads sleep; None if it does not work so.
 
-    At the smallest batch size, where there is the least to share out and so the most to spin for.
+    At the smallest batch size, where there is the least to share out and so the most to spin for, of the first model.
     """
     contender = Contender(attempt.contender.entry, course, spin=False)
     again = Attempt(contender, attempt.case.batch_size)
@@ -126,6 +131,16 @@ def retry_alone(course: Course, casualty: Attempt, rng: random.Random) -> Trial:
         return again.trial()
     finally:
         contender.abandon()
+
+
+@contextmanager
+def once(course: Course) -> Iterator[None]:
+    """What happens in the block costs this heat time, and no later one."""
+    begin = time.monotonic()
+    try:
+        yield
+    finally:
+        course.happens_once(time.monotonic() - begin)
 
 
 def attempt_to(step: Callable[[], None]) -> WorkerError | None:

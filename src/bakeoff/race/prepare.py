@@ -30,7 +30,7 @@ from bakeoff.race.course import Entry, Material
 from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Status, Trial
 
 INPUT_SETS = 3
-"""to race on; as many more are kept back, see `Material.fresh`"""
+"""to race on; one more is kept back, see `Material.fresh`"""
 SAMPLES = 8
 """Distinct inputs per model; a larger batch repeats them. The float64 reference of each takes a second or two."""
 ROUNDED_SAMPLES = 3
@@ -218,13 +218,13 @@ def materials(plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary,
 def material(
     plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path, batch_size: int
 ) -> Material:
-    """The input sets of one batch size, and the float64 answers to each: even ones to race on, odd ones kept back."""
+    """The input sets of one batch size, and the float64 answers to each; the last one is kept back."""
     samples = library.samples(model, plan.seed, SAMPLES)
     reference = grid.references[model.name]
     paths, expected = [], []
     rows_of_batch = batch_size if model.fixed_batch is None else 1
     axes = [spec.batch_axis for spec in model.inputs]
-    for k, (arrays, rows) in enumerate(input_sets(samples, rows_of_batch, 2 * INPUT_SETS, axes)):
+    for k, (arrays, rows) in enumerate(input_sets(samples, rows_of_batch, INPUT_SETS + 1, axes)):
         place = folder / f"{model.name}-batch{batch_size}-set{k}"
         place.mkdir(parents=True, exist_ok=True)
         names = [str(place / f"{i}.npy") for i in range(len(arrays))]
@@ -232,5 +232,5 @@ def material(
             np.save(name, array, allow_pickle=False)
         paths.append(tuple(names))
         expected.append(tuple(output[rows] for output in reference))
-    fresh = Material(paths=tuple(paths[1::2]), expected=tuple(expected[1::2]))
-    return Material(paths=tuple(paths[::2]), expected=tuple(expected[::2]), fresh=fresh)
+    fresh = Material(paths=tuple(paths[INPUT_SETS:]), expected=tuple(expected[INPUT_SETS:]))
+    return Material(paths=tuple(paths[:INPUT_SETS]), expected=tuple(expected[:INPUT_SETS]), fresh=fresh)

@@ -352,12 +352,13 @@ def say_where(observer: Observer, where: str, what: str) -> None:
 
 def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case], bird: Entry | None) -> None:
     """A heat of one model, split only if memory demands it, its trials kept as they come; each part has the canary."""
-    begin = time.monotonic()
+    begin, extra = time.monotonic(), list[float]()
+    course = replace(course, happens_once=extra.append)
     field_ = [entry for entry in entries if any(case.engine == entry.engine.name for case in wanted)]
     for group in memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6):
         for trials in run_heat(course, *canary.join(bird, group, wanted, race.trials)):
             race.keep(trials)
-    race.budget.learn(course.model.name, time.monotonic() - begin)
+    race.budget.learn(course.model.name, time.monotonic() - begin - sum(extra))
 
 
 def order_of_models(plan: Plan, round_: int) -> list[str]:

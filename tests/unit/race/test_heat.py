@@ -273,6 +273,15 @@ def test_threads_that_spin_are_counted_once_more_without(course: Course, adapter
     assert quiet["spinner", 1] is None or quiet["spinner", 1] > 0
 
 
+def test_what_only_the_first_round_does_is_told_apart_from_what_each_does(course: Course, adapter: Adapter) -> None:
+    told: list[float] = []
+    for round_, expected in ((1, len(BATCH_SIZES)), (2, 0)):
+        told.clear()
+        race(dataclasses.replace(course, round=round_, happens_once=told.append), [entry("good", adapter())])
+        assert len(told) == expected
+        assert all(seconds > 0 for seconds in told)
+
+
 def test_nothing_more_is_raced_once_the_time_is_up(course: Course, adapter: Adapter) -> None:
     answers = iter([False, True])
     own = dataclasses.replace(course, time_is_up=lambda: next(answers))
