@@ -354,7 +354,7 @@ def failing_without(mechanism: Mechanism) -> list[str]:
         done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"{mechanism.name}: its tests cannot run:\n{done.stdout}{done.stderr}")
-    return re.findall(r"^(?:FAILED|ERROR) \S+?::(\S+)", done.stdout, re.MULTILINE)
+    return re.findall(r"^(?:FAILED|ERROR) \S+?::(.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
 
 
 def delete(mechanism: Mechanism, tree: Path) -> None:
