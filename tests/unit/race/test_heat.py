@@ -147,6 +147,7 @@ def test_a_rival_that_fails_is_a_row_and_the_others_go_on(course: Course, adapte
     assert {trials["good", size].status for size in BATCH_SIZES} == {Status.OK}
     assert {trials["wrong", size].status for size in BATCH_SIZES} == {Status.WRONG}
     assert trials["wrong", 1].measurement is None
+    assert "while timed" not in trials["wrong", 1].reason  # found before any clock ran
     assert trials["wrong", 1].parity is not None
     assert (trials["raises", 2].status, trials["raises", 2].reason) == (Status.FAILED, "ValueError: odd")
 
