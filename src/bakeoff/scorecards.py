@@ -101,6 +101,8 @@ class EngineKit(LockedKit, frozen=True):
     options: Mapping[str, Any]
     env: Mapping[str, str]
     converter: ConverterKit | None = None
+    recipe: str = ""
+    """path within `files`; "" where there is none"""
 
 
 class Baseline(Record, frozen=True):

@@ -10,6 +10,8 @@ COMMANDS = {
     "run": "race engines on networks and print the table",
     "resume": "go on with a run that was interrupted or killed",
     "show": "print the results of a run again",
+    "report": "write a run's report: one HTML file to keep, print and show",
+    "recipe": "print how to use the winner: its settings, its pinned requirements, a script",
     "history": "list the runs that are stored",
     "compare": "say what became faster or slower between two runs, machines, releases or engines",
     "gate": "for CI: fail if anything is slower than a baseline by more than it may be",

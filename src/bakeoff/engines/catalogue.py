@@ -64,6 +64,7 @@ class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
     hidden: bool = False
     spins: bool = False
+    recipe: str | None = None
 
 
 class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -358,6 +359,7 @@ def _engine_spec(
         note=table.note,
         hidden=table.hidden,
         spins=table.spins,
+        recipe=_existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
     )
 
 

@@ -35,6 +35,7 @@ def pack(engine: EngineSpec) -> EngineKit:
         requirement=engine.requirement,
         options=engine.options,
         env=engine.env,
+        recipe=engine.recipe.name if engine.recipe else "",
         **_locked(engine.name, engine.adapter.parent, engine.environment),
     )
 
@@ -84,6 +85,7 @@ def unpack(kit: EngineKit, name: str, folder: Path, now: Collection[EnvironmentS
         requirement=kit.requirement,
         options=kit.options,
         env=kit.env,
+        recipe=home / kit.recipe if kit.recipe else None,
     )
 
 

@@ -30,6 +30,26 @@ def the_machine(who: str, say: Callable[[str], None]) -> Iterator[None]:
     except Timeout:
         say(f"waiting: {holder()} is measuring on this machine (Ctrl-C gives up)")
         lock.acquire()
+    with _named(who, lock):
+        yield
+
+
+@contextmanager
+def if_free(who: str) -> Iterator[bool]:
+    """Hold the machine through the block if nobody else does; says whether that is so."""
+    lock = FileLock(lock_path(), mode=EVERYBODY_MAY)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    with _named(who, lock):
+        yield True
+
+
+@contextmanager
+def _named(who: str, lock: FileLock) -> Iterator[None]:
+    """Say in a file who has the lock, and let go of both in the end."""
     try:
         _card().write_text(json.dumps({"who": who, "pid": os.getpid(), "since": time.time()}), encoding="utf-8")
         yield

@@ -6,6 +6,7 @@ Nothing here imports anything else of bakeoff, and everything else may import th
 from bakeoff.records.base import CANARY, Case, Record, Status
 from bakeoff.records.engines import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
+from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord
 from bakeoff.records.trials import CanaryFigure, Disturbance, Finding, Measurement, Parity, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
@@ -14,6 +15,7 @@ __all__ = [
     "CANARY",
     "PRECISIONS",
     "UNCALIBRATED",
+    "BreakEven",
     "CanaryFigure",
     "Case",
     "Converter",
@@ -22,15 +24,22 @@ __all__ = [
     "EngineSpec",
     "EnvironmentSpec",
     "Finding",
+    "Heat",
     "Installed",
+    "Latencies",
+    "Lead",
     "Measurement",
     "ModelForm",
     "ModelRecord",
     "Outcome",
     "Parity",
+    "Peak",
+    "PeakShare",
     "Plan",
+    "Recipe",
     "Record",
     "RunRecord",
+    "RunReport",
     "Shaping",
     "Standing",
     "Status",

@@ -85,6 +85,8 @@ class EngineSpec(Record, frozen=True):
         converter = self.model.converter
         return (self.environment, converter.environment) if converter else (self.environment,)
 
+    recipe: Path | None = None
+    """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
     spins: bool = False
     """its threads spin while they wait, which looks like work: they are counted without that, too"""
 

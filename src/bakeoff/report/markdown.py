@@ -22,21 +22,21 @@ def to_markdown(
     """The whole document. `remarks` are cautions on the run as a whole."""
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
-        f"# bakeoff {_escape(run.name)}",
+        f"# bakeoff {escaped(run.name)}",
         _list(
             [
-                f"machine: {_escape(machine_line(run.machine))}",
-                f"settings: {_escape(wording.setting(run.plan))}",
+                f"machine: {escaped(machine_line(run.machine))}",
+                f"settings: {escaped(wording.setting(run.plan))}",
                 f"command: `{command_line(run.plan)}`",
                 f"date: {wording.date(run)}",
-                f"measured: {wording.progress(run, rows)}, by bakeoff {_escape(run.bakeoff_version)}",
+                f"measured: {wording.progress(run, rows)}, by bakeoff {escaped(run.bakeoff_version)}",
             ]
         ),
         "## Images per second",
         _study_table(rows),
         LEGEND,
-        _list(map(_escape, notes.tolerances(run))),
-        _list(map(_escape, notes.verdict_lines(rows, verdicts))),
+        _list(map(escaped, notes.tolerances(run))),
+        _list(map(escaped, notes.verdict_lines(rows, verdicts))),
     ]
     for title, lines in (
         ("Not ok", notes.failures(rows)),
@@ -44,10 +44,10 @@ def to_markdown(
         ("The machine, before the race", notes.findings(run)),
     ):
         if lines:
-            parts += [f"## {title}", _list(map(_escape, lines))]
+            parts += [f"## {title}", _list(map(escaped, lines))]
     parts += [UNPROFILED] * any(row.status is Status.OK and row.latency_ms.get("p50") is None for row in rows)
     for model in models:
-        parts += [f"## {_escape(model)}", _details(run, [row for row in rows if row.case.model == model])]
+        parts += [f"## {escaped(model)}", _details(run, [row for row in rows if row.case.model == model])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,7 +103,7 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Text of an engine's or a user's own making, so that Markdown shows it as it is."""
     text = wording.one_line(text)
     for special in ("\\", "`", "*", "_", "<", "[", "|"):

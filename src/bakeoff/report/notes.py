@@ -9,13 +9,18 @@ from bakeoff.report import wording
 
 def verdict_lines(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[str]:
     """The verdict on each model and batch size, in the order of the rows; leagues are never mixed in one sentence."""
+    return [f"{case}: {sentence}" for case, sentence in verdict_sentences(rows, verdicts)]
+
+
+def verdict_sentences(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """The same in pairs: "resnet18, batch 1", and what is to be said of it."""
     several = len({verdict.league for verdict in verdicts}) > 1
     sentences: dict[tuple[str, int], list[str]] = {(row.case.model, row.case.batch_size): [] for row in rows}
     for verdict in verdicts:
         league = f"{verdict.league}: " if several else ""
         sentences[verdict.model, verdict.batch_size].append(f"{league}{verdict.sentence}")
     return [
-        f"{model}, batch {batch}: {sentence}"
+        (f"{model}, batch {batch}", sentence)
         for (model, batch), found in sentences.items()
         for sentence in found or ["nothing was measured."]
     ]

@@ -1,0 +1,93 @@
+"""`bakeoff report`: a run as a document to keep and to show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bakeoff.cli.params import DEFAULT_OUTPUT, store_option
+
+if TYPE_CHECKING:
+    from bakeoff.records import RunReport
+
+FORMATS = click.Choice(["html", "md", "pdf"])
+
+
+@click.command
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.  [default: report.html or report.pdf; Markdown is printed]",
+)
+@click.option("--format", "format_", type=FORMATS, help="What to write.  [default: by the file's name, else html]")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="The folder of the store.",
+)
+@store_option
+def report(
+    runs: tuple[str, ...], target: Path | None, format_: str | None, results: Path, store_url: str | None
+) -> None:
+    """Write a report of each RUN (default: the latest): one file that needs no other file and no network.
+
+    The verdict in words, throughput with intervals, scaling, latencies, memory and load times, the time line of the
+    race, parity, break-even, percent of this machine's peak, the machine and the method, and how to use the winner.
+    The peak is measured once per machine, in some seconds. HTML needs `pip install 'bakeoff[report]'`, PDF besides
+    a Chromium, Chrome or Edge on this machine; Markdown needs neither.
+
+    \b
+    Examples:
+      bakeoff report
+      bakeoff report before after --output report.html
+      bakeoff report latest --format md | less
+      bakeoff report 2026-11-23-1 --output report.pdf
+    """
+    from bakeoff.cli.stores import opened
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.race.reporting import gather
+
+    kind = format_ or {".md": "md", ".pdf": "pdf"}.get(target.suffix.lower() if target else "", "html")
+    catalogue = Catalogue.load()
+    with opened(results, store_url, create=False) as store:
+        reports = [gather(run, store, catalogue, _say) for run in runs or ("latest",)]
+    content = _content(kind, reports)
+    if target is None and kind == "md":
+        click.echo(content.decode(), nl=False)
+        return
+    target = target or Path(f"report.{kind}")
+    _write(target, content)
+    click.echo(f"{target}: {', '.join(each.run.name for each in reports)} ({len(content) / 1e3:.0f} kB)", err=True)
+
+
+def _say(what: str) -> None:
+    click.echo(what, err=True)
+
+
+def _content(kind: str, reports: "Sequence[RunReport]") -> bytes:
+    if kind == "md":
+        from bakeoff.report.document import to_document
+
+        return to_document(reports).encode()
+    from bakeoff.report.page import to_html
+
+    html = to_html(reports)
+    if kind == "html":
+        return html.encode()
+    from bakeoff.report.pdf import to_pdf
+
+    return to_pdf(html)
+
+
+def _write(target: Path, content: bytes) -> None:
+    from bakeoff.errors import UsageError
+
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{target} could not be written: {error.strerror}") from error

@@ -1,0 +1,117 @@
+"""The machine's peak, which engines are measured against: a matrix product and a convolution, run once per machine.
+
+Both are the canary's work (`engines/canary/adapter.py`) on larger operands, in its environment and behind the same
+worker. The best call counts: a peak is what is possible, not what is usual. What was measured while others used the
+CPUs is not kept.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from bakeoff import environments, paths
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import WorkerError
+from bakeoff.judge.disturbance import too_much
+from bakeoff.machine.fingerprint import fingerprint
+from bakeoff.machine.others import Watch
+from bakeoff.race import hold
+from bakeoff.race.canary import uniform
+from bakeoff.records import CANARY, EngineSpec, Installed, Peak, RunRecord
+from bakeoff.worker.session import WorkerSession, spawn_environment
+
+SIDE = 1536
+"""of the square matrices: 7.2 GFLOP, so much that the blocked kernel is all there is to it"""
+CHANNELS, IMAGE, KERNEL = 256, 58, 3
+"""a layer like ResNet's third stage on a larger image: 3.7 GFLOP"""
+CALLS = 16
+LIMIT_S = 120.0
+
+
+def of_run(run: RunRecord, catalogue: Catalogue, say: Callable[[str], None]) -> tuple[Peak | None, str]:
+    """The peak of the machine that `run` raced on, with as many threads; or None, and why.
+
+    It is measured now, in some seconds, if it never was and this is that machine, unless a race is going on. `say`
+    hears of it.
+    """
+    machine, threads = str(run.machine.get("digest") or ""), run.plan.threads
+    place = paths.cache_dir() / "peaks" / f"{machine}-{threads}.json"
+    if known := _read(place):
+        return known, ""
+    if not machine or fingerprint()["digest"] != machine:
+        return None, "it was never measured here, and this is not the machine that raced"
+    bird = catalogue.hidden.get(CANARY)
+    installed = environments.find(bird.environment) if bird else None
+    if bird is None or installed is None:
+        return None, "the canary's environment, in which it is measured, is not installed: any race installs it"
+    with hold.if_free("a measurement of the peak") as free:
+        if not free:
+            return None, f"{hold.holder()} is measuring on this machine, and must not be disturbed"
+        say(f"measuring this machine's peak with {threads} threads, once and for all")
+        return _measured(bird, installed, machine, threads, place)
+
+
+def _measured(
+    bird: EngineSpec, installed: Installed, machine: str, threads: int, place: Path
+) -> tuple[Peak | None, str]:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    log = place.with_suffix(".log")
+    env = spawn_environment(threads, installed.env, bird.env)
+    settings = {"threads": threads, "precision": "fp32", "batch_size": 1}
+    try:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            WorkerSession(installed.command, bird.adapter, env, log, LIMIT_S) as session,
+        ):
+            session.hello()
+            session.call(
+                "load", model={"path": scratch, "format": "plain", "inputs": [], "outputs": []}, settings=settings
+            )
+            session.call("prepare", input_sets=_operands(Path(scratch)))
+            watch = Watch(session.pid)
+            product, convolution = (
+                min(session.call("measure", order=[k] * CALLS, untimed=[k])["latencies"]) for k in range(2)
+            )
+            seen = watch.seen()
+    except WorkerError as error:
+        return None, f"its measurement failed: {error} (log: {log})"
+    if seen is not None and too_much(seen):
+        return None, f"others took {seen.share:.0%} of the CPU time while it was measured: try again when it is quiet"
+    found = Peak(
+        gemm=2 * SIDE**3 / product,
+        convolution=2 * CHANNELS**2 * KERNEL**2 * (IMAGE - KERNEL + 1) ** 2 / convolution,
+        threads=threads,
+        machine=machine,
+        measured_at=time.time(),
+    )
+    with contextlib.suppress(OSError):  # else it is measured once more, next time
+        place.write_bytes(msgspec.json.encode(found))
+    return found, ""
+
+
+def _operands(folder: Path) -> list[list[str]]:
+    """Two sets of the canary's inputs, a large product with next to no convolution, and the other way round."""
+    rng = np.random.default_rng(0)
+    sets = [
+        (uniform(rng, SIDE, SIDE), uniform(rng, 1, KERNEL, KERNEL), uniform(rng, 1, 1, KERNEL, KERNEL)),
+        (uniform(rng, 1, 1), uniform(rng, CHANNELS, IMAGE, IMAGE), uniform(rng, CHANNELS, CHANNELS, KERNEL, KERNEL)),
+    ]
+    written = []
+    for k, arrays in enumerate(sets):
+        files = [folder / f"{k}-{i}.npy" for i in range(len(arrays))]
+        for file, array in zip(files, arrays, strict=True):
+            np.save(file, array, allow_pickle=False)
+        written.append([str(file) for file in files])
+    return written
+
+
+def _read(place: Path) -> Peak | None:
+    try:
+        return msgspec.json.decode(place.read_bytes(), type=Peak)
+    except (OSError, msgspec.DecodeError):
+        return None

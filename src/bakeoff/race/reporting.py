@@ -1,0 +1,43 @@
+"""Everything that a report says of a run, gathered from the store."""
+
+from collections.abc import Callable
+
+from bakeoff import paths
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.judge import canary, peak
+from bakeoff.judge.break_even import break_even
+from bakeoff.judge.latencies import spreads
+from bakeoff.judge.race_course import course
+from bakeoff.judge.summary import summarise
+from bakeoff.judge.verdict import judge
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race import peak as machine_peak
+from bakeoff.race.recipes import recipe_of, winners
+from bakeoff.records import RunReport
+from bakeoff.store import Store
+
+
+def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], None]) -> RunReport:
+    """The report of the run that `name` means. Raises `StoreError` if there is none.
+
+    The machine's peak is measured if it never was and this is that machine, see `bakeoff.race.peak`; `say` hears of it.
+    """
+    run = store.run(name)
+    trials = store.trials(run.name)
+    rows = summarise(run, trials)
+    verdicts = judge(run, rows, trials)
+    best, why_no_peak = machine_peak.of_run(run, catalogue, say)
+    library = ModelLibrary(paths.cache_dir())
+    return RunReport(
+        run=run,
+        rows=tuple(rows),
+        verdicts=tuple(verdicts),
+        remarks=canary.remarks(canary.figures(trials)),
+        latencies=tuple(spreads(rows, trials)),
+        heats=tuple(course(run, trials)),
+        break_even=tuple(break_even(rows, trials)),
+        peak=best,
+        why_no_peak=why_no_peak,
+        peak_shares=tuple(peak.shares(run, rows, best)),
+        recipes=tuple(recipe_of(run, row, store, catalogue, library) for row in winners(rows, verdicts)),
+    )

@@ -1,0 +1,66 @@
+"""The report as Markdown: table.md's text, and what only a report tells."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bakeoff.records import Recipe, RunReport
+from bakeoff.report import insights, tables, wording
+from bakeoff.report.markdown import escaped, to_markdown
+
+
+def to_document(reports: Sequence[RunReport]) -> str:
+    """One document for all runs."""
+    return "\n".join("\n\n".join(_parts(report)) + "\n" for report in reports)
+
+
+def _parts(report: RunReport) -> Iterator[str]:
+    yield to_markdown(report.run, report.rows, report.verdicts, report.remarks).rstrip("\n")
+    if report.break_even:
+        yield "## Break-even, start-up included"
+        yield _list(
+            f"{found.model}, batch {found.batch_size}: {insights.break_even(found)}" for found in report.break_even
+        )
+    if report.heats:
+        yield "## The course of the race"
+        yield escaped(insights.course(report.heats))
+    yield "## Percent of this machine's peak"
+    yield from _peak(report)
+    for recipe in report.recipes:
+        yield from recipe_parts(recipe)
+
+
+def _peak(report: RunReport) -> Iterator[str]:
+    if report.peak is None:
+        yield escaped(f"Not known: {report.why_no_peak}.")
+        return
+    yield escaped(f"{insights.peak(report.peak)}. {insights.PEAK_NOTE}")
+    rows = [
+        [each.case.engine, each.case.model, str(each.case.batch_size), insights.giga(each.flops), f"{each.share:.0%}"]
+        for each in sorted(report.peak_shares, key=lambda each: -each.share)
+    ]
+    if rows:
+        yield tables.as_markdown(["engine", "model", "batch", "reached", "of the peak"], rows, right=(2, 3, 4))
+
+
+def recipe_parts(recipe: Recipe) -> Iterator[str]:
+    """How to use an engine as it was raced, under a heading of its own."""
+    case = recipe.case
+    yield escaped(f"## Use {case.engine} on {case.model}, batch {case.batch_size}")
+    yield escaped(f"Settings that took effect: {insights.settings(recipe)}.")
+    if recipe.requirements:
+        yield "requirements.txt:"
+        yield _code(recipe.requirements)
+        yield _code(recipe.installation)
+    if recipe.script:
+        yield "recipe.py:"
+        yield _code(recipe.script.splitlines())
+    else:
+        yield escaped(f"No script: {wording.one_line(recipe.why_no_script)}.")
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {escaped(line)}" for line in lines)
+
+
+def _code(lines: Iterable[str]) -> str:
+    """Indented, so that nothing in it can end it."""
+    return "\n".join(f"    {line}".rstrip() for line in lines)

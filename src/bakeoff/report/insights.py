@@ -1,0 +1,84 @@
+"""What a report says in words beyond the verdicts, the same in HTML and in Markdown."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bakeoff.records import BreakEven, Heat, Lead, Peak, Recipe, RunReport
+from bakeoff.report import wording
+
+
+def headline(report: RunReport) -> str:
+    """Who leads how often, as in "openvino leads in 5 of 8 cases, onnxruntime in 3"."""
+    leaders = Counter(verdict.leader for verdict in report.verdicts)
+    if not leaders:
+        return "Nothing was measured."
+    cases = leaders.total()
+    if cases == 1:
+        return f"{report.verdicts[0].leader} leads."
+    (first, most), *others = leaders.most_common()
+    if not others:
+        return f"{first} leads in {'both' if cases == 2 else f'all {cases}'} cases."  # noqa: PLR2004 - two are both
+    return f"{first} leads in {most} of {cases} cases, {_listed([f'{name} in {count}' for name, count in others])}."
+
+
+def break_even(found: BreakEven) -> str:
+    """Who is through the soonest with how many inferences, start-up included."""
+    if not found.leads:
+        return "no start of a fresh process was measured."
+    *sooner, last = [_lead(lead, found.start_s[lead.engine]) for lead in found.leads]
+    said = last if not sooner else f"{'; '.join(sooner)}; {last}"
+    unknown = f" Not told: {', '.join(found.unknown)}, whose start was not measured." if found.unknown else ""
+    return f"{said}.{unknown}"
+
+
+def _lead(lead: Lead, start_s: float) -> str:
+    who = f"{lead.engine} (first answer after {wording.seconds(start_s)})"
+    if lead.first == 1:
+        return f"{who} however many inferences" if lead.last is None else f"below {lead.last + 1:,} inferences {who}"
+    return f"from {lead.first:,} on {who}" if lead.last is None else f"from {lead.first:,} to {lead.last:,} {who}"
+
+
+def peak(found: Peak) -> str:
+    """What the machine's peak is, and where it comes from."""
+    return (
+        f"peak: {giga(found.flops)}, the best float32 figure that numpy's BLAS reached with {found.threads} "
+        f"thread{'s' * (found.threads != 1)} on this machine (matrix product {giga(found.gemm)}, "
+        f"convolution {giga(found.convolution)})"
+    )
+
+
+PEAK_NOTE = (
+    "Work is counted as the network's file has it, multiply-adds times two: an engine that computes less, as with "
+    "Winograd's convolutions, can reach more than 100%."
+)
+
+
+def giga(flops: float) -> str:
+    """``231 GFLOP/s``."""
+    return wording.number(flops / 1e9, " GFLOP/s")
+
+
+def course(heats: Sequence[Heat]) -> str:
+    """The time line in one sentence."""
+    if not heats:
+        return "No heat was measured."
+    said = [f"{len(heats)} heats in {heats[-1].minute:.0f} minutes"]
+    canary = [heat.canary for heat in heats if heat.canary is not None]
+    if canary:
+        said.append(f"the canary ran at {min(canary):.0%} to {max(canary):.0%} of its median speed")
+    disturbed = [heat.taken for heat in heats if heat.disturbed and heat.taken is not None]
+    if disturbed:
+        said.append(f"{len(disturbed)} were disturbed, with up to {max(disturbed):.0%} of the CPU time taken by others")
+    elif any(heat.taken is not None for heat in heats):
+        said.append("none was disturbed by others")
+    return "; ".join(said) + "."
+
+
+def settings(recipe: Recipe) -> str:
+    """``threads = 2, precision = 'fp32'``."""
+    return ", ".join(f"{name} = {value!r}" for name, value in recipe.settings.items()) or "none are known"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,329 @@
+"""The report's charts as Vega-Lite specifications: plain data, see https://vega.github.io/vega-lite/docs.
+
+Colours are CSS variables of the page (`style.css`), so that one drawing serves both of its themes. Nothing is told by
+colour alone: what has a colour has a shape or a label of its own, too. Names are only ever data, never part of an
+expression.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bakeoff.records import Heat, Latencies, Outcome, Summary, Verdict
+
+Spec = dict[str, Any]
+
+INK, FAINT, FAINTER = "var(--ink-2)", "var(--ink-3)", "var(--rule-2)"
+SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
+"""after Okabe & Ito, "Color Universal Design" (2008), in the shades of each theme"""
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+STANDINGS = {
+    Outcome.LEADER: ("leads", SERIES[0], "diamond"),
+    Outcome.EQUIVALENT: ("equivalent to the leader", SERIES[2], "square"),
+    Outcome.UNDECIDED: ("undecided", SERIES[4], "triangle-up"),
+    Outcome.SLOWER: ("slower", FAINT, "circle"),
+}
+"""outcome -> what the legend says, and how it looks"""
+
+FACETS_WIDTH = 640
+"""pixels that the batch sizes of one model share"""
+NARROWEST, WIDEST, ROW = 130, 300, 20
+LETTER = 7
+"""pixels of a letter in a label: the reader's own font may be wider than the one that Vega measured"""
+FULL_WIDTH = 720
+NAMED = len(SERIES)
+"""engines that have a colour of their own in a line chart; the others are thin grey lines"""
+LABELLED = 10
+"""points that all have their names beside them; of more, only those that no other point beats in both respects"""
+
+CONFIG: Spec = {
+    "background": "transparent",
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+    "aria": False,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 10,
+        "labelLimit": 240,
+        "gridColor": "var(--rule)",
+        "domain": False,
+        "tickColor": FAINTER,
+    },
+    "axisY": {"ticks": False, "labelPadding": 8},
+    "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "title": None, "labelPadding": 6},
+    "legend": {
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "labelLimit": 240,
+        "title": None,
+        "orient": "top",
+        "symbolSize": 70,
+        "symbolStrokeWidth": 0,
+    },
+    "point": {"filled": True, "opacity": 1, "size": 60},
+    "text": {"color": INK, "fontSize": 12},
+}
+
+
+def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
+    """One model's images per second with their intervals: engines down, the fastest first, batch sizes across."""
+    standings = {(v.batch_size, s.engine): s.outcome for v in verdicts for s in v.standings}
+    values = [
+        {
+            "engine": row.case.engine,
+            "batch": row.case.batch_size,
+            "fps": row.fps,
+            "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
+            "high": row.fps_ci95[1] if row.fps_ci95 else row.fps,
+            "standing": STANDINGS[standings.get((row.case.batch_size, row.case.engine), Outcome.UNDECIDED)][0],
+        }
+        for row in rows
+        if row.fps is not None
+    ]
+    present = [look for look in STANDINGS.values() if any(value["standing"] == look[0] for value in values)]
+    names, colours, shapes = zip(*present, strict=True)
+    x = {"type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 4}}
+    colour = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}}
+    shape = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}}
+    order = _by_best((row.case.engine, row.fps) for row in rows)
+    return _facets(
+        values,
+        order,
+        [
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colour},
+            },
+            {"mark": "point", "encoding": {"x": {**x, "field": "fps"}, "color": colour, "shape": shape}},
+        ],
+    )
+
+
+def latencies(found: Sequence[Latencies]) -> Spec:
+    """One model's latencies: the middle half as a bar, 5th to 95th percentile as a line, the median as a tick."""
+    values = [
+        {
+            "engine": each.case.engine,
+            "batch": each.case.batch_size,
+            "p5": each.p5,
+            "p25": each.p25,
+            "p50": each.p50,
+            "p75": each.p75,
+            "p95": each.p95,
+        }
+        for each in found
+    ]
+    order = _by_best((each.case.engine, each.case.batch_size / each.p50) for each in found)
+    x = {"type": "quantitative", "title": "ms per batch", "scale": {"zero": True}, "axis": {"tickCount": 4}}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.5, "color": SERIES[0]},
+            "encoding": {"x": {**x, "field": "p5"}, "x2": {"field": "p95"}},
+        },
+        {
+            "mark": {"type": "bar", "size": 9, "color": SERIES[0], "opacity": 0.45},
+            "encoding": {"x": {**x, "field": "p25"}, "x2": {"field": "p75"}},
+        },
+        {
+            "mark": {"type": "tick", "thickness": 2, "size": 13, "color": "var(--ink)"},
+            "encoding": {"x": {**x, "field": "p50"}},
+        },
+    ]
+    return _facets(values, order, layers) | {"resolve": {"scale": {"x": "independent"}}}
+
+
+def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spec:
+    sizes = sorted({value["batch"] for value in values})
+    width = max(NARROWEST, min(WIDEST, FACETS_WIDTH // len(sizes)))
+    y = {"field": "engine", "type": "nominal", "sort": order, "title": None}
+    y["axis"] = {"grid": True, "minExtent": LETTER * max(map(len, order))}
+    titled = [value | {"title": f"batch {value['batch']}"} for value in values]
+    return {
+        "data": {"values": titled},
+        "facet": {"column": {"field": "title", "type": "nominal", "sort": [f"batch {size}" for size in sizes]}},
+        "spacing": 24,
+        "spec": {"width": width, "height": {"step": ROW}, "encoding": {"y": y}, "layer": layers},
+    }
+
+
+def scaling(rows: Sequence[Summary]) -> Spec:
+    """One model's images per second over the batch size: the fastest engines named, the others thin and grey."""
+    values = [
+        {
+            "engine": row.case.engine,
+            "batch": row.case.batch_size,
+            "fps": row.fps,
+            "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
+            "high": row.fps_ci95[1] if row.fps_ci95 else row.fps,
+        }
+        for row in rows
+        if row.fps is not None
+    ]
+    named = _by_best((row.case.engine, row.fps) for row in rows)[:NAMED]
+    sizes = sorted({value["batch"] for value in values})
+    x = {
+        "field": "batch",
+        "type": "quantitative",
+        "title": "batch size",
+        "scale": {"type": "log", "base": 2, "domain": [sizes[0], sizes[-1]], "nice": False, "padding": 12},
+        "axis": {"values": sizes, "format": "d", "grid": False},
+    }
+    y = {"field": "fps", "type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 6}}
+    legend = {"orient": "right", "symbolType": "circle"}
+    colour = {
+        "field": "engine",
+        "type": "nominal",
+        "sort": named,
+        "scale": {"domain": named, "range": SERIES[: len(named)]},
+        "legend": legend,
+    }
+    shape = {
+        "field": "engine",
+        "type": "nominal",
+        "sort": named,
+        "scale": {"domain": named, "range": SHAPES[: len(named)]},
+        "legend": {"orient": "right"},
+    }
+    return {
+        "width": FULL_WIDTH - 220,
+        "height": 260,
+        "encoding": {"x": x},
+        "layer": [
+            {
+                "data": {"values": [value for value in values if value["engine"] not in named]},
+                "mark": {"type": "line", "strokeWidth": 1, "color": FAINTER},
+                "encoding": {"y": y, "detail": {"field": "engine"}},
+            },
+            {
+                "data": {"values": [value for value in values if value["engine"] in named]},
+                "layer": [
+                    {
+                        "mark": {"type": "rule", "strokeWidth": 1.5},
+                        "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+                    },
+                    {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": y, "color": colour}},
+                    {"mark": "point", "encoding": {"y": y, "color": colour, "shape": shape}},
+                ],
+            },
+        ],
+    }
+
+
+def costs(rows: Sequence[Summary]) -> Spec | None:
+    """One model's images per second against peak memory and against the time to load it, at one batch size.
+
+    None where no row has both. The rows should be of one batch size, or the figures mean nothing together.
+    """
+    panels = [
+        _cost(rows, "peak_rss_mb", "peak memory, MB", "linear"),
+        _cost(rows, "load_s", "time to load, s", "log"),
+    ]
+    drawn = [panel for panel in panels if panel]
+    return {"hconcat": drawn, "spacing": 48} if drawn else None
+
+
+def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec | None:
+    points = [(row.case.engine, cost, row.fps) for row in rows if (cost := getattr(row, field)) and row.fps is not None]
+    if not points:
+        return None
+    best = {
+        name
+        for name, cost, fps in points
+        if not any(other_cost < cost and other_fps > fps for _, other_cost, other_fps in points)
+    }
+    values = [
+        {
+            "engine": name,
+            "label": name if name in best or len(points) <= LABELLED else "",
+            "cost": cost,
+            "fps": fps,
+            "standing": "beaten by none in both" if name in best else "beaten in both",
+        }
+        for name, cost, fps in points
+    ]
+    names = ["beaten by none in both", "beaten in both"]
+    x = {"field": "cost", "type": "quantitative", "title": title, "axis": {"tickCount": 5}}
+    x["scale"] = {"type": scale, "nice": True} | ({"zero": True} if scale == "linear" else {})
+    y = {"field": "fps", "type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 5}}
+    looks = {"color": [SERIES[0], FAINT], "shape": ["diamond", "circle"]}
+    encoded = {
+        channel: {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": look}}
+        for channel, look in looks.items()
+    }
+    return {
+        "width": 300,
+        "height": 240,
+        "data": {"values": values},
+        "encoding": {"x": x, "y": y},
+        "layer": [
+            {"mark": "point", "encoding": encoded},
+            {
+                "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 8, "fontSize": 11},
+                "encoding": {"text": {"field": "label"}},
+            },
+        ],
+    }
+
+
+def course(heats: Sequence[Heat]) -> Spec | None:
+    """The time line: the canary's speed and what others took of the CPUs, with disturbed heats marked.
+
+    None where neither is known.
+    """
+    states = {False: "undisturbed", True: "disturbed by others"}
+    looks = {"color": [FAINT, SERIES[1]], "shape": ["circle", "triangle-up"]}
+    encoded = {
+        channel: {"field": "state", "type": "nominal", "scale": {"domain": [*states.values()], "range": look}}
+        for channel, look in looks.items()
+    }
+    x = {"field": "minute", "type": "quantitative", "title": "minutes since the race began", "scale": {"nice": False}}
+    measured: Mapping[str, tuple[str, int, bool, list[float | None]]] = {
+        "canary": ("canary, % of its median", 130, False, [heat.canary for heat in heats]),
+        "taken": ("CPU time that others took, %", 80, True, [heat.taken for heat in heats]),
+    }
+    panels: list[Spec] = []
+    for title, height, from_zero, figures in measured.values():
+        values = [
+            {"minute": heat.minute, "percent": 100 * figure, "zero": 0, "state": states[heat.disturbed]}
+            for heat, figure in zip(heats, figures, strict=True)
+            if figure is not None
+        ]
+        if not values:
+            continue
+        y = {"field": "percent", "type": "quantitative", "title": title, "axis": {"tickCount": 4}}
+        y["scale"] = {"zero": from_zero}
+        line: Spec = (
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5},
+                "encoding": {"y": y, "y2": {"field": "zero"}, "color": encoded["color"]},
+            }
+            if from_zero
+            else {"mark": {"type": "line", "strokeWidth": 1, "color": FAINTER}, "encoding": {"y": y}}
+        )
+        points = {"mark": {"type": "point", "size": 36}, "encoding": {"y": y, **encoded}}
+        panels.append(
+            {
+                "width": FULL_WIDTH,
+                "height": height,
+                "data": {"values": values},
+                "encoding": {"x": x},
+                "layer": [line, points],
+            }
+        )
+    if not panels:
+        return None
+    return {"vconcat": panels, "spacing": 20, "resolve": {"scale": {"color": "shared", "shape": "shared"}}}
+
+
+def _by_best(figures: Iterable[tuple[str, float | None]]) -> list[str]:
+    """Engines by their highest figure, the highest first; without any figure they are left out."""
+    best: dict[str, float] = {}
+    for engine, figure in figures:
+        if figure is not None:
+            best[engine] = max(best.get(engine, 0.0), figure)
+    return sorted(best, key=lambda engine: -best[engine])

@@ -1,0 +1,168 @@
+"""One run as the page's template takes it: sentences, tables and drawn charts."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from markupsafe import Markup
+
+from bakeoff.records import Recipe, RunReport, Status, Summary
+from bakeoff.report import insights, notes, wording
+from bakeoff.report.command import command_line
+from bakeoff.report.machine_line import machine_line
+from bakeoff.report.page import cells, charts
+from bakeoff.report.page.drawing import draw
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A chart and what it shows."""
+
+    title: str
+    caption: str
+    svg: Markup
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """Everything of one run, in the order of the page."""
+
+    anchor: str
+    report: RunReport
+    title: str
+    facts: Sequence[tuple[str, str]]
+    headline: str
+    verdicts: Sequence[tuple[str, str]]
+    speeds: cells.Table
+    throughput: Sequence[Figure]
+    scaling: Sequence[Figure]
+    latencies: Sequence[Figure]
+    costs: Sequence[Figure]
+    course: Sequence[Figure]
+    course_said: str
+    parity: cells.Table
+    tolerances: Sequence[str]
+    break_even: Sequence[tuple[str, str]]
+    starts: cells.Table
+    peak: cells.Table
+    peak_said: str
+    failures: Sequence[str]
+    cautions: Sequence[str]
+    findings: Sequence[str]
+    machine: Sequence[tuple[str, str]]
+    command: str
+    recipes: Sequence[tuple[str, str, Recipe]]
+    """of which engine and case, and its settings in words"""
+
+
+def of_run(report: RunReport, anchor: str) -> Shown:
+    """The run's part of the page; `anchor` begins the identifiers of all that is in it."""
+    run, rows = report.run, report.rows
+    return Shown(
+        anchor=anchor,
+        report=report,
+        title=f"{', '.join(run.plan.models)} on {run.machine.get('cpu') or 'this machine'}",
+        facts=[
+            ("run", run.name),
+            ("began", wording.date(run)),
+            ("measured", wording.progress(run, rows)),
+            ("settings", wording.setting(run.plan)),
+            ("machine", machine_line(run.machine)),
+        ],
+        headline=insights.headline(report),
+        verdicts=notes.verdict_sentences(rows, report.verdicts),
+        speeds=cells.speeds(report),
+        throughput=[*_throughput(report, anchor)],
+        scaling=[*_scaling(report, anchor)],
+        latencies=[*_latencies(report, anchor)],
+        costs=[*_costs(report, anchor)],
+        course=[*_course(report, anchor)],
+        course_said=insights.course(report.heats),
+        parity=cells.parity(report),
+        tolerances=notes.tolerances(run),
+        break_even=[(f"{b.model}, batch {b.batch_size}", insights.break_even(b)) for b in report.break_even],
+        starts=cells.starts(report),
+        peak=cells.peak(report),
+        peak_said=f"{insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
+        failures=notes.failures(rows),
+        cautions=[*report.remarks, *notes.cautions(rows)],
+        findings=notes.findings(run),
+        machine=cells.facts(run.machine),
+        command=command_line(run.plan),
+        recipes=[
+            (f"{r.case.engine} on {r.case.model}, batch {r.case.batch_size}", insights.settings(r), r)
+            for r in report.recipes
+        ],
+    )
+
+
+def _models(report: RunReport) -> Iterator[tuple[int, str, list[Summary]]]:
+    """Each model that has a row with a speed, with those rows."""
+    for index, model in enumerate(dict.fromkeys(row.case.model for row in report.rows)):
+        measured = [row for row in report.rows if row.case.model == model and row.fps is not None]
+        if measured:
+            yield index, model, measured
+
+
+def _throughput(report: RunReport, anchor: str) -> Iterator[Figure]:
+    for index, model, rows in _models(report):
+        verdicts = [verdict for verdict in report.verdicts if verdict.model == model]
+        yield Figure(
+            model,
+            "Points are geometric means over rounds, lines their 95% intervals. Further right is faster.",
+            draw(charts.throughput(rows, verdicts), f"{anchor}-throughput{index}"),
+        )
+
+
+def _scaling(report: RunReport, anchor: str) -> Iterator[Figure]:
+    for index, model, rows in _models(report):
+        if len({row.case.batch_size for row in rows}) > 1:
+            others = len({row.case.engine for row in rows}) - charts.NAMED
+            rest = f" The other {others} engines are the thin grey lines." if others > 0 else ""
+            yield Figure(
+                model,
+                f"A flat line gains nothing from larger batches.{rest}",
+                draw(charts.scaling(rows), f"{anchor}-scaling{index}"),
+            )
+
+
+def _latencies(report: RunReport, anchor: str) -> Iterator[Figure]:
+    for index, model, _rows in _models(report):
+        found = [each for each in report.latencies if each.case.model == model]
+        if found:
+            profiled = sum(each.profiled for each in found)
+            source = (
+                "From one long profile trial of each case."
+                if profiled == len(found)
+                else f"From profile trials for {profiled} of {len(found)} cases, else from the race's short bursts."
+            )
+            yield Figure(
+                model,
+                f"The tick is the median, the bar the middle half, the line runs from the 5th to the 95th percentile. "
+                f"{source}",
+                draw(charts.latencies(found), f"{anchor}-latency{index}"),
+            )
+
+
+def _costs(report: RunReport, anchor: str) -> Iterator[Figure]:
+    for index, model, rows in _models(report):
+        by_batch: dict[int, list[Summary]] = {}
+        for row in rows:
+            by_batch.setdefault(row.case.batch_size, []).append(row)
+        # What only a fresh process shows is known of some batch sizes only: of which it is known of the most.
+        batch = max(by_batch, key=lambda size: (sum(row.peak_rss_mb is not None for row in by_batch[size]), -size))
+        spec = charts.costs([row for row in by_batch[batch] if row.status is Status.OK])
+        if spec:
+            yield Figure(
+                f"{model}, batch {batch}",
+                "Up is faster, left is cheaper. Diamonds are engines that no other beats in both.",
+                draw(spec, f"{anchor}-cost{index}"),
+            )
+
+
+def _course(report: RunReport, anchor: str) -> Iterator[Figure]:
+    spec = charts.course(report.heats)
+    if spec:
+        yield Figure(
+            "From the first heat to the last",
+            "Above, how fast the canary ran: fixed work of bakeoff's own that takes its turn in every heat, so that "
+            "its changes are the machine's. Below, the CPU time that went to others in each heat's worst trial.",
+            draw(spec, f"{anchor}-course"),
+        )
