@@ -31,6 +31,9 @@ CHANNELS, IMAGE, KERNEL = 256, 58, 3
 """a layer like ResNet's third stage on a larger image: 3.7 GFLOP"""
 CALLS = 16
 LIMIT_S = 120.0
+LOOK_S = 0.3
+"""how long to look whether the CPUs are free"""
+AGAIN = "make the report again when this machine is quiet"
 
 
 def of_run(run: RunRecord, catalogue: Catalogue, say: Callable[[str], None]) -> tuple[Peak | None, str]:
@@ -52,6 +55,8 @@ def of_run(run: RunRecord, catalogue: Catalogue, say: Callable[[str], None]) -> 
     with hold.if_free("a measurement of the peak") as free:
         if not free:
             return None, f"{hold.holder()} is measuring on this machine, and must not be disturbed"
+        if _busy():
+            return None, f"others use the CPUs just now: {AGAIN}"
         say(f"measuring this machine's peak with {threads} threads, once and for all")
         return _measured(bird, installed, machine, threads, place)
 
@@ -81,7 +86,7 @@ def _measured(
     except WorkerError as error:
         return None, f"its measurement failed: {error} (log: {log})"
     if seen is not None and too_much(seen):
-        return None, f"others took {seen.share:.0%} of the CPU time while it was measured: try again when it is quiet"
+        return None, f"others took {seen.share:.0%} of the CPU time while it was measured: {AGAIN}"
     found = Peak(
         gemm=2 * SIDE**3 / product,
         convolution=2 * CHANNELS**2 * KERNEL**2 * (IMAGE - KERNEL + 1) ** 2 / convolution,
@@ -92,6 +97,13 @@ def _measured(
     with contextlib.suppress(OSError):  # else it is measured once more, next time
         place.write_bytes(msgspec.json.encode(found))
     return found, ""
+
+
+def _busy() -> bool:
+    watch = Watch()
+    time.sleep(LOOK_S)
+    seen = watch.seen()
+    return seen is not None and too_much(seen)
 
 
 def _operands(folder: Path) -> list[list[str]]:

@@ -71,7 +71,8 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
     if engine is None:
         why = f"the store kept nothing of {case.engine}, and no engine of this name is here"
         return Recipe(case=case, settings=row.effective, installation=(), requirements=(), script="", why_no_script=why)
-    script, why = "", f"nobody has written a recipe for {case.engine} yet: its adapter, {engine.adapter}, shows how"
+    adapter = f"engines/{engine.framework}/{engine.adapter.name}"
+    script, why = "", f"nobody has written a recipe for {case.engine} yet: its adapter, {adapter}, shows how"
     model = next(model for model in run.models if model.name == case.model)
     if engine.recipe is not None:
         about = (

@@ -32,7 +32,7 @@ def _peak(report: RunReport) -> Iterator[str]:
     if report.peak is None:
         yield escaped(f"Not known: {report.why_no_peak}.")
         return
-    yield escaped(f"{insights.peak(report.peak)}. {insights.PEAK_NOTE}")
+    yield escaped(f"The peak is {insights.peak(report.peak)}. {insights.PEAK_NOTE}")
     rows = [
         [each.case.engine, each.case.model, str(each.case.batch_size), insights.giga(each.flops), f"{each.share:.0%}"]
         for each in sorted(report.peak_shares, key=lambda each: -each.share)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from bakeoff.records import BreakEven, Heat, Lead, Peak, Recipe, RunReport
 from bakeoff.report import wording
 
+FEW = 4
+"""so many engines are named; more are counted"""
+
 
 def headline(report: RunReport) -> str:
     """Who leads how often, as in "openvino leads in 5 of 8 cases, onnxruntime in 3"."""
@@ -27,8 +30,10 @@ def break_even(found: BreakEven) -> str:
         return "no start of a fresh process was measured."
     *sooner, last = [_lead(lead, found.start_s[lead.engine]) for lead in found.leads]
     said = last if not sooner else f"{'; '.join(sooner)}; {last}"
-    unknown = f" Not told: {', '.join(found.unknown)}, whose start was not measured." if found.unknown else ""
-    return f"{said}.{unknown}"
+    if not found.unknown:
+        return f"{said}."
+    names = ", ".join(found.unknown) if len(found.unknown) <= FEW else f"{len(found.unknown)} engines"
+    return f"{said}. Left out: {names}, whose start was not measured."
 
 
 def _lead(lead: Lead, start_s: float) -> str:
@@ -41,7 +46,7 @@ def _lead(lead: Lead, start_s: float) -> str:
 def peak(found: Peak) -> str:
     """What the machine's peak is, and where it comes from."""
     return (
-        f"peak: {giga(found.flops)}, the best float32 figure that numpy's BLAS reached with {found.threads} "
+        f"{giga(found.flops)}, the best float32 figure that numpy's BLAS reached with {found.threads} "
         f"thread{'s' * (found.threads != 1)} on this machine (matrix product {giga(found.gemm)}, "
         f"convolution {giga(found.convolution)})"
     )
@@ -62,7 +67,7 @@ def course(heats: Sequence[Heat]) -> str:
     """The time line in one sentence."""
     if not heats:
         return "No heat was measured."
-    said = [f"{len(heats)} heats in {heats[-1].minute:.0f} minutes"]
+    said = [f"{len(heats)} heat{'s' * (len(heats) != 1)} in {wording.number(heats[-1].minute)} minutes"]
     canary = [heat.canary for heat in heats if heat.canary is not None]
     if canary:
         said.append(f"the canary ran at {min(canary):.0%} to {max(canary):.0%} of its median speed")

@@ -54,7 +54,7 @@ def speeds(report: RunReport) -> Table:
     titles += [("verdict", False), ("p50", True), ("p99", True), ("load", True), ("first inference", True)]
     titles += [("peak memory", True), ("cores used", True), *[("of the peak", True)] * bool(shares), ("error", True)]
     rows = []
-    for row in report.rows:
+    for row in sorted(report.rows, key=_as_read):
         case = row.case
         share = shares.get(case)
         outcome = standings.get((case.model, case.batch_size, case.engine))
@@ -77,6 +77,11 @@ def speeds(report: RunReport) -> Table:
             )
         )
     return Table(tuple(titles), tuple(rows))
+
+
+def _as_read(row: Summary) -> tuple[bool, str, int, float]:
+    """What was measured first; within a model and batch size, the fastest first."""
+    return row.fps is None, row.case.model, row.case.batch_size, -(row.fps or 0.0)
 
 
 def parity(report: RunReport) -> Table:

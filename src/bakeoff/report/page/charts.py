@@ -5,7 +5,7 @@ colour alone: what has a colour has a shape or a label of its own, too. Names ar
 expression.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bakeoff.records import Heat, Latencies, Outcome, Summary, Verdict
@@ -31,6 +31,11 @@ NARROWEST, WIDEST, ROW = 130, 300, 20
 LETTER = 7
 """pixels of a letter in a label: the reader's own font may be wider than the one that Vega measured"""
 FULL_WIDTH = 720
+COST_WIDTH, COST_HEIGHT = 300, 240
+LINE = 13
+"""pixels from one name to the next above it"""
+HEADROOM = 1.15
+"""of a scale above its highest point, where names are pushed up"""
 NAMED = len(SERIES)
 """engines that have a colour of their own in a line chart; the others are thin grey lines"""
 LABELLED = 10
@@ -40,7 +45,7 @@ CONFIG: Spec = {
     "background": "transparent",
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "aria": False,
-    "padding": 4,
+    "padding": {"left": 4, "top": 4, "bottom": 4, "right": 48},
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK,
@@ -62,6 +67,7 @@ CONFIG: Spec = {
         "labelLimit": 240,
         "title": None,
         "orient": "top",
+        "columnPadding": 32,
         "symbolSize": 70,
         "symbolStrokeWidth": 0,
     },
@@ -140,7 +146,7 @@ def latencies(found: Sequence[Latencies]) -> Spec:
 def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spec:
     sizes = sorted({value["batch"] for value in values})
     width = max(NARROWEST, min(WIDEST, FACETS_WIDTH // len(sizes)))
-    y = {"field": "engine", "type": "nominal", "sort": order, "title": None}
+    y: Spec = {"field": "engine", "type": "nominal", "sort": order, "title": None}
     y["axis"] = {"grid": True, "minExtent": LETTER * max(map(len, order))}
     titled = [value | {"title": f"batch {value['batch']}"} for value in values]
     return {
@@ -165,7 +171,7 @@ def scaling(rows: Sequence[Summary]) -> Spec:
         if row.fps is not None
     ]
     named = _by_best((row.case.engine, row.fps) for row in rows)[:NAMED]
-    sizes = sorted({value["batch"] for value in values})
+    sizes = sorted({row.case.batch_size for row in rows if row.fps is not None})
     x = {
         "field": "batch",
         "type": "quantitative",
@@ -203,7 +209,7 @@ def scaling(rows: Sequence[Summary]) -> Spec:
                 "data": {"values": [value for value in values if value["engine"] in named]},
                 "layer": [
                     {
-                        "mark": {"type": "rule", "strokeWidth": 1.5},
+                        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.6},
                         "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
                     },
                     {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": y, "color": colour}},
@@ -236,38 +242,44 @@ def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec |
         for name, cost, fps in points
         if not any(other_cost < cost and other_fps > fps for _, other_cost, other_fps in points)
     }
-    values = [
-        {
-            "engine": name,
-            "label": name if name in best or len(points) <= LABELLED else "",
-            "cost": cost,
-            "fps": fps,
-            "standing": "beaten by none in both" if name in best else "beaten in both",
-        }
-        for name, cost, fps in points
-    ]
     names = ["beaten by none in both", "beaten in both"]
-    x = {"field": "cost", "type": "quantitative", "title": title, "axis": {"tickCount": 5}}
-    x["scale"] = {"type": scale, "nice": True} | ({"zero": True} if scale == "linear" else {})
-    y = {"field": "fps", "type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 5}}
+    values = [
+        {"engine": name, "cost": cost, "fps": fps, "standing": names[name not in best]} for name, cost, fps in points
+    ]
+    top = HEADROOM * max(fps for _, _, fps in points)
+    labels = [
+        {"engine": name, "cost": cost, "fps": fps}
+        for name, cost, fps in apart(
+            [p for p in points if p[0] in best or len(points) <= LABELLED], top * LINE / COST_HEIGHT
+        )
+    ]
+    x: Spec = {"field": "cost", "type": "quantitative", "title": title, "axis": {"tickCount": 4, "grid": False}}
+    x["scale"] = {"zero": True} if scale == "linear" else {"type": "log", "nice": False, "padding": 16}
+    y = {"field": "fps", "type": "quantitative", "title": "images/s", "axis": {"tickCount": 5}}
+    y["scale"] = {"domain": [0, top], "nice": False}
     looks = {"color": [SERIES[0], FAINT], "shape": ["diamond", "circle"]}
     encoded = {
         channel: {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": look}}
         for channel, look in looks.items()
     }
+    text = {"type": "text", "align": "left", "baseline": "middle", "dx": 9, "fontSize": 11}
     return {
-        "width": 300,
-        "height": 240,
-        "data": {"values": values},
+        "width": COST_WIDTH,
+        "height": COST_HEIGHT,
         "encoding": {"x": x, "y": y},
         "layer": [
-            {"mark": "point", "encoding": encoded},
-            {
-                "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 8, "fontSize": 11},
-                "encoding": {"text": {"field": "label"}},
-            },
+            {"data": {"values": values}, "mark": "point", "encoding": encoded},
+            {"data": {"values": labels}, "mark": text, "encoding": {"text": {"field": "engine"}}},
         ],
     }
+
+
+def apart(points: Iterable[tuple[str, float, float]], gap: float) -> list[tuple[str, float, float]]:
+    """Places for the names of points (name, x, y): from below, each is pushed up until it is `gap` above the last."""
+    placed: list[tuple[str, float, float]] = []
+    for name, x, y in sorted(points, key=lambda point: point[2]):
+        placed.append((name, x, max(y, placed[-1][2] + gap) if placed else y))
+    return placed
 
 
 def course(heats: Sequence[Heat]) -> Spec | None:
@@ -281,13 +293,14 @@ def course(heats: Sequence[Heat]) -> Spec | None:
         channel: {"field": "state", "type": "nominal", "scale": {"domain": [*states.values()], "range": look}}
         for channel, look in looks.items()
     }
-    x = {"field": "minute", "type": "quantitative", "title": "minutes since the race began", "scale": {"nice": False}}
-    measured: Mapping[str, tuple[str, int, bool, list[float | None]]] = {
-        "canary": ("canary, % of its median", 130, False, [heat.canary for heat in heats]),
-        "taken": ("CPU time that others took, %", 80, True, [heat.taken for heat in heats]),
-    }
+    end = max((heat.minute for heat in heats), default=0.0)
+    x: Spec = {"field": "minute", "type": "quantitative", "title": "minutes since the race began"}
+    x |= {"scale": {"domain": [0, end or 1.0], "nice": False, "padding": 8}, "axis": {"grid": False, "tickCount": 8}}
     panels: list[Spec] = []
-    for title, height, from_zero, figures in measured.values():
+    for title, height, from_zero, figures in (
+        ("canary, % of its median", 130, False, [heat.canary for heat in heats]),
+        ("taken by others, % of CPU time", 130, True, [heat.taken for heat in heats]),
+    ):
         values = [
             {"minute": heat.minute, "percent": 100 * figure, "zero": 0, "state": states[heat.disturbed]}
             for heat, figure in zip(heats, figures, strict=True)

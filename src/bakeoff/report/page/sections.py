@@ -80,7 +80,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         break_even=[(f"{b.model}, batch {b.batch_size}", insights.break_even(b)) for b in report.break_even],
         starts=cells.starts(report),
         peak=cells.peak(report),
-        peak_said=f"{insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
+        peak_said=f"The peak is {insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
         failures=notes.failures(rows),
         cautions=[*report.remarks, *notes.cautions(rows)],
         findings=notes.findings(run),
@@ -128,11 +128,11 @@ def _latencies(report: RunReport, anchor: str) -> Iterator[Figure]:
         found = [each for each in report.latencies if each.case.model == model]
         if found:
             profiled = sum(each.profiled for each in found)
-            source = (
-                "From one long profile trial of each case."
-                if profiled == len(found)
-                else f"From profile trials for {profiled} of {len(found)} cases, else from the race's short bursts."
-            )
+            source = "From one long profile trial of each case."
+            if profiled < len(found):
+                source = "From the race's short bursts" + (
+                    f", but for {profiled} of {len(found)} cases that had a profile trial." if profiled else "."
+                )
             yield Figure(
                 model,
                 f"The tick is the median, the bar the middle half, the line runs from the 5th to the 95th percentile. "
