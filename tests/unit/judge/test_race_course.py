@@ -50,7 +50,7 @@ def test_a_heat_has_its_minute_the_canary_against_its_median_and_its_worst_distu
     first, second, third = course(RUN, trials)
     assert (first.minute, first.round, first.disturbed, first.taken) == (1.0, 1, False, 0.01)
     assert (second.minute, second.disturbed, second.taken) == (299 / 60, True, 0.25)
-    assert [heat.canary for heat in (first, second, third)] == [1.0, 2.0, 1.0]
+    assert [heat.canary for heat in (first, second, third)] == pytest.approx([1.0, 2.0, 1.0])
 
 
 def test_a_repeat_is_a_heat_of_its_own_and_profiles_are_none() -> None:
