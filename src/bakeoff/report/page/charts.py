@@ -28,7 +28,7 @@ STANDINGS = {
 FACETS_WIDTH = 640
 """pixels that the batch sizes of one model share"""
 NARROWEST, WIDEST, ROW = 130, 300, 20
-LETTER = 7
+LETTER = 7.5
 """pixels of a letter in a label: the reader's own font may be wider than the one that Vega measured"""
 FULL_WIDTH = 720
 COST_WIDTH, COST_HEIGHT = 300, 240
@@ -36,6 +36,8 @@ LINE = 13
 """pixels from one name to the next above it"""
 HEADROOM = 1.15
 """of a scale above its highest point, where names are pushed up"""
+EDGE = 1.5
+"""times the fastest of a chart: where its intervals are cut off"""
 NAMED = len(SERIES)
 """engines that have a colour of their own in a line chart; the others are thin grey lines"""
 LABELLED = 10
@@ -80,16 +82,8 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
     """One model's images per second with their intervals: engines down, the fastest first, batch sizes across."""
     standings = {(v.batch_size, s.engine): s.outcome for v in verdicts for s in v.standings}
     values = [
-        {
-            "engine": row.case.engine,
-            "batch": row.case.batch_size,
-            "fps": row.fps,
-            "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
-            "high": row.fps_ci95[1] if row.fps_ci95 else row.fps,
-            "standing": STANDINGS[standings.get((row.case.batch_size, row.case.engine), Outcome.UNDECIDED)][0],
-        }
-        for row in rows
-        if row.fps is not None
+        value | {"standing": STANDINGS[standings.get((value["batch"], value["engine"]), Outcome.UNDECIDED)][0]}
+        for value in _speeds(rows)
     ]
     present = [look for look in STANDINGS.values() if any(value["standing"] == look[0] for value in values)]
     names, colours, shapes = zip(*present, strict=True)
@@ -108,6 +102,26 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
             {"mark": "point", "encoding": {"x": {**x, "field": "fps"}, "color": colour, "shape": shape}},
         ],
     )
+
+
+def edge(rows: Sequence[Summary]) -> float:
+    """How far intervals are drawn: those of few rounds can be so wide that nothing else would show beside them."""
+    return EDGE * max((row.fps for row in rows if row.fps is not None), default=0.0)
+
+
+def _speeds(rows: Sequence[Summary]) -> list[Spec]:
+    most = edge(rows)
+    return [
+        {
+            "engine": row.case.engine,
+            "batch": row.case.batch_size,
+            "fps": row.fps,
+            "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
+            "high": min(most, row.fps_ci95[1]) if row.fps_ci95 else row.fps,
+        }
+        for row in rows
+        if row.fps is not None
+    ]
 
 
 def latencies(found: Sequence[Latencies]) -> Spec:
@@ -147,7 +161,7 @@ def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spe
     sizes = sorted({value["batch"] for value in values})
     width = max(NARROWEST, min(WIDEST, FACETS_WIDTH // len(sizes)))
     y: Spec = {"field": "engine", "type": "nominal", "sort": order, "title": None}
-    y["axis"] = {"grid": True, "minExtent": LETTER * max(map(len, order))}
+    y["axis"] = {"grid": True, "minExtent": LETTER * (1 + max(map(len, order)))}
     titled = [value | {"title": f"batch {value['batch']}"} for value in values]
     return {
         "data": {"values": titled},
@@ -159,17 +173,7 @@ def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spe
 
 def scaling(rows: Sequence[Summary]) -> Spec:
     """One model's images per second over the batch size: the fastest engines named, the others thin and grey."""
-    values = [
-        {
-            "engine": row.case.engine,
-            "batch": row.case.batch_size,
-            "fps": row.fps,
-            "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
-            "high": row.fps_ci95[1] if row.fps_ci95 else row.fps,
-        }
-        for row in rows
-        if row.fps is not None
-    ]
+    values = _speeds(rows)
     named = _by_best((row.case.engine, row.fps) for row in rows)[:NAMED]
     sizes = sorted({row.case.batch_size for row in rows if row.fps is not None})
     x = {

@@ -104,9 +104,11 @@ def _models(report: RunReport) -> Iterator[tuple[int, str, list[Summary]]]:
 def _throughput(report: RunReport, anchor: str) -> Iterator[Figure]:
     for index, model, rows in _models(report):
         verdicts = [verdict for verdict in report.verdicts if verdict.model == model]
+        cut = any(row.fps_ci95 and row.fps_ci95[1] > charts.edge(rows) for row in rows)
         yield Figure(
             model,
-            "Points are geometric means over rounds, lines their 95% intervals. Further right is faster.",
+            "Points are geometric means over rounds, lines their 95% intervals. Further right is faster."
+            + " The widest intervals are cut off at the right edge: too few rounds tell little." * cut,
             draw(charts.throughput(rows, verdicts), f"{anchor}-throughput{index}"),
         )
 

@@ -42,7 +42,7 @@ function filter(form) {
 }
 
 for (const form of document.querySelectorAll("form.filters")) {
-  form.addEventListener("input", () => filter(form));
+  for (const happening of ["input", "change"]) form.addEventListener(happening, () => filter(form));
   form.addEventListener("submit", (event) => event.preventDefault());
   filter(form);
 }
