@@ -6,6 +6,7 @@ with commas.
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.engines.recipe import compose
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError
 from bakeoff.judge.knobs import settings_not_taken
 from bakeoff.judge.parity import compare
@@ -227,6 +229,26 @@ def test_running_other_sets_leaves_inputs_and_answers_as_they_were(driver: Drive
     for expected, got in [(before[1], after_the_burst), *((before[k], driver.outputs(k)) for k in range(SETS))]:
         for a, b in zip(expected, got, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(np.abs(a).max()))
+
+
+def test_its_recipe_gives_the_answers_of_the_reference(bench: Bench, tmp_path: Path) -> None:
+    """Run as a user would, in its environment and without bakeoff, for three samples at once."""
+    engine, model, rows = bench.engine, bench.model, 3
+    if engine.recipe is None:
+        pytest.skip(f"nobody has written a recipe for {engine.name}")
+    script = compose(engine, model, str(bench.model_path), batch_size=rows, threads=2, about="a test")
+    (tmp_path / "recipe.py").write_text(script, encoding="utf-8")
+    (samples,) = bench.library.samples(model, SEED, SAMPLES)
+    np.savez(tmp_path / "inputs.npz", **{model.inputs[0].name: np.load(samples)[:rows]})
+    command = [*bench.standing[engine.environment.name].command, "recipe.py", "inputs.npz", "outputs.npz"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=TIMEOUT_S)
+    with np.load(tmp_path / "outputs.npz") as saved:
+        outputs = [saved[name] for name in saved.files]
+    reference = bench.library.reference(model, SEED, SAMPLES)
+    parity, fault = compare(outputs, [array[:rows] for array in reference], classes=model.classes)
+    assert not fault
+    assert parity.max_rel_error is not None
+    assert parity.max_rel_error <= TOLERANCE[engine.league]
 
 
 def test_a_precision_that_it_lacks_is_refused_with_a_reason(driver: Driver) -> None:

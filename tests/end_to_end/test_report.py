@@ -91,7 +91,7 @@ def heading(chrome: webdriver.Chrome, title: str) -> Any:
 
 def test_it_is_one_file_that_opens_without_network_and_without_complaint(opened: webdriver.Chrome, page: Path) -> None:
     assert page.stat().st_size < 2_000_000
-    assert opened.get_log("browser") == []
+    assert opened.get_log("browser") == []  # type: ignore[no-untyped-call]
     assert opened.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert opened.find_element(By.TAG_NAME, "h2").text == "Verdict"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bakeoff import paths
+from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.race import hold, peak
@@ -39,7 +39,7 @@ def test_a_machine_that_is_elsewhere_has_no_peak_here() -> None:
 
 def test_a_race_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold, "lock_path", lambda: tmp_path / "race.lock")
-    monkeypatch.setattr(peak.environments, "find", lambda spec: spec)
+    monkeypatch.setattr(environments, "find", lambda spec: spec)
     with hold.the_machine("run 7", silent):
         found, why = peak.of_run(run_on(fingerprint()["digest"]), CATALOGUE, silent)
     assert found is None
@@ -48,7 +48,7 @@ def test_a_race_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_nothing_is_measured_while_others_use_the_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold, "lock_path", lambda: tmp_path / "race.lock")
-    monkeypatch.setattr(peak.environments, "find", lambda spec: spec)
+    monkeypatch.setattr(environments, "find", lambda spec: spec)
     monkeypatch.setattr(peak, "too_much", lambda _seen: True)
     found, why = peak.of_run(run_on(fingerprint()["digest"]), CATALOGUE, silent)
     assert found is None
