@@ -11,17 +11,21 @@ FEW = 4
 
 
 def headline(report: RunReport) -> str:
-    """Who leads how often, as in "openvino leads in 5 of 8 cases, onnxruntime in 3"."""
+    """Who leads how often, and how much of that is decided.
+
+    "openvino leads in 5 of 8 cases, onnxruntime in 3. 6 of 8 verdicts are decided."
+    """
     leaders = Counter(verdict.leader for verdict in report.verdicts)
     if not leaders:
         return "Nothing was measured."
     cases = leaders.total()
-    if cases == 1:
-        return f"{report.verdicts[0].leader} leads."
     (first, most), *others = leaders.most_common()
-    if not others:
-        return f"{first} leads in {'both' if cases == 2 else f'all {cases}'} cases."  # noqa: PLR2004 - two are both
-    return f"{first} leads in {most} of {cases} cases, {_listed([f'{name} in {count}' for name, count in others])}."
+    rest = f", {_listed([f'{name} in {count}' for name, count in others])}" if others else ""
+    decided = sum(verdict.decided for verdict in report.verdicts)
+    said = f"{first} leads" if cases == 1 else f"{first} leads in {most} of {cases} cases{rest}"
+    if cases == 1:
+        return f"{said}; the verdict is {'decided' if decided else 'undecided'}."
+    return f"{said}. {decided or 'None'} of {cases} verdicts {'is' if decided == 1 else 'are'} decided."
 
 
 def break_even(found: BreakEven) -> str:
@@ -73,7 +77,8 @@ def course(heats: Sequence[Heat]) -> str:
         said.append(f"the canary ran at {min(canary):.0%} to {max(canary):.0%} of its median speed")
     disturbed = [heat.taken for heat in heats if heat.disturbed and heat.taken is not None]
     if disturbed:
-        said.append(f"{len(disturbed)} were disturbed, with up to {max(disturbed):.0%} of the CPU time taken by others")
+        were = "was" if len(disturbed) == 1 else "were"
+        said.append(f"{len(disturbed)} {were} disturbed: others took up to {max(disturbed):.0%} of the CPU time")
     elif any(heat.taken is not None for heat in heats):
         said.append("none was disturbed by others")
     return "; ".join(said) + "."

@@ -195,19 +195,21 @@ def test_markdown_holds_what_only_a_report_tells(run: RunRecord, rows: Sequence[
     assert "below 42 inferences keras (first answer after 500 ms); from 42 on openvino" in text
     assert "The peak is 200 GFLOP/s" in text
     assert "| openvino | resnet18 | 1 | 100 GFLOP/s | 50% |" in text
-    assert "1 were disturbed, with up to 30% of the CPU time taken by others" in text
+    assert "1 was disturbed: others took up to 30% of the CPU time" in text
     assert "\n    openvino==1\n" in text
 
 
 def test_the_headline_counts_who_leads(run: RunRecord, rows: Sequence[Summary]) -> None:
     report = a_report(run, rows)
-    assert insights.headline(report) == "openvino leads in all 8 cases."
+    assert insights.headline(report) == "openvino leads in 8 of 8 cases. 8 of 8 verdicts are decided."
     first, *others = report.verdicts
-    mixed = (msgspec.structs.replace(first, leader="keras"), *others)
-    assert (
-        insights.headline(msgspec.structs.replace(report, verdicts=mixed))
-        == "openvino leads in 7 of 8 cases, keras in 1."
-    )
+    leader, beaten = first.standings
+    open_ = msgspec.structs.replace(beaten, outcome=Outcome.UNDECIDED)
+    undecided = msgspec.structs.replace(first, leader="keras", standings=(leader, open_))
+    said = insights.headline(msgspec.structs.replace(report, verdicts=(undecided, *others)))
+    assert said == "openvino leads in 7 of 8 cases, keras in 1. 7 of 8 verdicts are decided."
+    alone = insights.headline(msgspec.structs.replace(report, verdicts=(undecided,)))
+    assert alone == "keras leads; the verdict is undecided."
     assert insights.headline(msgspec.structs.replace(report, verdicts=())) == "Nothing was measured."
 
 
