@@ -53,7 +53,7 @@ def recipe(
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        trials = store.trials(record.name, latencies=True)
+        trials = store.trials(record.name)
         rows = summarise(record, trials)
         row = choose(record, rows, judge(record, rows, trials), engine, model, batch)
         found = recipe_of(record, row, store, Catalogue.load(), ModelLibrary(paths.cache_dir()))

@@ -17,20 +17,21 @@ Line = tuple[float, float]
 
 
 def break_even(rows: Sequence[Summary], trials: Iterable[Trial]) -> list[BreakEven]:
-    """One for each model and batch size with a measured speed, in the order of `rows`."""
+    """One for each model, batch size and league with a measured speed, in the order of `rows`."""
     starts = cold_starts(trials)
-    tables: dict[tuple[str, int], list[Summary]] = defaultdict(list)
+    tables: dict[tuple[str, int, str], list[Summary]] = defaultdict(list)
     for row in rows:
         if row.fps is not None:
-            tables[row.case.model, row.case.batch_size].append(row)
+            tables[row.case.model, row.case.batch_size, row.league].append(row)
     found = []
-    for (model, batch_size), measured in tables.items():
+    for (model, batch_size, league), measured in tables.items():
         known = [row for row in measured if row.case in starts]
         lines = {row.case.engine: (starts[row.case], batch_size / row.fps) for row in known if row.fps}
         found.append(
             BreakEven(
                 model=model,
                 batch_size=batch_size,
+                league=league,
                 leads=tuple(leads(lines)),
                 start_s={engine: start for engine, (start, _) in lines.items()},
                 unknown=tuple(row.case.engine for row in measured if row.case not in starts),

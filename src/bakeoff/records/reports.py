@@ -49,10 +49,11 @@ class Lead(Record, frozen=True):
 
 
 class BreakEven(Record, frozen=True):
-    """Of one model and batch size: where a quick start is worth more than a quick inference."""
+    """Of one model, batch size and league: where a quick start is worth more than a quick inference."""
 
     model: str
     batch_size: int
+    league: str
     leads: tuple[Lead, ...]
     """together they cover every number of inferences from 1 on, in that order"""
     start_s: Mapping[str, float]

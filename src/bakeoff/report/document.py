@@ -16,9 +16,7 @@ def _parts(report: RunReport) -> Iterator[str]:
     yield to_markdown(report.run, report.rows, report.verdicts, report.remarks).rstrip("\n")
     if report.break_even:
         yield "## Break-even, start-up included"
-        yield _list(
-            f"{found.model}, batch {found.batch_size}: {insights.break_even(found)}" for found in report.break_even
-        )
+        yield _list(f"{where}: {said}" for where, said in insights.break_evens(report))
     if report.heats:
         yield "## The course of the race"
         yield escaped(insights.course(report.heats))

@@ -28,6 +28,15 @@ def headline(report: RunReport) -> str:
     return f"{said}. {decided or 'None'} of {cases} verdicts {'is' if decided == 1 else 'are'} decided."
 
 
+def break_evens(report: RunReport) -> list[tuple[str, str]]:
+    """Each model, batch size and, where there are several, league; and who is through the soonest there."""
+    several = len({found.league for found in report.break_even}) > 1
+    return [
+        (f"{found.model}, batch {found.batch_size}{f', {found.league}' * several}", break_even(found))
+        for found in report.break_even
+    ]
+
+
 def break_even(found: BreakEven) -> str:
     """Who is through the soonest with how many inferences, start-up included."""
     if not found.leads:

@@ -31,7 +31,7 @@ def trial(engine: str, *, start_s: float, cold: bool = True, status: Status = St
     return Trial(round=1, case=case, status=status, measurement=measured)
 
 
-def row(engine: str, fps: float | None) -> Summary:
+def row(engine: str, fps: float | None, league: str = "fp32") -> Summary:
     return Summary(
         case=Case(engine=engine, model="m", batch_size=4, threads=2),
         status=Status.OK if fps else Status.FAILED,
@@ -48,6 +48,7 @@ def row(engine: str, fps: float | None) -> Summary:
         cores_used=None,
         parity=None,
         trials=1,
+        league=league,
     )
 
 
@@ -87,3 +88,10 @@ def test_engines_without_a_cold_start_or_a_speed_are_left_out_and_the_first_are_
     (found,) = break_even([row("a", 40.0), row("warm", 80.0), row("broken", None)], trials)
     assert found.leads == (Lead(engine="a", first=1, last=None),)
     assert found.unknown == ("warm",)
+
+
+def test_leagues_are_never_ranked_together() -> None:
+    trials = [trial("a", start_s=1.0), trial("coarse", start_s=0.1)]
+    fp32, bf16 = break_even([row("a", 40.0), row("coarse", 80.0, league="bf16")], trials)
+    assert (fp32.league, [lead.engine for lead in fp32.leads]) == ("fp32", ["a"])
+    assert (bf16.league, [lead.engine for lead in bf16.leads]) == ("bf16", ["coarse"])

@@ -79,6 +79,7 @@ def a_report(run: RunRecord, rows: Sequence[Summary]) -> RunReport:
             BreakEven(
                 model="resnet18",
                 batch_size=1,
+                league="fp32",
                 leads=(Lead(engine="keras", first=1, last=41), Lead(engine="openvino", first=42, last=None)),
                 start_s={"keras": 0.5, "openvino": 2.0},
             ),
@@ -216,6 +217,16 @@ def test_the_headline_counts_who_leads(run: RunRecord, rows: Sequence[Summary]) 
 def test_names_beside_points_are_pushed_up_until_they_are_apart() -> None:
     placed = charts.apart([("high", 1.0, 10.0), ("low", 1.0, 3.0), ("lower", 5.0, 2.5)], gap=2.0)
     assert placed == [("lower", 5.0, 2.5), ("low", 1.0, 4.5), ("high", 1.0, 10.0)]
+
+
+def test_who_is_ranked_elsewhere_says_so_and_is_beaten_by_its_own_league_only(rows: Sequence[Summary]) -> None:
+    fast, slow = [row for row in rows if row.fps and row.case.model == "resnet50" and row.case.batch_size == 1][:2]
+    coarse = msgspec.structs.replace(fast, league="bf16", fps=99.0, peak_rss_mb=1.0, load_s=None)
+    spec = charts.costs([slow, coarse])
+    assert spec
+    memory, _load = spec["hconcat"]
+    standings = {value["engine"]: value["standing"] for value in memory["layer"][0]["data"]["values"]}
+    assert standings == dict.fromkeys([slow.case.engine, f"{fast.case.engine} (bf16)"], "beaten by none in both")
 
 
 def test_intervals_standings_and_order_of_the_throughput_chart(run: RunRecord, rows: Sequence[Summary]) -> None:

@@ -79,18 +79,21 @@ CONFIG: Spec = {
 
 
 def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
-    """One model's images per second with their intervals: engines down, the fastest first, batch sizes across."""
+    """One model's images per second with their intervals: engines down, the fastest first, batch sizes across.
+
+    All `rows` here and below have a speed.
+    """
     standings = {(v.batch_size, s.engine): s.outcome for v in verdicts for s in v.standings}
     values = [
-        value | {"standing": STANDINGS[standings.get((value["batch"], value["engine"]), Outcome.UNDECIDED)][0]}
-        for value in _speeds(rows)
+        value | {"standing": STANDINGS[standings.get((row.case.batch_size, row.case.engine), Outcome.UNDECIDED)][0]}
+        for value, row in zip(_speeds(rows), rows, strict=True)
     ]
     present = [look for look in STANDINGS.values() if any(value["standing"] == look[0] for value in values)]
     names, colours, shapes = zip(*present, strict=True)
     x = {"type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 4}}
     colour = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}}
     shape = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}}
-    order = _by_best((row.case.engine, row.fps) for row in rows)
+    order = _by_best((label(row), row.fps) for row in rows)
     return _facets(
         values,
         order,
@@ -104,6 +107,11 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
     )
 
 
+def label(row: Summary) -> str:
+    """The engine, with its league where that is not the one asked for: leagues are never ranked together."""
+    return row.case.engine if row.league == row.case.precision else f"{row.case.engine} ({row.league})"
+
+
 def edge(rows: Sequence[Summary]) -> float:
     """How far intervals are drawn: those of few rounds can be so wide that nothing else would show beside them."""
     return EDGE * max((row.fps for row in rows if row.fps is not None), default=0.0)
@@ -113,14 +121,13 @@ def _speeds(rows: Sequence[Summary]) -> list[Spec]:
     most = edge(rows)
     return [
         {
-            "engine": row.case.engine,
+            "engine": label(row),
             "batch": row.case.batch_size,
             "fps": row.fps,
             "low": row.fps_ci95[0] if row.fps_ci95 else row.fps,
             "high": min(most, row.fps_ci95[1]) if row.fps_ci95 else row.fps,
         }
         for row in rows
-        if row.fps is not None
     ]
 
 
@@ -174,8 +181,8 @@ def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spe
 def scaling(rows: Sequence[Summary]) -> Spec:
     """One model's images per second over the batch size: the fastest engines named, the others thin and grey."""
     values = _speeds(rows)
-    named = _by_best((row.case.engine, row.fps) for row in rows)[:NAMED]
-    sizes = sorted({row.case.batch_size for row in rows if row.fps is not None})
+    named = _by_best((label(row), row.fps) for row in rows)[:NAMED]
+    sizes = sorted({row.case.batch_size for row in rows})
     x = {
         "field": "batch",
         "type": "quantitative",
@@ -238,25 +245,18 @@ def costs(rows: Sequence[Summary]) -> Spec | None:
 
 
 def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec | None:
-    points = [(row.case.engine, cost, row.fps) for row in rows if (cost := getattr(row, field)) and row.fps is not None]
+    points = [(row, cost, row.fps) for row in rows if (cost := getattr(row, field)) and row.fps is not None]
     if not points:
         return None
-    best = {
-        name
-        for name, cost, fps in points
-        if not any(other_cost < cost and other_fps > fps for _, other_cost, other_fps in points)
-    }
+    best = {label(row) for row, cost, fps in points if not _beaten(row, cost, fps, points)}
     names = ["beaten by none in both", "beaten in both"]
     values = [
-        {"engine": name, "cost": cost, "fps": fps, "standing": names[name not in best]} for name, cost, fps in points
+        {"engine": label(row), "cost": cost, "fps": fps, "standing": names[label(row) not in best]}
+        for row, cost, fps in points
     ]
     top = HEADROOM * max(fps for _, _, fps in points)
-    labels = [
-        {"engine": name, "cost": cost, "fps": fps}
-        for name, cost, fps in apart(
-            [p for p in points if p[0] in best or len(points) <= LABELLED], top * LINE / COST_HEIGHT
-        )
-    ]
+    named = [(label(row), cost, fps) for row, cost, fps in points if label(row) in best or len(points) <= LABELLED]
+    labels = [{"engine": name, "cost": x, "fps": y} for name, x, y in apart(named, top * LINE / COST_HEIGHT)]
     x: Spec = {"field": "cost", "type": "quantitative", "title": title, "axis": {"tickCount": 4, "grid": False}}
     x["scale"] = {"zero": True} if scale == "linear" else {"type": "log", "nice": False, "padding": 16}
     y = {"field": "fps", "type": "quantitative", "title": "images/s", "axis": {"tickCount": 5}}
@@ -276,6 +276,11 @@ def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec |
             {"data": {"values": labels}, "mark": text, "encoding": {"text": {"field": "engine"}}},
         ],
     }
+
+
+def _beaten(row: Summary, cost: float, fps: float, points: Iterable[tuple[Summary, float, float]]) -> bool:
+    """Whether another of its league is both faster and cheaper."""
+    return any(other.league == row.league and less < cost and more > fps for other, less, more in points)
 
 
 def apart(points: Iterable[tuple[str, float, float]], gap: float) -> list[tuple[str, float, float]]:

@@ -77,7 +77,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         course_said=insights.course(report.heats),
         parity=cells.parity(report),
         tolerances=notes.tolerances(run),
-        break_even=[(f"{b.model}, batch {b.batch_size}", insights.break_even(b)) for b in report.break_even],
+        break_even=insights.break_evens(report),
         starts=cells.starts(report),
         peak=cells.peak(report),
         peak_said=f"The peak is {insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
@@ -154,7 +154,7 @@ def _costs(report: RunReport, anchor: str) -> Iterator[Figure]:
         if spec:
             yield Figure(
                 f"{model}, batch {batch}",
-                "Up is faster, left is cheaper. Diamonds are engines that no other beats in both.",
+                "Up is faster, left is cheaper. Diamonds are engines that no other of their league beats in both.",
                 draw(spec, f"{anchor}-cost{index}"),
             )
 
