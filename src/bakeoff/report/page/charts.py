@@ -72,6 +72,7 @@ CONFIG: Spec = {
         "columnPadding": 32,
         "symbolSize": 70,
         "symbolStrokeWidth": 0,
+        "symbolOpacity": 1,
     },
     "point": {"filled": True, "opacity": 1, "size": 60},
     "text": {"color": INK, "fontSize": 12},
