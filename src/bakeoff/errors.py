@@ -90,7 +90,7 @@ class AdapterError(WorkerError):
 
 
 class UnsupportedError(WorkerError):
-    """The adapter says that its framework cannot do this; the message is the reason, in its words."""
+    """The adapter says that its framework cannot do this, or its Python or speed rules it out; the message says why."""
 
 
 class WrongOutputsError(WorkerError):

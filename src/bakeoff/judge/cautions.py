@@ -22,6 +22,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
         _provisional(good),
         _disturbed(trials, good),
         _spread(row, measured),
+        *_splits(every),
         *knobs.mismatches(row, measured, [m.busy_without_spinning for m in every if m.busy_without_spinning]),
         _chatter(measured),
         _versions(good),
@@ -66,13 +67,25 @@ def _disturbed(trials: Sequence[Trial], good: Sequence[Trial]) -> str:
 
 def _spread(row: Summary, measured: Sequence[Measurement]) -> str:
     """Median latency against mean, within each trial, so that drift between trials does not count."""
-    if not row.fps:
+    if not row.fps or row.load:
         return ""
     batch = row.case.batch_size
     by_median = geometric_mean(batch / median(x for burst in m.latencies for x in burst) for m in measured)
     if abs(by_median / row.fps - 1) <= SPREAD:
         return ""
     return f"spread: {by_median:.3g} images/s by the median latency, {row.fps:.3g} by the mean"
+
+
+def _splits(measured: Sequence[Measurement]) -> list[str]:
+    """Ways to share out the threads that were left out of the choice, since they did not run."""
+    failed = {
+        f"{probe.instances} x {probe.threads}": probe.reason
+        for m in measured
+        if m.load
+        for probe in m.load.probes
+        if probe.reason
+    }
+    return [f"split {split}: left out, {reason}" for split, reason in failed.items()]
 
 
 def _chatter(measured: Sequence[Measurement]) -> str:

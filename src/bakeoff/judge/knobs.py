@@ -23,6 +23,8 @@ def mismatches(row: Summary, measured: Sequence[Measurement], without_spinning: 
 
     `without_spinning` are the threads that were busy when idle ones slept, where that was tried.
     """
+    if any(m.load and m.load.bound_s for m in measured):  # a server's queries leave it time to wait
+        return settings_not_taken(row.requested, row.effective)
     found = [
         *settings_not_taken(row.requested, row.effective),
         _cores(row.case.threads, measured, without_spinning),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bakeoff.records import Case, Status
+from bakeoff.records import Case, Scenario, Status
 from bakeoff.scorecards import Score, Scorecard
 
 HARDWARE = ("cpu", "architecture", "physical_cores", "usable_cpus", "cpu_quota", "instruction_sets", "caches")
@@ -30,6 +30,9 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
     A pair has the same engine, model (by name *and* digest), league, batch size, precision and device. Threads may
     differ, if each run has but one number of them: that is what people change, and it is noted.
     """
+    unlike = _unlike_load(before, after)
+    if unlike:
+        return Pairs((), (), (unlike,), ())
     digests = [{model.name: model.digest for model in card.models} for card in (before, after)]
     theirs = _by_key(after.scores, lambda case: case.engine)
     ours = _by_key(before.scores, lambda case: (names or {}).get(case.engine, case.engine))
@@ -60,6 +63,19 @@ def same_hardware(before: Scorecard, after: Scorecard) -> bool:
 def told(case: Case) -> str:
     """``onnxruntime, resnet18, batch 1``."""
     return f"{case.engine}, {case.model}, batch {case.batch_size}"
+
+
+def _unlike_load(before: Scorecard, after: Scorecard) -> str:
+    """Why figures of two runs are not of the same kind; "" if they are. A server's default bound is its run's own."""
+    then, now = before.plan, after.plan
+    if then.scenario != now.scenario:
+        return f"not the same scenario ({then.scenario}, {now.scenario})"
+    if now.scenario is not Scenario.SERVER or before.name == after.name:
+        return ""
+    bounds = [plan.latency_bound_s and f"{plan.latency_bound_s * 1e3:g} ms" for plan in (then, now)]
+    if None in bounds or bounds[0] != bounds[1]:
+        return f"not surely the same latency bound ({bounds[0] or 'a default'}, {bounds[1] or 'a default'})"
+    return ""
 
 
 def _by_key(scores: Iterable[Score], name: Any) -> dict[tuple[Any, ...], list[Score]]:

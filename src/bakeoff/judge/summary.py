@@ -128,6 +128,7 @@ def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) ->
         "peak_rss_mb": median(peaks) if peaks else None,
         "cores_used": median(used) if used else None,
         "trials": len(measured),
+        "load": measured[-1].load and msgspec.structs.replace(measured[-1].load, probes=()),
     }
     row = msgspec.structs.replace(row, **changes)
     raced = [trial for trial in trials if not trial.profile]
@@ -140,7 +141,9 @@ def _is_measured(trial: Trial) -> bool:
 
 
 def throughput(batch_size: int, measurement: Measurement) -> float:
-    """Images per second of one trial: images over total measured time."""
+    """Images per second of one trial: images over total measured time; under load, what LoadGen found."""
+    if measurement.load:
+        return batch_size * measurement.load.rate
     latencies = _latencies(measurement)
     return batch_size * len(latencies) / sum(latencies)
 

@@ -7,8 +7,8 @@ from bakeoff.records.base import CANARY, Case, Record, Status
 from bakeoff.records.engines import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
-from bakeoff.records.runs import EngineInfo, Plan, RunRecord
-from bakeoff.records.trials import CanaryFigure, Disturbance, Finding, Measurement, Parity, Trial
+from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
+from bakeoff.records.trials import CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Installed",
     "Latencies",
     "Lead",
+    "Load",
     "Measurement",
     "ModelForm",
     "ModelRecord",
@@ -36,10 +37,12 @@ __all__ = [
     "Peak",
     "PeakShare",
     "Plan",
+    "Probe",
     "Recipe",
     "Record",
     "RunRecord",
     "RunReport",
+    "Scenario",
     "Shaping",
     "Standing",
     "Status",

@@ -1,6 +1,7 @@
 """Runs: what was to be raced, where, and by whom."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from bakeoff.records.base import Case, Record
@@ -43,6 +44,17 @@ class EngineInfo(Record, frozen=True):
     """digest of the `EngineKit` that races it again as it was; "" where none was kept"""
 
 
+class Scenario(StrEnum):
+    """How queries come, in MLPerf's sense (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020)."""
+
+    LATENCY = "latency"
+    """one after another, each when the one before it is answered: a single stream"""
+    OFFLINE = "offline"
+    """all at once: what counts is how many are answered in a second"""
+    SERVER = "server"
+    """at random, as a Poisson process: what counts is at which rate they may come with latencies within a bound"""
+
+
 class Plan(Record, frozen=True):
     """What to race, completely: the same plan and seed give the same order of everything."""
 
@@ -75,6 +87,9 @@ class Plan(Record, frozen=True):
     """of the user's own models"""
     fixed_batches: Mapping[str, int] = {}
     """the one batch size of each model that has no batch axis"""
+    scenario: Scenario = Scenario.LATENCY
+    latency_bound_s: float | None = None
+    """server: what 99% of the latencies must stay within; None: see `bakeoff.race.load`"""
 
     def sizes(self, model: str) -> tuple[int, ...]:
         """The batch sizes that `model` is raced at."""

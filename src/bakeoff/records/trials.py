@@ -15,6 +15,42 @@ class Parity(Record, frozen=True):
     """share of samples whose largest class is the reference's; None where there are no classes"""
 
 
+class Probe(Record, frozen=True):
+    """One run of LoadGen on the way to a case's figure under load."""
+
+    instances: int
+    threads: int
+    """of each instance"""
+    rate: float
+    """queries per second: what was reached offline (0 if nothing was), what arrived at a server"""
+    held: bool
+    """offline: whether it ran at all; server: whether the 99th percentile was within the bound"""
+    p99_s: float | None = None
+    """server: of the latencies from arrival to answer"""
+    reason: str = ""
+    """why it did not run"""
+
+
+class Load(Record, frozen=True):
+    """What MLPerf LoadGen found of a case under load, in a process group of its own."""
+
+    scenario: str
+    """"offline" or "server" """
+    instances: int
+    threads: int
+    """of each instance"""
+    rate: float
+    """queries per second: offline, answered; server, arriving while the bound held"""
+    queries: int
+    """that `rate` rests on"""
+    bound_s: float | None = None
+    """server: what 99% of the latencies from arrival to answer had to stay within"""
+    p99_s: float | None = None
+    """server: their 99th percentile, as LoadGen takes it"""
+    probes: tuple[Probe, ...] = ()
+    """what was tried before, or at other settings"""
+
+
 class Measurement(Record, frozen=True):
     """What a worker's bursts gave for one case in one heat. Times in seconds."""
 
@@ -44,6 +80,9 @@ class Measurement(Record, frozen=True):
     """written to stdout and stderr during the bursts"""
     busy_without_spinning: float | None = None
     """how many threads are busy with the same work when idle ones sleep; None where that was not tried"""
+    load: Load | None = None
+    """under load: the figure, and how it came about; `latencies` then are how long each instance's answers took,
+    without waiting, instance by instance"""
 
 
 class Disturbance(Record, frozen=True):

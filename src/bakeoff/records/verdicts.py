@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from bakeoff.records.base import Case, Record, Status
-from bakeoff.records.trials import Parity
+from bakeoff.records.trials import Load, Parity
 
 
 class Summary(Record, frozen=True):
@@ -18,7 +18,7 @@ class Summary(Record, frozen=True):
     requested: Mapping[str, Any]
     effective: Mapping[str, Any]
     fps: float | None
-    """images per second: geometric mean over trials of images / measured time"""
+    """images per second: geometric mean over trials of images / measured time, or of what LoadGen found"""
     fps_ci95: tuple[float, float] | None
     latency_ms: Mapping[str, float | None]
     """mean and min of the race; p50, p90, p95, p99 of the profile trial, null where it does not support them"""
@@ -32,6 +32,8 @@ class Summary(Record, frozen=True):
     log: str = ""
     league: str = "fp32"
     """where it is ranked: its engine's, or a coarser one if its outputs are no better than that"""
+    load: Load | None = None
+    """under load: how its last trial came about, without probes; the figure of all is `fps`"""
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from bakeoff.judge.pairing import pair, same_hardware
-from bakeoff.records import Status
+from bakeoff.records import Scenario, Status
 from bakeoff.scorecards import Scorecard
 
 pytestmark = pytest.mark.unit
@@ -84,3 +84,32 @@ def test_a_kernel_update_leaves_the_hardware_what_it_was(a_card: MakeCard) -> No
     now = a_card(SPEEDS, machine={"cpu": "one", "usable_cpus": 2, "kernel": "6.2", "digest": "b"})
     assert same_hardware(a_card(SPEEDS), now)
     assert not same_hardware(a_card(SPEEDS), a_card(SPEEDS, machine={"cpu": "one", "usable_cpus": 1, "digest": "b"}))
+
+
+def with_plan(card: Scorecard, **changes: Any) -> Scorecard:
+    return msgspec.structs.replace(card, plan=msgspec.structs.replace(card.plan, **changes))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ({}, {"scenario": Scenario.OFFLINE}, "not the same scenario (latency, offline)"),
+        ({"latency_bound_s": 0.05}, {"latency_bound_s": 0.1}, "not surely the same latency bound (50 ms, 100 ms)"),
+        ({}, {"latency_bound_s": 0.05}, "not surely the same latency bound (a default, 50 ms)"),
+        ({}, {}, "not surely the same latency bound (a default, a default)"),
+    ],
+)
+def test_figures_of_unlike_load_are_refused(
+    a_card: MakeCard, then: dict[str, Any], now: dict[str, Any], said: str
+) -> None:
+    server = {} if "scenario" in now else {"scenario": Scenario.SERVER}
+    pairs = pair(with_plan(a_card(SPEEDS), **server, **then), with_plan(a_card(SPEEDS, name="now"), **server, **now))
+    assert not pairs.cases
+    assert pairs.refused == (said,)
+
+
+def test_servers_of_one_run_or_under_one_bound_are_pairs(a_card: MakeCard) -> None:
+    default = with_plan(a_card(SPEEDS), scenario=Scenario.SERVER)
+    assert len(pair(default, default).cases) == 1
+    bound = {"scenario": Scenario.SERVER, "latency_bound_s": 0.05}
+    assert len(pair(with_plan(a_card(SPEEDS), **bound), with_plan(a_card(SPEEDS, name="now"), **bound)).cases) == 1

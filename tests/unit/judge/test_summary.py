@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from bakeoff.judge.summary import summarise
 from bakeoff.records import (
     Case,
+    Load,
     Measurement,
     ModelRecord,
     Parity,
     Plan,
+    Probe,
     RunRecord,
+    Scenario,
     Status,
     Summary,
     TensorSpec,
@@ -307,3 +310,40 @@ def test_an_error_of_the_size_of_bf16_moves_the_row_to_that_league_with_a_cautio
     assert (row.status, row.league) == (Status.OK, "bf16")
     assert row.cautions == ("precision: fp32 asked, error 3.0e-02: ranked in the bf16 league",)
     assert summary(*(ok(n) for n in range(1, 6)), run=run).league == "fp32"
+
+
+def under_load(rate: float, **fields: object) -> Measurement:
+    """Two instances that answered three queries each, or a server's if a bound is among `fields`."""
+    usual: dict[str, Any] = {"scenario": "offline", "instances": 2, "threads": 1, "queries": 6}
+    found = Load(**(usual | {"rate": rate} | fields))
+    return measured(0.1, 0.1, 0.1, cold=False, load=found, latencies=((0.1, 0.1, 0.1), (0.1, 0.1, 0.3)))
+
+
+def test_under_load_the_figure_is_what_loadgen_found() -> None:
+    trials = [ok(round_, 1.0) for round_ in (1, 2)]
+    rates = (20.0, 5.0)
+    loaded = [
+        msgspec.structs.replace(trial, measurement=under_load(rate)) for trial, rate in zip(trials, rates, strict=True)
+    ]
+    (row,) = summarise(a_run(scenario=Scenario.OFFLINE), loaded)
+    assert row.fps == pytest.approx(4 * 10.0)
+    assert row.load
+    assert (row.load.instances, row.load.rate) == (2, 5.0)
+    assert row.latency_ms["min"] == pytest.approx(100)
+    assert not any(caution.startswith("spread") for caution in row.cautions)
+
+
+def test_a_server_that_waits_for_queries_is_not_said_to_leave_its_threads_idle() -> None:
+    server = under_load(20.0, scenario="server", bound_s=0.5, p99_s=0.4)
+    idle = msgspec.structs.replace(server, cpu_s=({"instances": 0.01},), burst_s=(10.0,))
+    (row,) = summarise(a_run(), [msgspec.structs.replace(ok(1, 1.0), measurement=idle)])
+    assert [caution.partition(":")[0] for caution in row.cautions] == ["provisional"]
+
+
+def test_a_split_that_was_left_out_is_a_caution() -> None:
+    probe = Probe(instances=4, threads=1, rate=0.0, held=False, reason="no memory")
+    measurement = under_load(20.0, probes=(probe,))
+    (row,) = summarise(a_run(), [msgspec.structs.replace(ok(1, 1.0), measurement=measurement)])
+    assert "split 4 x 1: left out, no memory" in row.cautions
+    assert row.load
+    assert not row.load.probes
