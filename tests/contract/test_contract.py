@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.engines.recipe import compose
+from bakeoff.environments import overlay
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError
 from bakeoff.judge.knobs import settings_not_taken
 from bakeoff.judge.parity import compare
@@ -27,7 +28,7 @@ from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.conversion import in_form
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelRecord
-from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
+from bakeoff.worker.session import DRIVER, WITHOUT_SPINNING, WorkerSession, spawn_environment
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
 
@@ -291,6 +292,44 @@ def test_two_threads_share_the_work(bench: Bench) -> None:
         used, busiest = sum(of_each.values()), max(of_each.values())
         assert used < TWO_CORES * burst["seconds"], f"more than two cores' time: {of_each}; in effect: {effective}"
         assert used > TWO_THREADS * busiest, f"one thread does the work: {of_each}; in effect: {effective}"
+
+
+def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(bench: Bench) -> None:
+    installed = bench.standing[bench.engine.environment.name]
+    with bench.worker(threads=1) as driver:
+        python = driver.hello["python"].rpartition(".")[0]
+    if python not in overlay.PYTHONS:
+        with pytest.raises(UnsupportedError, match=f"MLPerf LoadGen has no wheel for Python {python}"):
+            overlay.loadgen(installed)
+        return
+    folder = overlay.loadgen(installed)
+    env = spawn_environment(1, installed.env, bench.engine.env)
+    log = bench.folder / "load.log"
+    with WorkerSession(installed.command, bench.engine.adapter, env, log, TIMEOUT_S, program=DRIVER) as session:
+        session.hello(overlay=str(folder))
+        session.call("start", instances=2, command=list(installed.command), env=env)
+        instances = Driver(bench, cast("WorkerSession", Instances(session)), {}, threads=1, spin=True)
+        instances.load_or_skip(1)
+        instances.prepare(1)
+        offline = session.call("offline", sets=SETS, queries=30, seed=SEED)
+        assert sum(map(len, offline["latencies"])) == offline["queries"] == 30
+        assert offline["rate"] > 0
+        rate = offline["rate"] / 4
+        server = session.call("server", sets=SETS, queries=30, seed=SEED, rate=rate, bound_seconds=TIMEOUT_S)
+        assert server["held"]
+        assert server["queries"] == 30
+        assert server["rate"] == pytest.approx(rate, rel=0.8)
+
+
+@dataclass(frozen=True)
+class Instances:
+    """All instances of a driver, asked as one worker is."""
+
+    session: WorkerSession
+
+    def call(self, op: str, **arguments: Any) -> dict[str, Any]:
+        replies: list[dict[str, Any]] = self.session.call("each", request={"op": op, **arguments})["replies"]
+        return replies[0]
 
 
 def burst_of_a_large_batch(driver: Driver) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,6 +22,7 @@ from bakeoff import offline, paths
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
 
 WORKER = Path(__file__).with_name("worker.py")
+DRIVER = Path(__file__).with_name("scenarios.py")
 PROTOCOL = 1
 
 HELLO_TIMEOUT_S = 180.0
@@ -98,9 +99,17 @@ class WorkerSession:
     """One worker process, from ``hello`` to ``close``. Use as a context manager: leaving it leaves no process."""
 
     def __init__(
-        self, command: Sequence[str], adapter: Path, env: Mapping[str, str], log: Path, timeout_s: float
+        self,
+        command: Sequence[str],
+        adapter: Path,
+        env: Mapping[str, str],
+        log: Path,
+        timeout_s: float,
+        program: Path = WORKER,
     ) -> None:
         """Start ``[*command, worker.py, adapter]``; its stderr goes to `log`, each request has `timeout_s` to answer.
+
+        Another `program` that speaks the same protocol is `DRIVER`.
 
         It is without network where the platform can do that: it opens the model's file. Raises `WorkerDiedError` if the
         command cannot even be started.
@@ -111,7 +120,7 @@ class WorkerSession:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as stderr:
                 self._process = subprocess.Popen(
-                    offline.command([*command, str(WORKER), str(adapter)]),
+                    offline.command([*command, str(program), str(adapter)]),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
@@ -145,9 +154,9 @@ class WorkerSession:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def hello(self) -> dict[str, Any]:
-        """Introduce ourselves: the worker imports its adapter and says what it is."""
-        return self.call("hello", timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL)
+    def hello(self, **arguments: Any) -> dict[str, Any]:
+        """Introduce ourselves: the worker imports its adapter and says what it is. A driver wants `arguments`."""
+        return self.call("hello", timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL, **arguments)
 
     def call(self, op: str, *, timeout_s: float | None = None, **arguments: Any) -> dict[str, Any]:
         """Send a request and wait for its reply.

@@ -23,10 +23,10 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
     C-contiguous, and ``Engine.prepare`` gets all K sets, which replace those of an earlier call.
     -> ``{seconds}`` (of the adapter's part alone)
 ``outputs {k, directory}``
-    One ``run(k)``, then its outputs written as ``0.npy``, ``1.npy`` ... into `directory`.
-    -> ``{seconds, paths, outputs_seconds, inputs_changed}``: `seconds` of the run alone (after a fresh load, the first
-    inference), `outputs_seconds` of ``Engine.outputs``, `inputs_changed` the ``[set, input]`` whose array is no
-    longer what ``Engine.prepare`` got
+    One ``run(k)``, then its outputs written as ``0.npy``, ``1.npy`` ... into `directory`; with a null `k`, those of
+    the run before. -> ``{seconds, paths, outputs_seconds, inputs_changed}``: `seconds` of the run alone (after a fresh
+    load, the first inference), `outputs_seconds` of ``Engine.outputs``, `inputs_changed` the ``[set, input]`` whose
+    array is no longer what ``Engine.prepare`` got
 ``warm_up {order, at_least, at_most_seconds}``
     Runs the input sets in `order`, over and over, for `at_least` calls, then on while the total stays below
     `at_most_seconds` and `order` is not through. -> ``{latencies}``
@@ -38,6 +38,8 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
     `cpu_seconds` maps each thread that ran to its CPU time from the first timed call to the outputs at hand (one entry
     ``process`` where the platform does not say more), `queued_seconds` is how long threads that could have run waited
     for a CPU meanwhile, added up; null where the platform does not say.
+``query {k}``
+    One ``run(k)``: what a scenario asks for (scenarios.py). -> ``{seconds}``
 ``close {}``
     ``Engine.close``, then the reply, then the process ends. -> ``{}``
 
@@ -125,6 +127,8 @@ clock = time.perf_counter
 class Worker:
     """Holds one adapter's engine and answers the protocol's requests, one method each."""
 
+    OPERATIONS = ("hello", "load", "prepare", "outputs", "warm_up", "measure", "query", "close")
+
     def __init__(self, adapter_path):
         self.adapter_path = os.path.abspath(adapter_path)
         self.engine_class = None
@@ -181,7 +185,8 @@ class Worker:
 
     def outputs(self, k, directory):
         start = clock()
-        self.engine.run(k)
+        if k is not None:
+            self.engine.run(k)
         ran = clock()
         arrays = self.fetch()
         return dict(self.saved(arrays, directory), seconds=ran - start, outputs_seconds=clock() - ran)
@@ -245,6 +250,11 @@ class Worker:
         if directory:
             reply.update(self.saved(arrays, directory), outputs_seconds=fetched - end)
         return reply
+
+    def query(self, k):
+        start = clock()
+        self.engine.run(k)
+        return {"seconds": clock() - start}
 
     def close(self):
         if self.engine is not None:
@@ -354,9 +364,7 @@ def windows_peak_working_set():
 
 def serve(worker, requests, replies):
     """Answer requests until ``close`` or the end of stdin."""
-    operations = {
-        name: getattr(worker, name) for name in ("hello", "load", "prepare", "outputs", "warm_up", "measure", "close")
-    }
+    operations = {name: getattr(worker, name) for name in worker.OPERATIONS}
     for line in requests:
         request = json.loads(line)
         name = request.pop("op")
