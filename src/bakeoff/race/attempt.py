@@ -63,7 +63,7 @@ class Attempt:
         self.error: WorkerError | None = None
         self.effective: dict[str, Any] = {}
         self.parities: list[Parity] = []
-        self.loaded: dict[str, float] = {}
+        self.loaded: dict[str, Any] = {}
         self.warm_up: list[float] = []
         self.bursts: list[dict[str, Any]] = []
         self.disturbances: list[Disturbance | None] = []

@@ -47,6 +47,8 @@ class Entry:
     installed: Installed
     model_path: Path
     task: Task | None = None
+    overlay: Path | None = None
+    """where its environment's Python imports LoadGen from, in a race under load"""
 
 
 def worker_model(entry: Entry, model: ModelRecord, batch_size: int) -> dict[str, Any]:

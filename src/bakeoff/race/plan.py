@@ -9,7 +9,7 @@ from bakeoff.errors import UsageError
 from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
-from bakeoff.records import Plan, Shaping
+from bakeoff.records import Plan, Scenario, Shaping
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ def make_plan(
     profile: bool | None = None,
     engines_dirs: Sequence[Path] = (),
     shaping: Shaping | None = None,
+    scenario: Scenario = Scenario.LATENCY,
+    latency_bound_s: float | None = None,
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
 
@@ -60,13 +62,20 @@ def make_plan(
     files = own_files(models)
     if shaping and not files:
         raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of an .onnx file")
+    under_load = scenario is not Scenario.LATENCY
+    if under_load and batch_sizes:
+        raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
+    if under_load and profile:
+        raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
+    if latency_bound_s is not None and scenario is not Scenario.SERVER:
+        raise UsageError("--latency-bound is for --scenario server")
     cpus = usable_cpus()
     if threads is not None and threads > cpus:
         raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
     return Plan(
         models=unique([Path(model).name if is_file_name(model) else model for model in models or DEFAULT_MODELS]),
         engines=tuple(engine.name for engine in chosen),
-        batch_sizes=unique(batch_sizes or DEFAULT_BATCH_SIZES),
+        batch_sizes=(1,) if under_load else unique(batch_sizes or DEFAULT_BATCH_SIZES),
         threads=threads or cpus,
         weights=weights if weights in BUILT_IN_WEIGHTS else str(Path(weights).absolute()),
         seed=seed,
@@ -77,10 +86,12 @@ def make_plan(
         timeout_s=timeout_s,
         bursts=1 if quick else bursts,
         quick=quick,
-        profile=not quick if profile is None else profile,
+        profile=not (quick or under_load) if profile is None else profile,
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
         files=files,
         shaping=shaping or Shaping(),
+        scenario=scenario,
+        latency_bound_s=latency_bound_s,
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import environments
+from bakeoff.environments import overlay
 from bakeoff.errors import (
     EnvironmentUnavailableError,
     ModelError,
     NoReferenceError,
     StoreError,
+    UnsupportedError,
     UnsupportedModelError,
     WorkerError,
 )
@@ -27,7 +29,7 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race import second_opinion
 from bakeoff.race.conversion import in_form
 from bakeoff.race.course import Entry, Material
-from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Status, Trial
+from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Scenario, Status, Trial
 
 INPUT_SETS = 3
 """to race on; one more is kept back, see `Material.fresh`"""
@@ -105,6 +107,8 @@ def prepare(
         entries[name] = []
         for engine in engines:
             ready = make_ready(engine, model, standing, library, observer.note)
+            if isinstance(ready, Entry) and plan.scenario is not Scenario.LATENCY:
+                ready = with_loadgen(ready)
             if isinstance(ready, Entry):
                 entries[name].append(ready)
             else:
@@ -190,6 +194,16 @@ def make_ready(
             engine=engine, installed=installed, model_path=in_form(model, engine.model, standing, library, note)
         )
     except UnsupportedModelError as error:
+        return Status.UNSUPPORTED, str(error)
+    except EnvironmentUnavailableError as error:
+        return Status.UNAVAILABLE, str(error)
+
+
+def with_loadgen(entry: Entry) -> Entry | tuple[Status, str]:
+    """`entry` with LoadGen for its Python, or why not."""
+    try:
+        return replace(entry, overlay=overlay.loadgen(entry.installed))
+    except UnsupportedError as error:
         return Status.UNSUPPORTED, str(error)
     except EnvironmentUnavailableError as error:
         return Status.UNAVAILABLE, str(error)

@@ -6,9 +6,10 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from bakeoff.race import canary, fitness, hold, memory, prepare, profile, resolv
 from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
+from bakeoff.race.load import run_load
 from bakeoff.records import (
     CANARY,
     CanaryFigure,
@@ -39,6 +41,7 @@ from bakeoff.records import (
     ModelRecord,
     Plan,
     RunRecord,
+    Scenario,
     Summary,
     Trial,
     Verdict,
@@ -351,13 +354,19 @@ def say_where(observer: Observer, where: str, what: str) -> None:
 
 
 def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case], bird: Entry | None) -> None:
-    """A heat of one model, split only if memory demands it, its trials kept as they come; each part has the canary."""
+    """A heat of one model, split only if memory demands it, its trials kept as they come; each part has the canary.
+
+    Under load one engine has the machine to itself: there is no canary beside it, and nothing to split.
+    """
     begin, extra = time.monotonic(), list[float]()
     course = replace(course, happens_once=extra.append)
     field_ = [entry for entry in entries if any(case.engine == entry.engine.name for case in wanted)]
-    for group in memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6):
-        for trials in run_heat(course, *canary.join(bird, group, wanted, race.trials)):
-            race.keep(trials)
+    heats: Iterable[Iterable[list[Trial]]] = [run_load(course, field_, wanted, race.trials)]
+    if course.plan.scenario is Scenario.LATENCY:
+        groups = memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6)
+        heats = (run_heat(course, *canary.join(bird, group, wanted, race.trials)) for group in groups)
+    for trials in chain.from_iterable(heats):
+        race.keep(trials)
     race.budget.learn(course.model.name, time.monotonic() - begin - sum(extra))
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -7,7 +8,7 @@ from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.race.plan import make_plan
-from bakeoff.records import Plan, Shaping
+from bakeoff.records import Plan, Scenario, Shaping
 from bakeoff.report.command import command_line
 
 pytestmark = pytest.mark.unit
@@ -37,10 +38,37 @@ def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
     assert [(case.model, case.batch_size) for case in plan.cases()] == [("a", 1), ("a", 2), ("b", 7)]
 
 
-def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data.npz").touch()
-    wish = Shaping(shapes={"x": (1, 3), "t": (9,)}, batch_axis=("x=0",), data=str(tmp_path / "data.npz"))
-    plan = make_plan(Catalogue.load(), models=(str(tmp_path / "net.onnx"),), batch_sizes=(1,), shaping=wish)
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"scenario": Scenario.OFFLINE, "batch_sizes": (1,)}, "--scenario offline sends samples one by one"),
+        ({"scenario": Scenario.SERVER, "profile": True}, "--scenario server has no profile trials"),
+        ({"scenario": Scenario.OFFLINE, "latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
+        ({"latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
+    ],
+)
+def test_flags_that_a_scenario_cannot_mean_are_refused(wish: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make_plan(Catalogue.load(), **wish)
+
+
+def test_under_load_samples_come_one_by_one_and_there_are_no_profiles() -> None:
+    plan = make_plan(Catalogue.load(), scenario=Scenario.OFFLINE)
+    assert (plan.batch_sizes, plan.profile) == ((1,), False)
+
+
+@pytest.mark.parametrize(
+    "load", [{"scenario": Scenario.OFFLINE}, {"scenario": Scenario.SERVER, "latency_bound_s": 0.05}]
+)
+def test_the_command_line_of_a_load_scenario_makes_its_plan_again(
+    load: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(Catalogue.load(), models=("resnet18",), engines=("onnxruntime",), **load)
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
+
+
+def plan_of(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """What `bakeoff run` makes of a command line."""
     made: list[Plan] = []
 
     def keep(given: Plan, *_: object, **_flags: object) -> None:
@@ -48,6 +76,12 @@ def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bakeoff.race.race.start", keep)
-    words = command_line(plan).split()[2:]
-    CliRunner().invoke(run, [*words, "--output", str(tmp_path / "results")])
-    assert made == [plan]
+    CliRunner().invoke(run, [*command.split()[2:], "--output", str(folder / "results")])
+    return made[0]
+
+
+def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data.npz").touch()
+    wish = Shaping(shapes={"x": (1, 3), "t": (9,)}, batch_axis=("x=0",), data=str(tmp_path / "data.npz"))
+    plan = make_plan(Catalogue.load(), models=(str(tmp_path / "net.onnx"),), batch_sizes=(1,), shaping=wish)
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
