@@ -16,6 +16,7 @@ T = TypeVar("T")
 DEFAULT_OUTPUT = Path("results")
 MOST_PERCENT = 90
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+UNITS_OF_LATENCY = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 class Duration(click.ParamType[float]):
@@ -37,6 +38,22 @@ class Duration(click.ParamType[float]):
             self.fail(f"{value!r} is no duration; write 90s, 15m or 1h30m", param, ctx)
         if seconds <= 0:
             self.fail(f"{value!r} is no time at all", param, ctx)
+        return seconds
+
+
+class Latency(click.ParamType[float]):
+    """``50ms``, ``0.5s``, ``800us`` -> seconds."""
+
+    name = "latency"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds, above zero; anything else fails as click does, a number without its unit included."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", str(value).strip().lower())
+        seconds = float(found[1]) * UNITS_OF_LATENCY[found[2]] if found else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r}: write a time above zero with its unit, like 50ms or 0.5s", param, ctx)
         return seconds
 
 

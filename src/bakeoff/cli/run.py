@@ -7,6 +7,7 @@ import click
 from bakeoff.cli.params import (
     BatchSizes,
     Duration,
+    Latency,
     Names,
     engines_dir_option,
     output_option,
@@ -18,6 +19,7 @@ from bakeoff.cli.params import (
 )
 
 RELEASES = click.Choice(["today", "2019", "all"])
+SCENARIOS = click.Choice(["latency", "offline", "server"])
 
 
 @click.command
@@ -45,6 +47,18 @@ RELEASES = click.Choice(["today", "2019", "all"])
     default=None,
     help="A long trial of each case, for percentiles and slow drift.  [default: --profile, unless --quick]",
 )
+@click.option(
+    "--scenario",
+    type=SCENARIOS,
+    default="latency",
+    show_default=True,
+    help="latency: one query after another. offline: all at once. server: at random, within a bound.",
+)
+@click.option(
+    "--latency-bound",
+    type=Latency(),
+    help="server: what 99% of the latencies must stay within, like 50ms.  [default: 4 times a single stream's]",
+)
 @click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
 @strict_option
@@ -69,6 +83,8 @@ def run(
     target_ci: float,
     quick: bool,
     profile: bool | None,
+    scenario: str,
+    latency_bound: float | None,
     timeout: float,
     seed: int,
     strict: bool,
@@ -92,12 +108,14 @@ def run(
       bakeoff run resnet101 --budget 30m --output ~/races
       bakeoff run ./model.onnx --shape input=1x3x320x640
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
+      bakeoff run resnet18 --engines onnxruntime,openvino --scenario server --latency-bound 50ms
     """
     from bakeoff.cli.racing import report_outcome, watching
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
+    from bakeoff.records import Scenario
 
     catalogue = Catalogue.load(engines_dirs)
     plan = make_plan(
@@ -118,6 +136,8 @@ def run(
         profile=profile,
         engines_dirs=engines_dirs,
         shaping=shaping(shapes, batch_axis, data),
+        scenario=Scenario(scenario),
+        latency_bound_s=latency_bound,
     )
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)

@@ -2,14 +2,16 @@
 
 import shlex
 
-from bakeoff.records import Plan, Shaping
+from bakeoff.records import Plan, Scenario, Shaping
 
 
 def command_line(plan: Plan) -> str:
     """`bakeoff run` with the arguments that make this plan again; what has its default value is left out."""
     models = [plan.files.get(model, model) for model in plan.models]
     words = ["bakeoff", "run", *models, "--engines", ",".join(plan.engines)]
-    words += ["--batch", ",".join(map(str, plan.batch_sizes)), "--threads", str(plan.threads)]
+    if plan.scenario is Scenario.LATENCY:
+        words += ["--batch", ",".join(map(str, plan.batch_sizes))]
+    words += ["--threads", str(plan.threads)]
     words += shaping(plan.shaping)
     if plan.weights != "seeded":
         words += ["--weights", plan.weights]
@@ -24,7 +26,10 @@ def command_line(plan: Plan) -> str:
     if plan.seed:
         words += ["--seed", str(plan.seed)]
     words += ["--quick"] * plan.quick
-    if plan.profile == plan.quick:
+    if plan.scenario is not Scenario.LATENCY:
+        words += ["--scenario", plan.scenario]
+        words += [] if plan.latency_bound_s is None else ["--latency-bound", f"{plan.latency_bound_s * 1e3:g}ms"]
+    elif plan.profile == plan.quick:
         words += ["--profile" if plan.profile else "--no-profile"]
     for folder in plan.engines_dirs:
         words += ["--engines-dir", folder]

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import RunRecord, Status, Summary
+from bakeoff.records import RunRecord, Scenario, Status, Summary
 from bakeoff.report import wording
 
 STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
@@ -14,9 +14,10 @@ STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
 def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
     """results.csv: every scalar of every case; empty where there is no figure."""
     releases = {engine.name: engine.release for engine in run.engines}
+    columns = _record if run.plan.scenario is Scenario.LATENCY else _record_under_load
     return _csv(
-        list(_record(rows[0], "")) if rows else [],
-        (_record(row, releases.get(row.case.engine, "")).values() for row in rows),
+        list(columns(rows[0], "")) if rows else [],
+        (columns(row, releases.get(row.case.engine, "")).values() for row in rows),
     )
 
 
@@ -50,12 +51,25 @@ def _record(row: Summary, release: str) -> dict[str, object]:
     }
 
 
+def _record_under_load(row: Summary, release: str) -> dict[str, object]:
+    load = row.load
+    return _record(row, release) | {
+        "scenario": load and load.scenario,
+        "instances": load and load.instances,
+        "threads_each": load and load.threads,
+        "bound_s": load and load.bound_s,
+        "p99_s": load and load.p99_s,
+    }
+
+
 def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:
     """File name -> text, for each engine of the run. `bs_time` is mean seconds per batch, `fps` is bs / bs_time.
 
-    An engine without a figure has its file with the header alone, so that no older file of its name is taken
-    for this run's.
+    None under load, which the study did not have. An engine without a figure has its file with the header alone, so
+    that no older file of its name is taken for this run's.
     """
+    if run.plan.scenario is not Scenario.LATENCY:
+        return {}
     return {
         f"{engine}_model_speed_experiments.csv": _csv(
             STUDY_COLUMNS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import CanaryFigure, RunRecord, Summary
+from bakeoff.records import CanaryFigure, Load, RunRecord, Summary
 from bakeoff.report.command import command_line
 
 SCHEMA = "bakeoff-results/1"
@@ -70,4 +70,15 @@ def _case(row: Summary, release: str) -> dict[str, Any]:
         },
         "trials": row.trials,
         "cautions": row.cautions,
+    } | ({"load": _load(row.load)} if row.load else {})
+
+
+def _load(load: Load) -> dict[str, Any]:
+    return {
+        "scenario": load.scenario,
+        "instances": load.instances,
+        "threads_each": load.threads,
+        "queries": load.queries,
+        "bound_ms": None if load.bound_s is None else load.bound_s * 1e3,
+        "p99_ms": None if load.p99_s is None else load.p99_s * 1e3,
     }

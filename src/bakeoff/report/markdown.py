@@ -32,10 +32,10 @@ def to_markdown(
                 f"measured: {wording.progress(run, rows)}, by bakeoff {escaped(run.bakeoff_version)}",
             ]
         ),
-        "## Images per second",
+        f"## {wording.TITLE[run.plan.scenario]}",
         _study_table(rows),
         LEGEND,
-        _list(map(escaped, notes.tolerances(run))),
+        _list(map(escaped, [*notes.tolerances(run), *notes.load(rows)])),
         _list(map(escaped, notes.verdict_lines(rows, verdicts))),
     ]
     for title, lines in (
@@ -45,7 +45,8 @@ def to_markdown(
     ):
         if lines:
             parts += [f"## {title}", _list(map(escaped, lines))]
-    parts += [UNPROFILED] * any(row.status is Status.OK and row.latency_ms.get("p50") is None for row in rows)
+    unprofiled = [row for row in rows if row.status is Status.OK and not row.load]
+    parts += [UNPROFILED] * any(row.latency_ms.get("p50") is None for row in unprofiled)
     for model in models:
         parts += [f"## {escaped(model)}", _details(run, [row for row in rows if row.case.model == model])]
     return "\n\n".join(parts) + "\n"
@@ -65,8 +66,8 @@ def _emphasised(cell: Cell) -> str:
 def _details(run: RunRecord, rows: Sequence[Summary]) -> str:
     releases = {engine.name: engine.release for engine in run.engines}
     header = (
-        *("engine", "version", "release", "batch", "images/s", "p50 latency", "load", "first inference"),
-        *("peak memory", "cores used", "error", "top-1", "trials"),
+        *("engine", "version", "release", "batch", wording.FIGURE[run.plan.scenario], "p50 latency", "load"),
+        *("first inference", "peak memory", "cores used", "error", "top-1", "trials"),
     )
     return _table(header, [_detail(row, releases.get(row.case.engine, "")) for row in rows])
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import Case, RunRecord, Status, Summary, Verdict
+from bakeoff.records import Case, Load, RunRecord, Status, Summary, Verdict
 from bakeoff.report import wording
 
 
@@ -33,6 +33,28 @@ def tolerances(run: RunRecord) -> list[str]:
         against = "" if model.reference == "float64" else f"against {model.reference}, "
         alike[against + wording.tolerances(model.tolerances)].append(model.name)
     return [f"errors on {', '.join(models)}: {text}" for text, models in alike.items()]
+
+
+def load(rows: Sequence[Summary]) -> list[str]:
+    """Under load: for each model, what its figures hold for."""
+    of_model: dict[str, list[tuple[str, Load]]] = defaultdict(list)
+    for row in rows:
+        if row.load:
+            of_model[row.case.model].append((row.case.engine, row.load))
+    return [_load(model, loads) for model, loads in of_model.items()]
+
+
+def _load(model: str, loads: Sequence[tuple[str, Load]]) -> str:
+    bound = loads[0][1].bound_s
+    if bound is None:
+        split = ", ".join(f"{engine} {found.instances} x {found.threads}" for engine, found in loads)
+        return f"{model}, all queries at once; instances x threads: {split}"
+    alone = f"{loads[0][1].instances} x {loads[0][1].threads}"
+    p99 = ", ".join(f"{engine} {wording.seconds(found.p99_s)}" for engine, found in loads)
+    return (
+        f"{model}, queries at random, {alone} (instances x threads): the highest rate at which 99% are answered within "
+        f"{wording.seconds(bound)} of arriving; 99th percentiles in the last round: {p99}"
+    )
 
 
 def failures(rows: Sequence[Summary]) -> list[str]:

@@ -15,7 +15,7 @@ from bakeoff.report import notes, wording
 from bakeoff.report.grid import Cell, Grid, lay_out
 from bakeoff.report.machine_line import machine_line
 
-LEGEND = "images/s ± half of the 95% interval · error: largest relative error against float64"
+LEGEND = "{figure} ± half of the 95% interval · error: largest relative error against float64"
 
 
 def to_text(
@@ -67,7 +67,8 @@ def _parts(
         yield Text()
         yield table
     yield Text()
-    yield Text("\n".join([LEGEND, *notes.tolerances(run)]), style="dim")
+    legend = LEGEND.format(figure=wording.FIGURE[run.plan.scenario])
+    yield Text("\n".join([legend, *notes.tolerances(run), *notes.load(rows)]), style="dim")
     yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
     yield from _lines("Cautions:", [*remarks, *notes.cautions(rows)])

@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable
 
-from bakeoff.records import PRECISIONS, Finding, Plan, RunRecord, Status, Summary, Tolerances
+from bakeoff.records import PRECISIONS, Finding, Plan, RunRecord, Scenario, Status, Summary, Tolerances
 
 NONE = "-"
 """where there is no figure"""
@@ -19,6 +19,19 @@ STATUS_WORDS = {
     Status.NOT_RUN: "not run",
 }
 """short enough for a cell; the notes beneath a table say it in full"""
+
+
+FIGURE = {
+    Scenario.LATENCY: "images/s",
+    Scenario.OFFLINE: "samples/s",
+    Scenario.SERVER: "queries/s",
+}
+"""what a cell of the table counts"""
+TITLE = {
+    Scenario.LATENCY: "Images per second",
+    Scenario.OFFLINE: "Samples per second, offline",
+    Scenario.SERVER: "Queries per second that a server holds",
+}
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -81,8 +94,9 @@ def date(run: RunRecord) -> str:
 
 
 def setting(plan: Plan) -> str:
-    """What all of a run's cases share: "2 threads, fp32, cpu"."""
-    return f"{plan.threads} thread{'s' * (plan.threads != 1)}, {plan.precision}, {plan.device}"
+    """What all of a run's cases share: "2 threads, fp32, cpu"; under load, the scenario as well."""
+    load = "" if plan.scenario is Scenario.LATENCY else f", {plan.scenario} scenario"
+    return f"{plan.threads} thread{'s' * (plan.threads != 1)}, {plan.precision}, {plan.device}{load}"
 
 
 def progress(run: RunRecord, rows: Iterable[Summary]) -> str:

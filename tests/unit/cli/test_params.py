@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.cli.params import BatchSizes, Duration, Names, Shape
+from bakeoff.cli.params import BatchSizes, Duration, Latency, Names, Shape
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +25,17 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
     with contextlib.suppress(click.BadParameter):
         assert Duration().convert(text, None, None) > 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("50ms", 0.05), ("0.5 s", 0.5), ("800US", 0.0008)])
+def test_a_latency_has_a_unit(text: str, seconds: float) -> None:
+    assert Latency().convert(text, None, None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "50", "0ms", "-5ms", "1m", "fast"])
+def test_what_is_no_latency_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="like 50ms"):
+        Latency().convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["", "1,,2", "0", "a", "1.5", "-1"])

@@ -14,7 +14,7 @@ import pytest
 
 import bakeoff.report
 from bakeoff.errors import StoreError
-from bakeoff.records import RunRecord, Summary
+from bakeoff.records import Load, RunRecord, Scenario, Status, Summary
 from bakeoff.report import write_all
 from bakeoff.report.command import command_line
 from bakeoff.report.csv_files import study_files, to_csv
@@ -130,6 +130,70 @@ def test_every_markdown_table_is_rectangular(run: RunRecord, rows: Rows) -> None
 
 def test_markdown_in_a_reason_is_shown_as_it_is(run: RunRecord, rows: Rows) -> None:
     assert r"pytorch-2019: unavailable: no Python 3.6 \| \`pyenv install 3.6\`" in to_markdown(run, rows)
+
+
+# Under load
+
+
+def loaded(run: RunRecord, rows: Rows, scenario: Scenario, **found: Any) -> tuple[RunRecord, list[Summary]]:
+    """The run and its rows as of a scenario."""
+    load = Load(scenario=scenario, instances=2, threads=1, rate=9.0, queries=662, **found)
+    of_load = [msgspec.structs.replace(row, load=load if row.status is Status.OK else None) for row in rows]
+    return msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, scenario=scenario)), of_load
+
+
+def test_under_load_the_json_tells_how_the_figure_came_about(
+    run: RunRecord, rows: Rows, schema: dict[str, Any]
+) -> None:
+    document = json.loads(to_json(*loaded(run, rows, Scenario.SERVER, bound_s=0.05, p99_s=0.049)))
+    jsonschema.validate(document, schema)
+    (load,) = {json.dumps(case["load"]) for case in document["cases"] if "load" in case}
+    assert json.loads(load) == {
+        "scenario": "server",
+        "instances": 2,
+        "threads_each": 1,
+        "queries": 662,
+        "bound_ms": 50.0,
+        "p99_ms": 49.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("scenario", "found", "said"),
+    [
+        (
+            Scenario.OFFLINE,
+            {},
+            [
+                "## Samples per second, offline",
+                "| samples/s |",
+                "all queries at once; instances x threads: openvino 2 x 1",
+            ],
+        ),
+        (
+            Scenario.SERVER,
+            {"bound_s": 0.05, "p99_s": 0.049},
+            [
+                "## Queries per second that a server holds",
+                "| queries/s |",
+                "99% are answered within 50.0 ms of arriving",
+            ],
+        ),
+    ],
+)
+def test_under_load_the_table_says_what_its_figures_are(
+    run: RunRecord, rows: Rows, scenario: Scenario, found: dict[str, Any], said: list[str]
+) -> None:
+    text = to_markdown(*loaded(run, rows, scenario, **found))
+    for part in (*said, f"2 threads, fp32, cpu, {scenario} scenario"):
+        assert part in text
+
+
+def test_under_load_the_csv_has_the_split_and_there_are_no_files_of_the_study_s(run: RunRecord, rows: Rows) -> None:
+    run_, rows_ = loaded(run, rows, Scenario.OFFLINE)
+    lines = list(csv.DictReader(io.StringIO(to_csv(run_, rows_))))
+    assert {line["instances"] for line in lines} == {"2", ""}
+    assert not study_files(run_, rows_)
 
 
 # The command line and the machine's line
