@@ -28,6 +28,7 @@ import numpy as np
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import overlay
 from bakeoff.errors import BakeoffError, WorkerError
 from bakeoff.judge.statistics import geometric_mean_interval
 from bakeoff.models.inputs import input_sets
@@ -40,7 +41,6 @@ MARGIN = 0.03
 TWO_ONE_SIDED = 0.90
 """confidence of the interval that stands for two one-sided tests at 5% each"""
 OWN_TOOLS = Path(__file__).parent / "own_tools"
-LOADGEN = "mlcommons-loadgen==6.0.17"
 
 Centre = Callable[[Sequence[float]], float]
 
@@ -164,14 +164,9 @@ def in_seconds(run: dict[str, Any]) -> float:
 
 def loadgen_tool(bench: Bench, scenario: str) -> float:
     """MLPerf LoadGen driving the same adapter: the median in SingleStream, the time per query in Offline."""
-    wheel = paths.cache_dir() / "benchmarks" / "loadgen"
-    if not wheel.is_dir():
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(wheel), LOADGEN],
-            check=True,
-        )
-    both = (scenario, str(WORKER), str(bench.engine.adapter))
-    return float(bench.script("loadgen_worker.py", *both, PYTHONPATH=str(wheel))["seconds"])
+    wheel = str(overlay.loadgen(bench.installed))
+    words = (scenario, str(WORKER), str(bench.engine.adapter))
+    return float(bench.script("loadgen_worker.py", *words, PYTHONPATH=wheel)["seconds"])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import UsageError
 from bakeoff.judge import canary, peak
 from bakeoff.judge.break_even import break_even
 from bakeoff.judge.latencies import spreads
@@ -13,16 +14,21 @@ from bakeoff.judge.verdict import judge
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import peak as machine_peak
 from bakeoff.race.recipes import recipe_of, winners
-from bakeoff.records import RunReport
+from bakeoff.records import RunReport, Scenario
 from bakeoff.store import Store
 
 
 def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], None]) -> RunReport:
-    """The report of the run that `name` means. Raises `StoreError` if there is none.
+    """The report of the run that `name` means. Raises `StoreError` if there is none, `UsageError` if it was under load.
 
     The machine's peak is measured if it never was and this is that machine, see `bakeoff.race.peak`; `say` hears of it.
     """
     run = store.run(name)
+    if run.plan.scenario is not Scenario.LATENCY:
+        raise UsageError(
+            f"run {run.name} is of the {run.plan.scenario} scenario: a report is of single-stream latencies",
+            f"`bakeoff show {run.name} --format md` has its table",
+        )
     trials = store.trials(run.name)
     rows = summarise(run, trials)
     verdicts = judge(run, rows, trials)
