@@ -78,6 +78,9 @@ def test_offline_tells_the_best_split_and_its_rate(bakeoff: Any, rogues: str) ->
     assert "samples/s" in shown.out
     assert "instances x threads: " in shown.out
     assert json.loads(bakeoff("show", "--format", "json").out) == document
+    report = bakeoff("report", "--format", "md")
+    assert report.code == 2
+    assert "is of the offline scenario" in report.err
 
 
 def test_a_server_s_rate_holds_its_bound(bakeoff: Any, rogues: str) -> None:
