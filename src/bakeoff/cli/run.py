@@ -93,11 +93,12 @@ def run(
       bakeoff run ./model.onnx --shape input=1x3x320x640
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
     """
-    from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
+    from bakeoff.views.racing import watching
 
     catalogue = Catalogue.load(engines_dirs)
     plan = make_plan(

@@ -13,11 +13,8 @@ STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
 
 def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
     """results.csv: every scalar of every case; empty where there is no figure."""
-    releases = {engine.name: engine.release for engine in run.engines}
-    return _csv(
-        list(_record(rows[0], "")) if rows else [],
-        (_record(row, releases.get(row.case.engine, "")).values() for row in rows),
-    )
+    found = records(run, rows)
+    return _csv(list(found[0]) if found else [], (record.values() for record in found))
 
 
 def _record(row: Summary, release: str) -> dict[str, object]:
@@ -48,6 +45,12 @@ def _record(row: Summary, release: str) -> dict[str, object]:
         "trials": row.trials,
         "cautions": "; ".join(map(wording.one_line, row.cautions)),
     }
+
+
+def records(run: RunRecord, rows: Sequence[Summary]) -> list[Mapping[str, object]]:
+    """The rows of results.csv, each by the names of its columns."""
+    releases = {engine.name: engine.release for engine in run.engines}
+    return [_record(row, releases.get(row.case.engine, "")) for row in rows]
 
 
 def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:

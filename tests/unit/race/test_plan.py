@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
+from bakeoff.race import race
 from bakeoff.race.plan import make_plan
 from bakeoff.records import Plan, Shaping
 from bakeoff.report.command import command_line
@@ -47,7 +48,7 @@ def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: 
         made.append(given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bakeoff.race.race.start", keep)
+    monkeypatch.setattr(race, "start", keep)
     words = command_line(plan).split()[2:]
     CliRunner().invoke(run, [*words, "--output", str(tmp_path / "results")])
     assert made == [plan]
