@@ -1,5 +1,6 @@
 """What `import bakeoff` offers programs and notebooks: the command line's own path, without its printing."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -180,14 +181,15 @@ def race(
     while an engine is timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
-    the race early: the run is then "interrupted", and holds what was measured.
+    the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
+    disk can take are in the returned run and nowhere else, and a warning says so.
 
     Raises `UsageError` for what cannot be meant, `ModelError` for a network that cannot be raced, `EngineFolderError`
     for a wrong engine.toml, `StoreError` if the store cannot be used, and with `strict` `NotFitError` if the machine is
     not fit to measure on.
     """
-    folders = [Path(folder) for folder in _names(engines_dirs)]
-    for tag in _names(tags):
+    folders, labels = [Path(folder) for folder in _names(engines_dirs)], _names(tags)
+    for tag in labels:
         check_tag(tag)
     catalogue = Catalogue.load(folders)
     plan = make_plan(
@@ -211,7 +213,9 @@ def race(
     )
     view = watching() if progress else nullcontext(Silence())
     with view as observer, opened(Path(output), store, observer.note) as opened_store:
-        outcome = start(plan, catalogue, opened_store, Path(output), observer, strict=strict, tags=_names(tags))
+        outcome = start(plan, catalogue, opened_store, Path(output), observer, strict=strict, tags=labels)
+    if outcome.unsaved:
+        warnings.warn(f"{outcome.unsaved} trials of run {outcome.run.name} could not be stored", stacklevel=2)
     return Run(outcome.run, outcome.trials)
 
 
@@ -232,7 +236,7 @@ def load(
     output: StrPath = DEFAULT_OUTPUT,
     store: str | None = None,
 ) -> "pl.DataFrame":
-    """A run as a polars data frame, `Run.frame`; its `to_pandas` makes a pandas frame of it.
+    """A run as a polars data frame, `Run.frame`; its `to_pandas` makes a pandas frame of it (with pandas, pyarrow).
 
     `run` and the rest are as for `stored`. Raises `StoreError`, and `UsageError` without polars.
     """

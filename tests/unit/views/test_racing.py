@@ -39,10 +39,12 @@ def test_each_place_gets_the_view_that_it_can_show(
     assert type(view_on(Console(file=io.StringIO(), **settings))) is view  # type: ignore[arg-type]
 
 
-def test_a_notebook_is_drawn_once_for_each_heat_and_batch_size_not_for_each_turn(stored: Run) -> None:
+def test_a_notebook_is_drawn_once_for_each_heat_and_batch_size_not_for_each_turn(
+    stored: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view = NotebookView(Console(file=io.StringIO(), force_terminal=True, width=100))
     drawn: list[str] = []
-    view._draw = drawn.append  # type: ignore[method-assign]
+    monkeypatch.setattr(view, "_draw", drawn.append)
     with view:
         view.started(stored.record, ())
         for turn in range(5):
