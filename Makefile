@@ -27,8 +27,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY)  ## regenerate the command reference from the code
+docs: $(READY)  ## the documentation site in site/, its reference made from the code; a warning is an error
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
 
 clean:
 	rm -rf .venv

@@ -27,7 +27,6 @@ import msgspec
 from scipy.stats import chi2
 
 from bakeoff import paths
-from bakeoff.cli.racing import PlainView, watching
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.judge.verdict import log_throughputs
 from bakeoff.models.library import ModelLibrary
@@ -37,6 +36,7 @@ from bakeoff.race.heat import run_heat
 from bakeoff.race.plan import make_plan
 from bakeoff.race.race import ARBITER
 from bakeoff.records import UNCALIBRATED, Plan, Trial
+from bakeoff.views.racing import PlainView, watching
 
 T = TypeVar("T")
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bakeoff import paths
-from bakeoff.cli.racing import watching
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import hold, prepare
@@ -28,6 +27,7 @@ from bakeoff.race.course import Course
 from bakeoff.race.plan import make_plan
 from bakeoff.race.race import ARBITER
 from bakeoff.records import UNCALIBRATED
+from bakeoff.views.racing import watching
 
 CALLS = 200
 

@@ -28,10 +28,12 @@ class BakeoffError(Exception):
     """What the user sees as one clear line; `advice`, if any, stands on a line of its own."""
 
     exit_code = ExitCode.BAD_INPUT
+    """of the command that it ends"""
 
     def __init__(self, message: str, advice: str | None = None) -> None:
         super().__init__(message)
         self.advice = advice
+        """what to do about it, where there is anything to say"""
 
 
 class UsageError(BakeoffError):

@@ -122,11 +122,11 @@ def _rerace(
     output: Path,
     engines_dirs: tuple[Path, ...],
 ) -> "Gate":
-    from bakeoff.cli.racing import watching
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.errors import ExitCode
     from bakeoff.race import past
     from bakeoff.race.rerace import Rerace
+    from bakeoff.views.racing import watching
 
     job = Rerace(found.run, past.kits_of(found), max_slowdown, budget, rounds)
     with watching() as observer:

@@ -115,11 +115,14 @@ class Tag(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The tag; one that could be taken for something else fails as click does."""
+        from bakeoff.errors import UsageError
+        from bakeoff.store.lookup import check_tag
+
         tag = str(value)
-        if not re.fullmatch(r"[A-Za-z0-9][\w.+/-]{0,63}", tag):
-            self.fail(f"{tag!r}: letters, digits and . _ + / - only, at most 64", param, ctx)
-        if tag.partition("~")[0] == "latest" or re.match(r"\d{4}-\d\d-\d\d", tag):
-            self.fail(f"{tag!r} would be taken for a run's name or a date", param, ctx)
+        try:
+            check_tag(tag)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
         return tag
 
 
@@ -176,11 +179,9 @@ def shaping(
     shapes: Sequence[tuple[str, tuple[int, ...]]], batch_axis: tuple[str, ...], data: Path | None
 ) -> "Shaping | None":
     """What the user says of a model of their own; None if nothing."""
-    from bakeoff.records import Shaping
+    from bakeoff.race.plan import shaping_of
 
-    if not (shapes or batch_axis or data):
-        return None
-    return Shaping(shapes=dict(shapes), batch_axis=batch_axis, data=str(data.absolute()) if data else "")
+    return shaping_of(dict(shapes), batch_axis, data)
 
 
 output_option = click.option(

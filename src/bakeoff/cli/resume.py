@@ -24,10 +24,11 @@ def resume(
       bakeoff resume
       bakeoff resume 2026-11-23-1 --output ~/races
     """
-    from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.race import resume as resume_race
+    from bakeoff.views.racing import watching
 
     with opened(output, store_url) as store, watching() as observer:
         folders = engines_dirs or [Path(folder) for folder in store.run(run).plan.engines_dirs]

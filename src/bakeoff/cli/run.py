@@ -110,12 +110,13 @@ def run(
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
       bakeoff run resnet18 --engines onnxruntime,openvino --scenario server --latency-bound 50ms
     """
-    from bakeoff.cli.racing import report_outcome, watching
+    from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.records import Scenario
+    from bakeoff.views.racing import watching
 
     catalogue = Catalogue.load(engines_dirs)
     plan = make_plan(

@@ -45,12 +45,12 @@ def selftest(
       bakeoff selftest --engine openvino --model resnet50 --budget 10m
     """
     from bakeoff import paths
-    from bakeoff.cli.racing import watching
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.judge.selftest import examine
     from bakeoff.race.race import start
     from bakeoff.race.twins import plan_of_twins, twins
     from bakeoff.store import Store
+    from bakeoff.views.racing import watching
 
     catalogue, names = twins(Catalogue.load(engines_dirs), engine, DELAY)
     plan = plan_of_twins(catalogue, names, model=model, threads=threads, budget_s=budget, seed=seed)

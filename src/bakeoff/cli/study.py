@@ -71,10 +71,11 @@ def study(
         write_and_print(run, trials, summaries_of(run, trials), document or output / run.name, lang)
         return
 
-    from bakeoff.cli.racing import leave, watching
+    from bakeoff.cli.racing import leave
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
+    from bakeoff.views.racing import watching
 
     catalogue = Catalogue.load(engines_dirs)
     plan = make_plan(

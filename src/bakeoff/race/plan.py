@@ -1,6 +1,7 @@
 """From what the user asked for to a plan: checked, complete, and the same every time."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +56,9 @@ def make_plan(
     `engines` are names, framework folders, groups and globs; none means the study's engines of `release`. Raises
     `UsageError` for what cannot be raced.
     """
+    _check_numbers(batch_sizes, threads, rounds, budget_s, target_ci, timeout_s)
+    if release is not None and release not in DEFAULT_ENGINES:
+        raise UsageError(f"no release is called {release!r}: {', '.join(DEFAULT_ENGINES)}")
     named = engines or DEFAULT_ENGINES[release or "today"]
     chosen = catalogue.select(named, release=None if release == "all" else release, exclude=exclude)
     if not chosen:
@@ -92,6 +96,39 @@ def make_plan(
         shaping=shaping or Shaping(),
         scenario=scenario,
         latency_bound_s=latency_bound_s,
+    )
+
+
+def _check_numbers(
+    batch_sizes: Sequence[int],
+    threads: int | None,
+    rounds: int | None,
+    budget_s: float | None,
+    target_ci: float,
+    timeout_s: float,
+) -> None:
+    """Raise `UsageError` for a number that means nothing: a command's options have been checked, a program's not."""
+    counts = {"rounds": rounds, "threads": threads} | {f"batch size {size}": size for size in batch_sizes}
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UsageError(f"{name}: {count!r} is no whole number of at least 1")
+    for name, seconds in (("budget", budget_s), ("timeout", timeout_s)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise UsageError(f"{name}: {seconds!r} is no number of seconds above 0")
+    if not 0 < target_ci < 1:
+        raise UsageError(f"target_ci: {target_ci!r} is no share above 0 and below 1: 0.02 is 2%")
+
+
+def shaping_of(
+    shapes: Mapping[str, Sequence[int]], batch_axis: Sequence[str], data: Path | str | None
+) -> Shaping | None:
+    """What a user says of a model of their own, as `Shaping` has it; None if nothing."""
+    if not (shapes or batch_axis or data):
+        return None
+    return Shaping(
+        shapes={name: tuple(sizes) for name, sizes in shapes.items()},
+        batch_axis=tuple(batch_axis),
+        data=str(Path(data).absolute()) if data else "",
     )
 
 

@@ -13,12 +13,8 @@ STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
 
 def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
     """results.csv: every scalar of every case; empty where there is no figure."""
-    releases = {engine.name: engine.release for engine in run.engines}
-    columns = _record if run.plan.scenario is Scenario.LATENCY else _record_under_load
-    return _csv(
-        list(columns(rows[0], "")) if rows else [],
-        (columns(row, releases.get(row.case.engine, "")).values() for row in rows),
-    )
+    found = records(run, rows)
+    return _csv(list(found[0]) if found else [], (record.values() for record in found))
 
 
 def _record(row: Summary, release: str) -> dict[str, object]:
@@ -60,6 +56,13 @@ def _record_under_load(row: Summary, release: str) -> dict[str, object]:
         "bound_s": load and load.bound_s,
         "p99_s": load and load.p99_s,
     }
+
+
+def records(run: RunRecord, rows: Sequence[Summary]) -> list[Mapping[str, object]]:
+    """The rows of results.csv, each by the names of its columns."""
+    releases = {engine.name: engine.release for engine in run.engines}
+    columns = _record if run.plan.scenario is Scenario.LATENCY else _record_under_load
+    return [columns(row, releases.get(row.case.engine, "")) for row in rows]
 
 
 def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bakeoff.errors import StoreError
@@ -55,3 +55,18 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
     return list(temporary)
+
+
+@contextlib.contextmanager
+def in_place(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, that takes its place if the block succeeds. Raises `StoreError`."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        beside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)

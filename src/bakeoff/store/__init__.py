@@ -5,7 +5,9 @@ cannot take just then waits in the `Spool`.
 """
 
 from bakeoff.store.database import Store
+from bakeoff.store.lookup import check_tag
+from bakeoff.store.opened import opened
 from bakeoff.store.spool import Spool
 from bakeoff.store.sqlite import FILE_NAME
 
-__all__ = ["FILE_NAME", "Spool", "Store"]
+__all__ = ["FILE_NAME", "Spool", "Store", "check_tag", "opened"]

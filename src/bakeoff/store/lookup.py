@@ -7,12 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from bakeoff.errors import StoreError
+from bakeoff.errors import StoreError, UsageError
 from bakeoff.store.schema import RUN_LABELS, RUNS
 
 LATEST = "latest"
 _BEFORE_LATEST = re.compile(rf"{LATEST}(?:~(\d{{1,6}}))?")
 _NAMES_SHOWN = 5
+
+
+def check_tag(tag: str) -> None:
+    """Raise `UsageError` for a tag that could be taken for a run's own name, for `latest` or for a date."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+/-]{0,63}", tag):
+        raise UsageError(f"{tag!r}: letters, digits and . _ + / - only, at most 64")
+    if tag.partition("~")[0] == LATEST or re.match(r"\d{4}-\d\d-\d\d", tag):
+        raise UsageError(f"{tag!r} would be taken for a run's name or a date")
 
 
 def run_row(connection: Connection, where: str, name: str) -> Any:

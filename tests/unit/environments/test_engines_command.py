@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from bakeoff.cli import engines as module
-from bakeoff.cli.engines import LineReport, LiveReport, engines
+from bakeoff.cli.engines import engines
 from bakeoff.engines import catalogue
 from bakeoff.environments import lock
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.errors import UsageError
 from bakeoff.records import EnvironmentSpec, Installed
+from bakeoff.views.installing import LineReport, LiveReport, download_size
 
 pytestmark = pytest.mark.unit
 
@@ -171,4 +171,4 @@ def test_both_displays_say_the_same(terminal: bool, tmp_path: Path, make_spec: C
 
 
 def test_only_large_downloads_are_announced(make_spec: Callable[..., EnvironmentSpec]) -> None:
-    assert module.download_size(make_spec()) == ""
+    assert download_size(make_spec()) == ""

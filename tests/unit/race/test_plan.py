@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
+from bakeoff.race import race
 from bakeoff.race.plan import make_plan
 from bakeoff.records import Plan, Scenario, Shaping
 from bakeoff.report.command import command_line
@@ -75,7 +76,7 @@ def plan_of(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan
         made.append(given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bakeoff.race.race.start", keep)
+    monkeypatch.setattr(race, "start", keep)
     CliRunner().invoke(run, [*command.split()[2:], "--output", str(folder / "results")])
     return made[0]
 

@@ -1,0 +1,274 @@
+"""What `import bakeoff` offers programs and notebooks: the command line's own path, without its printing."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import UsageError
+from bakeoff.judge import canary
+from bakeoff.judge.comparing import compare_engines, compare_runs
+from bakeoff.judge.scorecard import scorecard
+from bakeoff.judge.stopping import TARGET_CI
+from bakeoff.judge.summary import summarise
+from bakeoff.judge.verdict import judge
+from bakeoff.race import past, tables
+from bakeoff.race.plan import make_plan, shaping_of
+from bakeoff.race.race import start
+from bakeoff.records import RunRecord, Summary, Trial, Verdict
+from bakeoff.report import comparison, export, markdown, notes, terminal
+from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
+from bakeoff.store import Store, check_tag, opened
+from bakeoff.views.racing import Silence, watching
+
+if TYPE_CHECKING:
+    import polars as pl
+
+StrPath = str | PathLike[str]
+Names = StrPath | Iterable[StrPath]
+Kind = Literal["summary", "trials", "latencies"]
+
+DEFAULT_OUTPUT = "results"
+WIDTH = 120
+"""columns of a text table"""
+
+
+class Run:
+    """A race and what came of it: its rows, its verdicts, and every trial with all its latencies.
+
+    `race` makes one and `stored` opens one. A notebook shows it as its table.
+    """
+
+    def __init__(self, record: RunRecord, trials: Sequence[Trial]) -> None:
+        self.record = record
+        """what was raced, where, and with which settings"""
+        self.trials = tuple(trials)
+        """every trial, the canary's and those that failed included"""
+
+    @property
+    def name(self) -> str:
+        """Its name in the store: "2026-11-23-1"."""
+        return self.record.name
+
+    @property
+    def state(self) -> str:
+        """One of "finished", "interrupted" and "running": what was measured is there in each."""
+        return self.record.state
+
+    @cached_property
+    def cases(self) -> tuple[Summary, ...]:
+        """A row per case, in the order of the plan, whether it could be measured or not."""
+        return tuple(summarise(self.record, self.trials))
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Per model and batch size: who leads, and how everybody else stands against it."""
+        return tuple(judge(self.record, self.cases, self.trials))
+
+    def table(self, *, width: int = WIDTH) -> str:
+        """The table and all that stands beneath it, as `bakeoff show` prints them, `width` columns wide."""
+        return terminal.to_text(self.record, self.cases, self.verdicts, self._remarks, width=width)
+
+    def verdict(self) -> str:
+        """A sentence for each model and batch size: who is faster, who is equivalent, and what is undecided."""
+        return "\n".join(notes.verdict_lines(self.cases, self.verdicts))
+
+    def frame(self, kind: Kind = "summary") -> "pl.DataFrame":
+        """The run as a polars data frame: a row per case ("summary"), per trial ("trials") or per call ("latencies").
+
+        The columns are those of `bakeoff export`. Raises `UsageError` without polars, and for another `kind`.
+        """
+        if kind not in tables.KINDS:
+            raise UsageError(f"no table is called {kind!r}: {', '.join(tables.KINDS)}")
+        return export.frame(tables.KINDS[kind](self.record, self.trials))
+
+    def compare(self, before: str, after: str) -> "Comparison":
+        """Two engines of this run, or its releases "2019" and "today", paired by round. Raises `UsageError`."""
+        return Comparison(compare_engines(self._card, before, after))
+
+    def __repr__(self) -> str:
+        """In one line."""
+        plan = self.record.plan
+        return f"<Run {self.name}, {self.state}: {len(plan.engines)} engines on {', '.join(plan.models)}>"
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return markdown.to_markdown(self.record, self.cases, self.verdicts, self._remarks)
+
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return canary.remarks(canary.figures(self.trials))
+
+    @property
+    def _card(self) -> Scorecard:
+        return scorecard(self.record, self.cases, self.trials)
+
+
+class Comparison:
+    """What became faster or slower between two runs, or two engines of one. A notebook shows it as its table."""
+
+    def __init__(self, report: ComparisonReport) -> None:
+        self.report = report
+        """everything that was found"""
+
+    @property
+    def cases(self) -> tuple[Compared, ...]:
+        """Case by case: the ratio of throughputs, its 95% interval, and the change that it shows."""
+        return self.report.cases
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Cases that are not like with like, and why."""
+        return self.report.refused
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What differs besides: machines, threads, versions, settings."""
+        return self.report.notes
+
+    def table(self, *, width: int = WIDTH) -> str:
+        """As `bakeoff compare` prints it."""
+        return comparison.to_text(self.report, width=width)
+
+    def __repr__(self) -> str:
+        """In one line."""
+        return f"<Comparison of {self.report.before} with {self.report.after}: {len(self.cases)} cases>"
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return comparison.to_markdown(self.report)
+
+
+def race(
+    models: Names = (),
+    engines: Names = (),
+    *,
+    exclude: Names = (),
+    release: Literal["today", "2019", "all"] | None = None,
+    batch_sizes: Sequence[int] = (),
+    threads: int | None = None,
+    weights: str = "seeded",
+    rounds: int | None = None,
+    budget_s: float | None = None,
+    target_ci: float = TARGET_CI,
+    timeout_s: float = 300.0,
+    seed: int = 0,
+    quick: bool = False,
+    profile: bool | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    batch_axis: Names = (),
+    inputs: StrPath | None = None,
+    strict: bool = False,
+    tags: Names = (),
+    output: StrPath = DEFAULT_OUTPUT,
+    store: str | None = None,
+    engines_dirs: Names = (),
+    progress: bool = True,
+) -> Run:
+    """Race `engines` on `models` and return the run; every trial is stored as it ends.
+
+    Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
+    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s` and `timeout_s`
+    are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
+    input or an axis, `inputs` an .npz of real inputs. `store` is the address of a team's store, instead of the one in
+    the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn
+    while an engine is timed.
+
+    An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
+    the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
+    disk can take are in the returned run and nowhere else, and a warning says so.
+
+    Raises `UsageError` for what cannot be meant, `ModelError` for a network that cannot be raced, `EngineFolderError`
+    for a wrong engine.toml, `StoreError` if the store cannot be used, and with `strict` `NotFitError` if the machine is
+    not fit to measure on.
+    """
+    folders, labels = [Path(folder) for folder in _names(engines_dirs)], _names(tags)
+    for tag in labels:
+        check_tag(tag)
+    catalogue = Catalogue.load(folders)
+    plan = make_plan(
+        catalogue,
+        models=_names(models),
+        engines=_names(engines),
+        exclude=_names(exclude),
+        release=release,
+        batch_sizes=batch_sizes,
+        threads=threads,
+        weights=weights,
+        rounds=rounds,
+        budget_s=budget_s,
+        target_ci=target_ci,
+        timeout_s=timeout_s,
+        seed=seed,
+        quick=quick,
+        profile=profile,
+        engines_dirs=folders,
+        shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
+    )
+    view = watching() if progress else nullcontext(Silence())
+    with view as observer, opened(Path(output), store, observer.note) as opened_store:
+        outcome = start(plan, catalogue, opened_store, Path(output), observer, strict=strict, tags=labels)
+    if outcome.unsaved:
+        warnings.warn(f"{outcome.unsaved} trials of run {outcome.run.name} could not be stored", stacklevel=2)
+    return Run(outcome.run, outcome.trials)
+
+
+def stored(run: str = "latest", *, output: StrPath = DEFAULT_OUTPUT, store: str | None = None) -> Run:
+    """Open a run of the store in the folder `output`, or at the address `store`.
+
+    `run` is its name, "latest", "latest~1" (the one before it), a tag, or a date. Raises `StoreError`.
+    """
+    with _existing(output, store) as found:
+        record = found.run(run)
+        return Run(record, found.trials(record.name))
+
+
+def load(
+    run: Run | str = "latest",
+    kind: Kind = "summary",
+    *,
+    output: StrPath = DEFAULT_OUTPUT,
+    store: str | None = None,
+) -> "pl.DataFrame":
+    """A run as a polars data frame, `Run.frame`; its `to_pandas` makes a pandas frame of it (with pandas, pyarrow).
+
+    `run` and the rest are as for `stored`. Raises `StoreError`, and `UsageError` without polars.
+    """
+    return (run if isinstance(run, Run) else stored(run, output=output, store=store)).frame(kind)
+
+
+def compare(
+    before: Run | StrPath, after: Run | StrPath, *, output: StrPath = DEFAULT_OUTPUT, store: str | None = None
+) -> Comparison:
+    """How `after`'s throughput compares with `before`'s, case by case, like with like.
+
+    Each is a `Run`, what `stored` takes, a machine's digest (its last run), or a file: results.json or a baseline.
+    Raises `UsageError` if nothing in them can be compared, and `StoreError` if there is no such run.
+    """
+
+    def card(given: Run | StrPath) -> Scorecard:
+        if isinstance(given, Run):
+            return given._card  # noqa: SLF001 - a class of this module
+        if Path(given).is_file():
+            return past.from_file(Path(given)).run
+        with _existing(output, store) as found:
+            return past.of_anything(found, fspath(given))
+
+    return Comparison(compare_runs(card(before), card(after)))
+
+
+@contextmanager
+def _existing(output: StrPath, store: str | None) -> Iterator[Store]:
+    with opened(Path(output), store, Console(stderr=True).print, create=False) as found:
+        yield found
+
+
+def _names(given: Names) -> tuple[str, ...]:
+    """One name or several; a lone string is one."""
+    return (fspath(given),) if isinstance(given, str | PathLike) else tuple(fspath(name) for name in given)

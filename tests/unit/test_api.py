@@ -1,0 +1,140 @@
+"""`import bakeoff`: what programs and notebooks get of stored runs."""
+
+import inspect
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from tests.unit.stored_runs import keep
+
+import bakeoff
+from bakeoff import api
+from bakeoff.cli import bakeoff as command
+from bakeoff.cli.run import run as run_command
+from bakeoff.report import columns
+
+pytestmark = pytest.mark.unit
+
+RENAMED = {
+    "batch": "batch_sizes",
+    "budget": "budget_s",
+    "timeout": "timeout_s",
+    "data": "inputs",
+    "store_url": "store",
+}
+ONLY_TYPED = {"as_json"}
+"""options that say how to print"""
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    keep(tmp_path / "out", "2026-11-23-1", 10.0, "before")
+    keep(tmp_path / "out", "2026-11-23-2", 20.0, "after")
+    return tmp_path / "out"
+
+
+def test_a_stored_run_tells_its_table_its_verdict_and_its_cases(output: Path) -> None:
+    run = bakeoff.stored("before", output=output)
+    assert run.name == "2026-11-23-1"
+    assert [(case.case.engine, case.trials) for case in run.cases] == [("fast", 6), ("slow", 6)]
+    assert run.table().startswith("run 2026-11-23-1")
+    assert run.verdict().startswith("tiny, batch 1: fast is 2.0")
+    assert run.verdicts[0].leader == "fast"
+    assert "| fast |" in run._repr_markdown_()
+    assert repr(run) == "<Run 2026-11-23-1, finished: 2 engines on tiny>"
+
+
+def test_runs_and_engines_are_compared_as_the_command_does(output: Path) -> None:
+    found = bakeoff.compare("before", bakeoff.stored("after", output=output), output=output)
+    assert [case.ratio for case in found.cases] == pytest.approx([2.0, 2.0])
+    arguments = ["compare", "before", "after", "--format", "json", "--output", str(output)]
+    said = json.loads(CliRunner().invoke(command, arguments).stdout)
+    assert [case["ratio"] for case in said["cases"]] == [case.ratio for case in found.cases]
+    assert "faster" in found.table()
+    (engines,) = bakeoff.stored(output=output).compare("fast", "slow").cases
+    assert engines.ratio == pytest.approx(0.5, rel=0.01)
+
+
+def test_frames_hold_every_case_trial_and_call_with_the_documented_columns(output: Path) -> None:
+    summary = bakeoff.load("after", output=output)
+    assert summary["engine"].to_list() == ["fast", "slow"]
+    assert summary["fps"][1] == pytest.approx(10.0)
+    run = bakeoff.stored("after", output=output)
+    trials = bakeoff.load(run, "trials")
+    assert trials.columns == [column.name for column in columns.TRIALS]
+    assert len(trials) == 18
+    assert trials["cpu_s"].to_list() == [3.0] * 18
+    assert trials["counted"].all()
+    calls = run.frame("latencies")
+    assert calls.columns == [column.name for column in columns.LATENCIES]
+    assert len(calls) == 18 * 4
+    slow = calls.filter(engine="slow", round=1)
+    assert slow["latency_ms"].to_list() == pytest.approx([200.0, 100.0, 100.0, 100.0])
+    assert list(zip(slow["burst"], slow["call"], strict=True)) == [(0, 1), (1, 1), (1, 2), (2, 1)]
+
+
+@pytest.mark.parametrize("kind", ["trials", "latencies"])
+def test_export_writes_what_load_gives(output: Path, kind: str, tmp_path: Path) -> None:
+    import polars as pl  # noqa: PLC0415 - slow to import
+
+    to = tmp_path / "table.parquet"
+    arguments = ["export", "after", f"--{kind}", "--to", str(to), "--output", str(output)]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert pl.read_parquet(to).equals(bakeoff.load("after", kind, output=output))  # type: ignore[arg-type]
+    as_json = CliRunner().invoke(command, [*arguments[:3], "--format", "json", *arguments[5:]], catch_exceptions=False)
+    assert json.loads(as_json.stdout) == pl.read_parquet(to).to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--format", "parquet"), "say where"), (("--to", "table.xlsx"), "says no format")],
+)
+def test_export_refuses_what_has_no_place_or_no_format(output: Path, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(bakeoff.UsageError, match=message):
+        CliRunner().invoke(command, ["export", *arguments, "--output", str(output)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rounds": 0},
+        {"threads": 0},
+        {"batch_sizes": (0,)},
+        {"budget_s": math.nan},
+        {"timeout_s": -1.0},
+        {"target_ci": 2.0},
+        {"release": "2020"},
+        {"tags": "latest"},
+        {"engines": "nosuch"},
+    ],
+)
+def test_what_a_command_refuses_a_program_is_refused_too(wrong: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(bakeoff.UsageError):
+        bakeoff.race("resnet-tiny", output=tmp_path / "out", **wrong)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_race_takes_every_option_of_the_command_and_its_defaults() -> None:
+    options = {RENAMED.get(p.name or "", p.name): p for p in run_command.params if p.name not in ONLY_TYPED}
+    parameters = inspect.signature(api.race).parameters
+    assert set(options) == set(parameters) - {"progress"}
+    for name in ("seed", "weights", "timeout_s"):
+        option = options[name]
+        assert isinstance(option, click.Option)
+        assert parameters[name].default == option.default
+
+
+def test_everything_public_is_there_and_nothing_is_imported_before_it_is_used() -> None:
+    assert all(getattr(bakeoff, name) is not None for name in bakeoff.__all__)
+    assert callable(bakeoff.race)
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = bakeoff.nosuch
+    code = "import sys, bakeoff; print([m for m in ('bakeoff.api', 'numpy', 'rich', 'msgspec') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
