@@ -21,7 +21,7 @@ from bakeoff.judge.verdict import judge
 from bakeoff.race import past, tables
 from bakeoff.race.plan import make_plan, shaping_of
 from bakeoff.race.race import start
-from bakeoff.records import RunRecord, Summary, Trial, Verdict
+from bakeoff.records import RunRecord, Scenario, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
@@ -161,6 +161,8 @@ def race(
     seed: int = 0,
     quick: bool = False,
     profile: bool | None = None,
+    scenario: Literal["latency", "offline", "server"] = "latency",
+    latency_bound_s: float | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     batch_axis: Names = (),
     inputs: StrPath | None = None,
@@ -174,8 +176,8 @@ def race(
     """Race `engines` on `models` and return the run; every trial is stored as it ends.
 
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
-    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s` and `timeout_s`
-    are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
+    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s`, `timeout_s`
+    and `latency_bound_s` are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
     input or an axis, `inputs` an .npz of real inputs. `store` is the address of a team's store, instead of the one in
     the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn
     while an engine is timed.
@@ -208,6 +210,8 @@ def race(
         seed=seed,
         quick=quick,
         profile=profile,
+        scenario=Scenario(scenario),
+        latency_bound_s=latency_bound_s,
         engines_dirs=folders,
         shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
     )

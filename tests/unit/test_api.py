@@ -24,6 +24,7 @@ RENAMED = {
     "batch": "batch_sizes",
     "budget": "budget_s",
     "timeout": "timeout_s",
+    "latency_bound": "latency_bound_s",
     "data": "inputs",
     "store_url": "store",
 }
