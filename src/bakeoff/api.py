@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import is_installed
 from bakeoff.errors import UsageError
 from bakeoff.judge import canary
 from bakeoff.judge.comparing import compare_engines, compare_runs
@@ -164,6 +165,7 @@ def race(
     shapes: Mapping[str, Sequence[int]] | None = None,
     batch_axis: Names = (),
     inputs: StrPath | None = None,
+    data: StrPath | None = None,
     strict: bool = False,
     tags: Names = (),
     output: StrPath = DEFAULT_OUTPUT,
@@ -176,7 +178,8 @@ def race(
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
     built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s` and `timeout_s`
     are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
-    input or an axis, `inputs` an .npz of real inputs. `store` is the address of a team's store, instead of the one in
+    input or an axis, `inputs` an .npz of real inputs. `data` is a folder of labelled pictures, which tell the accuracy of
+    built-in networks with trained `weights`. `store` is the address of a team's store, instead of the one in
     the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn
     while an engine is timed.
 
@@ -210,6 +213,8 @@ def race(
         profile=profile,
         engines_dirs=folders,
         shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
+        pictures=Path(data) if data else None,
+        installed=is_installed,
     )
     view = watching() if progress else nullcontext(Silence())
     with view as observer, opened(Path(output), store, observer.note) as opened_store:
