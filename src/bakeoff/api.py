@@ -178,10 +178,10 @@ def race(
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
     built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s` and `timeout_s`
     are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
-    input or an axis, `inputs` an .npz of real inputs. `data` is a folder of labelled pictures, which tell the accuracy of
-    built-in networks with trained `weights`. `store` is the address of a team's store, instead of the one in
-    the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn
-    while an engine is timed.
+    input or an axis, `inputs` an .npz of real inputs. `data` is a folder of labelled pictures, which tell the accuracy
+    of built-in networks with trained `weights`. `store` is the address of a team's store, instead of the one in the
+    folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn while
+    an engine is timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
     the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the

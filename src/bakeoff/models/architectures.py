@@ -1,14 +1,19 @@
 """The built-in networks by name, each as plain data without its weights, and what can be told from that."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.models.networks import encoder, mobile, resnet, squeezenet, vgg
 from bakeoff.models.networks.layers import Layer
 from bakeoff.models.pictures import EFFICIENTNET_LITE, TORCHVISION, Preparation
 from bakeoff.records import TensorSpec
+
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def _image(side: int) -> tuple[TensorSpec, ...]:
@@ -26,6 +31,8 @@ class Architecture:
     classes: int = 1000
     """0: it does not classify"""
     other_output: TensorSpec | None = None
+    from_checkpoint: Callable[[Arrays], Arrays] = dict
+    """from a checkpoint's arrays, by name, to the parameters of its layers"""
     preparation: Preparation | None = None
     """of pictures, as its trained weights want them"""
 
@@ -73,6 +80,7 @@ def _encoder(name: str, size: encoder.Size) -> Architecture:
         lambda _: encoder.layers(size),
         inputs=tuple(TensorSpec(name=each, dtype="int64", shape=tokens) for each in ("input_ids", "attention_mask")),
         classes=0,
+        from_checkpoint=partial(encoder.from_checkpoint, size),
         other_output=TensorSpec(name="last_hidden_state", dtype="float32", shape=(*tokens, size.width)),
     )
 

@@ -37,7 +37,7 @@ def fitted(architecture: Architecture, path: Path) -> tuple[Architecture, dict[s
 
     Raises `ModelError` for a file that cannot be read, and for missing, unexpected or misshapen entries.
     """
-    arrays = {name: a for name, a in read(path).items() if not name.endswith(IGNORED)}
+    arrays = architecture.from_checkpoint({n: a for n, a in read(path).items() if not n.endswith(IGNORED)})
     classes = arrays.get(classifier(architecture))
     if classes is not None and classes.ndim:
         architecture = architecture.with_classes(len(classes))

@@ -6,9 +6,11 @@ write them; runtimes that have kernels for them recognise them.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.models.networks.layers import Builder, Layer
 
@@ -18,6 +20,10 @@ EPSILON = 1e-12
 """BERT's, added to every layer norm's variance."""
 MASKED = 10_000.0
 """taken from the scores of tokens that are not to be looked at"""
+
+
+UNUSED = ("embeddings.position_ids", "embeddings.token_type_embeddings.weight")
+MATRICES = tuple(f"{name}.weight" for name in ("query", "key", "value", "dense"))
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,19 @@ class Size:
 def layers(size: Size) -> list[Layer]:
     """Embeddings and blocks: from ``input_ids`` and ``attention_mask`` to ``last_hidden_state``."""
     return _Encoder(size).layers()
+
+
+def from_checkpoint(size: Size, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """The parameters of `layers` from those of a BERT as PyTorch has it: matrices turned, what is constant added up.
+
+    Positions beyond the sequence, types of tokens but the first, and the pooler have no part in it.
+    """
+    kept = {name: array for name, array in arrays.items() if not name.startswith("pooler.") and name not in UNUSED}
+    positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
+    if positions in kept and types in arrays:
+        kept[positions] = (kept[positions][: size.sequence] + arrays[types][0]).astype(np.float32)
+    turned = {name: array.T for name, array in kept.items() if name.endswith(MATRICES)}
+    return kept | turned
 
 
 class _Encoder:
