@@ -38,6 +38,8 @@ SEED, SAMPLES, SETS = 7, 9, 3
 TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 5e-2, "int8": 2e-1}
 """Largest relative error, by league."""
 LARGE_BATCH = 256
+OTHER_TOLERANCE = 10
+"""times that, for networks of other families: runtimes approximate erf, and an encoder sums few numbers of any size"""
 ONE_CORE = 1.3
 """CPU seconds per second of an engine with one thread, and room for what its runtime does besides."""
 ONE_THREAD = 1.7
@@ -203,10 +205,10 @@ def test_a_network_of_another_family_agrees_with_the_reference_or_is_refused(ben
     except UnsupportedModelError as reason:
         pytest.skip(f"{bench.engine.name} has no form of {family}: {reason}")
     with other.worker(threads=1) as driver:
-        load_and_compare(driver, 2)
+        load_and_compare(driver, 2, OTHER_TOLERANCE)
 
 
-def load_and_compare(driver: Driver, batch_size: int) -> None:
+def load_and_compare(driver: Driver, batch_size: int, more: float = 1.0) -> None:
     bench = driver.bench
     reference = bench.library.reference(bench.model, SEED, SAMPLES)
     driver.load_or_skip(batch_size)
@@ -217,7 +219,7 @@ def load_and_compare(driver: Driver, batch_size: int) -> None:
         parity, fault = compare(outputs, [array[rows] for array in reference], classes=bench.model.classes)
         assert not fault
         assert parity.max_rel_error is not None
-        assert parity.max_rel_error <= TOLERANCE[bench.engine.league]
+        assert parity.max_rel_error <= more * TOLERANCE[bench.engine.league]
 
 
 def test_the_settings_that_took_effect_are_those_asked_for(driver: Driver) -> None:

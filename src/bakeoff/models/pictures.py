@@ -126,7 +126,8 @@ def _prepared(file: Path, preparation: Preparation) -> NDArray[np.float32]:
         why = " ".join(str(error).split())[:200]
         raise ModelError(f"{file} cannot be opened as a picture: {why}") from error
     pixels = np.asarray(square, np.float32)
-    scaled = (pixels - np.float32(preparation.mean)) / np.float32(preparation.deviation)
+    mean, deviation = (np.asarray(each, np.float32) for each in (preparation.mean, preparation.deviation))
+    scaled = (pixels - mean) / deviation
     return np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32)
 
 

@@ -132,8 +132,9 @@ def _batch_norm(layer: Layer, x: Float64, random: np.random.RandomState, weights
     variance = _rounded(spread**2, spread**2)
     values = (gamma, beta, mean, variance)
     weights.update(zip(layer.parameters, values, strict=True))
+    epsilon: float = layer.attributes["epsilon"]
     gamma64, beta64, mean64, variance64 = (value.astype(np.float64)[:, None, None, None] for value in values)
-    return gamma64 * (x - mean64) / np.sqrt(variance64 + layer.attributes["epsilon"]) + beta64
+    return gamma64 * (x - mean64) / np.sqrt(variance64 + epsilon) + beta64
 
 
 def _matrix_product(layer: Layer, x: Float64, random: np.random.RandomState, weights: dict[str, Float32]) -> Float64:

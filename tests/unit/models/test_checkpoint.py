@@ -71,7 +71,7 @@ def test_a_berts_checkpoint_fits_the_encoder_once_its_matrices_are_turned(tmp_pa
     architecture = ARCHITECTURES["encoder-tiny"]
     ours = seeded_weights(architecture)
     table, types = np.ones((12, 16), np.float32), np.full((2, 16), 0.5, np.float32)
-    berts = {
+    berts: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(a.T) if "dense.weight" in name or "self" in name else a for name, a in ours.items()
     }
     berts |= {

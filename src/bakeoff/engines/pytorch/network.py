@@ -2,7 +2,7 @@
 
 from torch import nn
 
-FRESH = {"Conv", "BatchNormalization", "Gemm", "MatMul", "MaxPool", "AveragePool", "Relu", "Clip", "Add", "Mul", "Erf"}
+FRESH = {"Conv", "BatchNormalization", "Gemm", "MatMul", "MaxPool", "AveragePool", "Relu", "Clip", "Add", "Mul", "Gelu"}
 """Operators whose output is memory of their own, never a view of their input."""
 
 

@@ -133,6 +133,11 @@ def matmul(node, weights):
     return linear(weight.T, None)
 
 
+def layer_normalization(node, weights):
+    scale, shift = constant(node, weights, 1), constant(node, weights, 2)
+    return filled(nn.LayerNorm(scale.shape, eps=node["attributes"]["epsilon"]), weight=scale, bias=shift)
+
+
 def linear(weight, bias):
     layer = Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     if bias is None:
@@ -203,6 +208,11 @@ class Function(nn.Module):
 
 def function(of):
     return lambda _node, _weights: Function(of)
+
+
+def gelu(_node, _weights):
+    """A layer since PyTorch 1.2."""
+    return nn.GELU() if hasattr(nn, "GELU") else Function(lambda x: x * 0.5 * (1 + torch.erf(x / 2**0.5)))
 
 
 def cast(node, _weights):
@@ -344,11 +354,13 @@ LAYERS = {
     "Erf": function(torch.erf),
     "Flatten": flatten,
     "Gather": gather,
+    "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": lambda _node, _weights: nn.AdaptiveAvgPool2d(1),
     "HardSigmoid": lambda node, _: Clamp(0.0, 1.0, node["attributes"]["alpha"], node["attributes"]["beta"]),
     "HardSwish": lambda _node, _weights: HardSwish(),
     "Identity": lambda _node, _weights: nn.Sequential(),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node, _: nn.LeakyReLU(node["attributes"]["alpha"]),
     "MatMul": matmul,
     "MaxPool": max_pool,

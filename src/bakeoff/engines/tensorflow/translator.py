@@ -95,6 +95,13 @@ def dense(build, node, weight, bias):
     return build.filled(layer, build.input(node), [weight] if bias is None else [weight, bias])
 
 
+def layer_normalization(build, node, attributes):
+    if build.images:
+        raise NotImplementedError("of images")
+    layer = build.layers.LayerNormalization(axis=-1, epsilon=attributes["epsilon"])
+    return build.filled(layer, build.input(node), [build.constant(node, 1), build.constant(node, 2)])
+
+
 # Pooling
 
 
@@ -180,6 +187,10 @@ def cast(build, node, attributes):
     if attributes["to"] not in DTYPES:
         raise NotImplementedError("to ONNX's type {}".format(attributes["to"]))
     return build.computed(lambda x: build.math.cast(x, DTYPES[attributes["to"]]), build.input(node))
+
+
+def gelu(build, node, _attributes):
+    return build.computed(lambda x: build.math.gelu(x, approximate=False), build.input(node))
 
 
 def plain(name):
@@ -274,11 +285,13 @@ LAYERS = {
     "Erf": plain("erf"),
     "Flatten": flatten,
     "Gather": gather,
+    "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": global_average_pool,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": hard_swish,
     "Identity": lambda build, node, _: build.input(node),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda build, node, attributes: build.layers.LeakyReLU(attributes["alpha"])(build.input(node)),
     "MatMul": matmul,
     "MaxPool": max_pool,

@@ -124,11 +124,11 @@ class _Encoder:
 
     def norm(self, name: str, tensor: str, output: str = "") -> str:
         """(x - mean) / sqrt(variance + epsilon), scaled and shifted."""
-        build, last_axis = self.build, {"axes": [2], "keepdims": 1}
-        mean = build.add("ReduceMean", f"{name}.mean", tensor, **last_axis)
+        build = self.build
+        mean = build.add("ReduceMean", f"{name}.mean", tensor, axes=[2], keepdims=1)
         centred = build.add("Sub", f"{name}.centred", tensor, mean)
         squares = self.number("Pow", f"{name}.squares", centred, 2.0)
-        variance = build.add("ReduceMean", f"{name}.variance", squares, **last_axis)
+        variance = build.add("ReduceMean", f"{name}.variance", squares, axes=[2], keepdims=1)
         deviation = build.add("Sqrt", f"{name}.deviation", self.number("Add", f"{name}.positive", variance, EPSILON))
         tensor = build.add("Div", f"{name}.normed", centred, deviation)
         width = (self.size.width,)
@@ -143,7 +143,7 @@ class _Encoder:
 
     def number(self, op: str, name: str, tensor: str, value: float) -> str:
         """`op` of a tensor and a number."""
-        return self.build.add(op, name, tensor, constants={f"number {value:g}": np.float32(value)})
+        return self.build.add(op, name, tensor, constants={f"number {value:g}": np.array(value, np.float32)})
 
     def reshaped(self, name: str, tensor: str, *sizes: int) -> str:
         """To these sizes, behind the batch axis as it is."""

@@ -102,7 +102,9 @@ class Builder:
 
     def relu6(self, name: str, tensor: str) -> str:
         """min(max(x, 0), 6)."""
-        return self.add("Clip", name, tensor, constants={"zero": np.float32(0), "six": np.float32(6)})
+        return self.add(
+            "Clip", name, tensor, constants={"zero": np.array(0, np.float32), "six": np.array(6, np.float32)}
+        )
 
     def max_pool(self, name: str, tensor: str, *, kernel: int, stride: int, pads: list[int] | None = None) -> str:
         """The maximum over a window, padded as a convolution is."""
@@ -118,7 +120,7 @@ class Builder:
         return self.add("Gemm", name, tensor, output=output, parameters=parameters, transB=1)
 
 
-def _window(kernel: int, stride: int, pads: list[int] | None) -> dict[str, list[int]]:
+def _window(kernel: int, stride: int, pads: list[int] | None) -> dict[str, Any]:
     return {
         "kernel_shape": [kernel] * 2,
         "strides": [stride] * 2,
