@@ -54,8 +54,8 @@ def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
     graph = onnx.shape_inference.infer_shapes(model).graph
     weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
     ranks = {name: len(shape) for name, shape in _shapes(graph, weights).items()}
-    outputs = {output.name for output in graph.output}
-    nodes = idioms.put_together(_lowered(graph, weights), weights, ranks, outputs)
+    answers = {output.name for output in graph.output}
+    nodes = idioms.put_together(_lowered(graph, weights), weights, ranks, answers)
     used = {name for node in nodes for name in node["inputs"]}
     inputs, outputs = tensor_specs(model)
     description = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.errors import WorkerError
 from bakeoff.models import pictures, sandbox
@@ -49,15 +50,18 @@ def found(model: ModelRecord, where: Path) -> Pictures:
     return Pictures([path for path, _ in labelled], [label for _, label in labelled], known)
 
 
-def with_pictures(model: ModelRecord, where: Path) -> ModelRecord:
-    """`model` with the number and the digest of the labelled pictures of `where`. Raises `ModelError`."""
+def with_pictures(model: ModelRecord, where: Path, library: ModelLibrary) -> ModelRecord:
+    """`model` with the number and the digest of the labelled pictures of `where`, which are prepared meanwhile.
+
+    Raises `ModelError` where one cannot be opened or has no label.
+    """
     these = found(model, where)
+    prepared(model, these, library)
     return msgspec.structs.replace(model, pictures=len(these.files), pictures_digest=these.digest)
 
 
-def material(model: ModelRecord, where: Path, batch_size: int, library: ModelLibrary, folder: Path) -> Labelled:
-    """The pictures of `where` as input sets of `batch_size`, written under `folder`; the last is filled up."""
-    these = found(model, where)
+def prepared(model: ModelRecord, these: Pictures, library: ModelLibrary) -> NDArray[np.float32]:
+    """`these` as the model's input, [pictures, 3, height, width]."""
 
     def write(target: Path) -> None:
         arguments = {
@@ -67,12 +71,20 @@ def material(model: ModelRecord, where: Path, batch_size: int, library: ModelLib
         }
         sandbox.run("prepare_pictures", arguments, what=model.name)
 
-    prepared = np.load(library.converted(model, f"pictures-{these.digest[:16]}.npy", write), mmap_mode="r")
+    file = library.converted(model, f"pictures-{these.digest[:16]}.npy", write)
+    array: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def material(model: ModelRecord, where: Path, batch_size: int, library: ModelLibrary, folder: Path) -> Labelled:
+    """The pictures of `where` as input sets of `batch_size`, written under `folder`; the last is filled up."""
+    these = found(model, where)
+    inputs = prepared(model, these, library)
     folder.mkdir(parents=True, exist_ok=True)
     paths, labels = [], []
-    for first in range(0, len(prepared), batch_size):
+    for first in range(0, len(inputs), batch_size):
         place = folder / f"{first}.npy"
-        np.save(place, np.take(prepared, range(first, first + batch_size), axis=0, mode="wrap"), allow_pickle=False)
+        np.save(place, np.take(inputs, range(first, first + batch_size), axis=0, mode="wrap"), allow_pickle=False)
         paths.append(str(place))
         labels.append(tuple(these.labels[first : first + batch_size]))
     return Labelled(paths=tuple(paths), labels=tuple(labels))

@@ -25,7 +25,7 @@ def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan,
         else:
             found[name] = library.resolve(name, plan.weights, observer.say)
     if plan.pictures:
-        found |= with_pictures(found, Path(plan.pictures), observer)
+        found |= with_pictures(found, Path(plan.pictures), library, observer)
     fixed = {name: model.fixed_batch for name, model in found.items() if model.fixed_batch is not None}
     for name, size in fixed.items():
         if plan.batch_sizes != (size,):
@@ -33,15 +33,17 @@ def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan,
     return msgspec.structs.replace(plan, fixed_batches=fixed), found
 
 
-def with_pictures(models: Mapping[str, ModelRecord], where: Path, observer: Observer) -> dict[str, ModelRecord]:
+def with_pictures(
+    models: Mapping[str, ModelRecord], where: Path, library: ModelLibrary, observer: Observer
+) -> dict[str, ModelRecord]:
     """Those of `models` whose accuracy the labelled pictures of `where` tell; the others are noted.
 
-    Raises `ModelError` where the pictures have no labels, or none of the models can take them.
+    Raises `ModelError` where the pictures cannot be opened or have no labels, or none of the models can take them.
     """
     taken, reasons = {}, []
     for name, model in models.items():
         if accuracy.preparation(model):
-            taken[name] = accuracy.with_pictures(model, where)
+            taken[name] = accuracy.with_pictures(model, where, library)
         else:
             reasons.append(f"{name}: how it wants its pictures is not known, so it has no accuracy")
     if not taken:
