@@ -42,10 +42,11 @@ class _Pattern:
         return tensor
 
     def with_constant(self, node: Node) -> tuple[str, str]:
-        """The tensor and the constant that a node takes."""
+        """The tensor and the constant that a node takes, in that order where it matters."""
         constants = [name for name in node["inputs"] if name in self.graph.weights]
         tensors = [name for name in node["inputs"] if name not in self.graph.weights]
         _must(len(constants) == 1 and len(tensors) == 1)
+        _must(node["op"] in {"Add", "Mul"} or node["inputs"] == [*tensors, *constants])
         return tensors[0], constants[0]
 
     def averaged(self, node: Node) -> str:

@@ -76,5 +76,11 @@ def test_other_numbers_are_another_function(change: tuple[str, float]) -> None:
     assert put_together(nodes, weights, RANKS, {"y"}) == nodes
 
 
+def test_a_power_of_a_number_is_no_square() -> None:
+    nodes = layer_norm([-1])
+    nodes[2] = node("Pow", "squares", "two", "centred")
+    assert put_together(nodes, WEIGHTS, RANKS, {"y"}) == nodes
+
+
 def test_a_norm_over_another_axis_stays_apart() -> None:
     assert put_together(layer_norm([1]), WEIGHTS, RANKS, {"y"}) == layer_norm([1])
