@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test test-unit lint contract-all docs format clean
+.PHONY: bench test test-unit lint contract-all docs support format clean
 
 bench: $(READY)  ## race the study's engines on ResNet-18 and ResNet-50
 	$(BIN)/bakeoff run
@@ -30,6 +30,9 @@ format: $(READY)
 docs: $(READY)  ## the documentation site in site/, its reference made from the code; a warning is an error
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
+
+support: $(READY)  ## race every engine on other people's models, for hours, and write docs/support.md from it
+	sh docs/support.sh
 
 clean:
 	rm -rf .venv

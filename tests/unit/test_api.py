@@ -26,6 +26,7 @@ RENAMED = {
     "timeout": "timeout_s",
     "latency_bound": "latency_bound_s",
     "data": "inputs",
+    "pictures": "data",
     "store_url": "store",
 }
 ONLY_TYPED = {"as_json"}

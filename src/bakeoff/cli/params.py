@@ -184,6 +184,7 @@ def shaping(
     return shaping_of(dict(shapes), batch_axis, data)
 
 
+exclude_option = click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")
 output_option = click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

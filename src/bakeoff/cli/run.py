@@ -10,6 +10,7 @@ from bakeoff.cli.params import (
     Latency,
     Names,
     engines_dir_option,
+    exclude_option,
     output_option,
     shaping,
     shaping_options,
@@ -24,13 +25,25 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 
 @click.command
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--engines", type=Names(), default=(), help="Names, frameworks, groups or globs.  [default: the study's]")
-@click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")
+@click.option(
+    "--engines",
+    type=Names(),
+    default=(),
+    help="Names, frameworks, globs, or groups: study, today, 2019, all, installed, more, and others.  [default: study]",
+)
+@exclude_option
 @click.option("--release", type=RELEASES, help="Only engines of this release.  [default: today, if no engine is named]")
 @shaping_options
 @click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
-@click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a torchvision checkpoint.")
+@click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a checkpoint's path.")
+@click.option(
+    "--data",
+    "pictures",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Labelled pictures, for accuracy beside speed: a folder per class, or files called NAME_LABEL.jpg.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
 @click.option("--budget", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
 @click.option(
@@ -78,6 +91,7 @@ def run(
     batch: tuple[int, ...],
     threads: int | None,
     weights: str,
+    pictures: Path | None,
     rounds: int | None,
     budget: float | None,
     target_ci: float,
@@ -109,10 +123,12 @@ def run(
       bakeoff run ./model.onnx --shape input=1x3x320x640
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
       bakeoff run resnet18 --engines onnxruntime,openvino --scenario server --latency-bound 50ms
+      bakeoff run efficientnet-lite0 --weights trained --data ./pictures --engines installed
     """
     from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.environments import is_installed
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.records import Scenario
@@ -139,6 +155,8 @@ def run(
         shaping=shaping(shapes, batch_axis, data),
         scenario=Scenario(scenario),
         latency_bound_s=latency_bound,
+        pictures=pictures,
+        installed=is_installed,
     )
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import BatchSizes, Duration, engines_dir_option, output_option, store_option, strict_option
+from bakeoff.cli.params import (
+    BatchSizes,
+    Duration,
+    engines_dir_option,
+    exclude_option,
+    output_option,
+    store_option,
+    strict_option,
+)
 from bakeoff.errors import UsageError
 from bakeoff.records import RunRecord, Summary, Trial
 
@@ -18,6 +26,7 @@ BURSTS = 1
 
 
 @click.command
+@exclude_option
 @click.option("--budget", type=Duration(), default=BUDGET_S, help="Time for the whole race.  [default: 45m]")
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
 @click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
@@ -36,6 +45,7 @@ BURSTS = 1
 @click.pass_context
 def study(
     context: click.Context,
+    exclude: tuple[str, ...],
     budget: float,
     rounds: int | None,
     batch: tuple[int, ...],
@@ -58,7 +68,7 @@ def study(
     Examples:
       bakeoff study
       bakeoff study --budget 3h --lang zh
-      bakeoff study --rounds 2 --batch 1
+      bakeoff study --rounds 2 --batch 1 --exclude 'tensorflow-ngraph*'
       bakeoff study --from latest --document docs/study
     """
     from bakeoff.cli.stores import opened
@@ -73,6 +83,7 @@ def study(
 
     from bakeoff.cli.racing import leave
     from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.environments import is_installed
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
@@ -81,6 +92,7 @@ def study(
     plan = make_plan(
         catalogue,
         engines=ENGINES,
+        exclude=exclude,
         release="all",
         batch_sizes=batch,
         threads=threads,
@@ -89,6 +101,7 @@ def study(
         bursts=BURSTS,
         profile=False,
         engines_dirs=engines_dirs,
+        installed=is_installed,
     )
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict)
@@ -98,7 +111,7 @@ def study(
 
 def refuse_race_options(context: click.Context) -> None:
     """Raise `UsageError` if an option that only a race can honour was given: silence would be a wrong answer."""
-    names = ("budget", "rounds", "batch", "threads", "strict", "engines_dirs")
+    names = ("exclude", "budget", "rounds", "batch", "threads", "strict", "engines_dirs")
     given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if given:
         flags = ", ".join(f"--{name.removesuffix('s') if name == 'engines_dirs' else name}" for name in given)

@@ -15,9 +15,9 @@ from bakeoff.environments.folders import OnDisk
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.environments.progress import Report
 from bakeoff.errors import EnvironmentUnavailableError
-from bakeoff.records import EnvironmentSpec, Installed
+from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
 
-__all__ = ["OnDisk", "Report", "disk_use", "find", "install", "missing", "remove", "unused"]
+__all__ = ["OnDisk", "Report", "disk_use", "find", "install", "is_installed", "missing", "remove", "unused"]
 
 _SMOKE_TEST_S = 120.0
 _MOST_JOBS = 4
@@ -39,6 +39,11 @@ def find(spec: EnvironmentSpec) -> Installed | None:
     return Installed(
         name=spec.name, digest=record.digest, path=folder, command=command, env=env, size_mb=record.size_mb
     )
+
+
+def is_installed(engine: EngineSpec) -> bool:
+    """Whether `engine` could run without anything being built, its converter's environment included."""
+    return all(find(spec) for spec in engine.environments)
 
 
 def missing(spec: EnvironmentSpec) -> str:

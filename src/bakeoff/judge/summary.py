@@ -66,6 +66,7 @@ def _summary(
         trials=0,
         log=described.log if described else "",
         league=league,
+        accuracy=next((trial.accuracy for trial in reversed(trials) if trial.accuracy), None),
     )
     # No speed is published of a case that is wrong, or that fails as often as not.
     return _with_speed(row, trials, good) if status is Status.OK else row

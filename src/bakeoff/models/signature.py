@@ -185,7 +185,10 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
 
 
 def count_parameters(graph: GraphProto) -> int:
-    """Trainable numbers: stored as initializers or constants, without the running statistics of batch norms."""
+    """Trainable numbers: stored as initializers or constants, without the running statistics of batch norms.
+
+    A tensor without axes is a bound or an exponent, and no weight.
+    """
     statistics = {name for node in graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
     stored = {tensor.name: tensor for tensor in graph.initializer}
     constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
@@ -193,7 +196,7 @@ def count_parameters(graph: GraphProto) -> int:
     return sum(
         math.prod(tensor.dims)
         for name, tensor in stored.items()
-        if name not in statistics and tensor.data_type in WEIGHTS
+        if name not in statistics and tensor.dims and tensor.data_type in WEIGHTS
     )
 
 

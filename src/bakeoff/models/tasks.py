@@ -15,6 +15,7 @@ from bakeoff.models import (
     checkpoint,
     description,
     external_data,
+    pictures,
     plain_graph,
     reference,
     rounding,
@@ -40,7 +41,7 @@ def write_seeded(*, report: Report, name: str, path: str) -> dict[str, Any]:
 
 
 def write_trained(*, report: Report, name: str, weights: str, path: str) -> dict[str, Any]:
-    """A built-in network with the weights of a torchvision checkpoint, as ONNX."""
+    """A built-in network with the weights of a checkpoint, as ONNX."""
     report(f"reading {weights}")
     architecture, arrays = checkpoint.fitted(ARCHITECTURES[name], Path(weights))
     zoo.write(architecture, arrays, Path(path))
@@ -108,6 +109,12 @@ def extend_rounded(
     rounding.extend_all(model, [Path(sample) for sample in samples], count, files, report)
 
 
+def prepare_pictures(*, report: Report, files: Sequence[str], preparation: Mapping[str, Any], target: str) -> None:
+    """A user's pictures as a network's input."""
+    wanted = msgspec.convert(preparation, pictures.Preparation)
+    pictures.prepare_all([Path(file) for file in files], wanted, Path(target), report)
+
+
 def open_small(path: str) -> onnx.ModelProto:
     """A model that is one file. Raises `UnsupportedModelError` for one whose weights had to be left beside it."""
     model = open_model(path)
@@ -120,6 +127,6 @@ TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(write_seeded, write_trained, take, describe, inspect),
-        *(convert, lower, extend_reference, extend_rounded),
+        *(convert, lower, extend_reference, extend_rounded, prepare_pictures),
     )
 }

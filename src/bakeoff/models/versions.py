@@ -2,21 +2,26 @@
 
 ONNX's own converter goes up well and down hardly at all: it knows no way back across opset 13, where nearly every
 operator got a new version number for the sake of one more data type. So most of the way down is taken here: where
-an operator means the same in both versions and uses nothing that the older one lacks, only the number changes.
+an operator means the same in both versions and uses nothing that the older one lacks, only the number changes; and
+some, such as Clip, are said in the older way (`bakeoff.models.older`).
 """
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, helper, version_converter
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, version_converter
 
 from bakeoff.errors import UnsupportedModelError
+from bakeoff.models import older
 from bakeoff.models.inputs import draw, stack
+from bakeoff.models.opening import graphs
 from bakeoff.models.reference import Float64Model
 from bakeoff.models.signature import tensor_specs
 
 # fmt: off
 MEANS_THE_SAME = frozenset({
-    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Ceil", "Concat", "Constant", "Conv",
+    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Concat", "Constant", "Conv",
     "ConvTranspose", "Cos", "Div", "DepthToSpace", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor",
     "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "HardSigmoid", "Identity",
     "InstanceNormalization", "LRN", "LeakyRelu", "Less", "Log", "LpNormalization", "MatMul", "Max", "MaxPool",
@@ -45,9 +50,13 @@ def at_opset(model: ModelProto, opset: int) -> ModelProto:
         raise UnsupportedModelError("the model does not say which opset its operators are of")
     if current == opset:
         return model
-    obstacles = sorted({o for node in model.graph.node if (o := _obstacle(node, current, opset))})
+    hard = {i: why for i, node in enumerate(model.graph.node) if (why := _obstacle(node, current, opset))}
+    said_otherwise = _said_otherwise(model, hard, current, opset)
+    obstacles = sorted({why for i, why in hard.items() if i not in said_otherwise})
     try:
-        changed = version_converter.convert_version(model, opset) if obstacles else _relabelled(model, opset)
+        changed = (
+            version_converter.convert_version(model, opset) if obstacles else _relabelled(model, opset, said_otherwise)
+        )
         onnx.checker.check_model(changed, full_check=True)
         if obstacles:
             _must_compute_the_same(model, changed)
@@ -117,9 +126,23 @@ def _is_default(attribute: AttributeProto, default: AttributeProto) -> bool:
     return same and bool(helper.get_attribute_value(attribute) == helper.get_attribute_value(default))
 
 
-def _relabelled(model: ModelProto, opset: int) -> ModelProto:
+def _said_otherwise(model: ModelProto, numbers: Iterable[int], current: int, opset: int) -> dict[int, NodeProto]:
+    """Those of the nodes `numbers` that `opset` says in another way, by number, as it says them."""
+    rewritable = [number for number in numbers if model.graph.node[number].op_type in older.REWRITES]
+    if not rewritable:
+        return {}
+    known = older.facts(model)
+    found = {i: older.said_before(model.graph.node[i], current, opset, known) for i in rewritable}
+    return {number: node for number, node in found.items() if node is not None}
+
+
+def _relabelled(model: ModelProto, opset: int, said_otherwise: Mapping[int, NodeProto]) -> ModelProto:
     changed = ModelProto()
     changed.CopyFrom(model)
+    for number, node in said_otherwise.items():
+        changed.graph.node[number].CopyFrom(node)
+    if said_otherwise:
+        _drop_unread(changed.graph)
     for node in changed.graph.node:
         known = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes
         kept = [a for a in node.attribute if a.name in known]
@@ -128,3 +151,12 @@ def _relabelled(model: ModelProto, opset: int) -> ModelProto:
     del changed.opset_import[:]
     changed.opset_import.append(helper.make_opsetid("", opset))
     return changed
+
+
+def _drop_unread(graph: GraphProto) -> None:
+    """Take away the weights that no operator reads any more: they would be inputs to old readers."""
+    read = {name for each in graphs(graph) for node in each.node for name in node.input}
+    read |= {value.name for value in [*graph.input, *graph.output]}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
 
-from bakeoff.models.architectures import Architecture, Layer, layers
-from bakeoff.models.seeding import EPSILON
+from bakeoff.models.architectures import Architecture, layers
+from bakeoff.models.signature import BATCH, concrete, count_flops
+from bakeoff.records import TensorSpec
 
 OPSET = 13
 IR_VERSION = 7
@@ -18,50 +18,46 @@ IR_VERSION = 7
 
 
 def write(architecture: Architecture, weights: Mapping[str, NDArray[np.float32]], path: Path) -> None:
-    """Write the network with `weights` (every parameter, by torchvision's name) as ONNX.
+    """Write the network with `weights` (every parameter, by its checkpoint's name) as ONNX.
 
-    One input ``input`` [batch, 3, size, size] and one output ``logits`` [batch, classes], float32, with the batch
-    size left open. Batch norms stand unfused. The same weights give the same bytes.
+    Inputs and output are those of `architecture`, with the batch size left open. Batch norms stand unfused. The same
+    weights give the same bytes.
     """
+    names = [name for layer in layers(architecture) for name in layer.parameters]
+    model = _model(architecture, [], [_tensor(name, weights[name]) for name in names])
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def flops(architecture: Architecture) -> int:
+    """Multiply-adds x 2 of one sample, over convolutions and matrix products."""
+    shapes = {name: shape for layer in layers(architecture) for name, shape in layer.parameters.items()}
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    return count_flops(concrete(_model(architecture, values, []), 1))
+
+
+def _model(architecture: Architecture, parameters: list[ValueInfoProto], weights: list[TensorProto]) -> onnx.ModelProto:
+    """The network with its parameters as inputs, or with their values."""
     plan = layers(architecture)
-    side, names = architecture.size, [name for layer in plan for name in layer.parameters()]
+    constants = {name: value for layer in plan for name, value in layer.constants.items()}
     graph = helper.make_graph(
-        [_node(layer) for layer in plan],
+        [helper.make_node(each.op, each.inputs, [each.output], each.name, **each.attributes) for each in plan],
         architecture.name,
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, side, side])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", architecture.classes])],
-        [_tensor(name, weights[name]) for name in names],
+        [*map(_value, architecture.inputs), *parameters],
+        [_value(architecture.output)],
+        [*weights, *(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())],
     )
-    model = helper.make_model(
+    return helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="bakeoff",
     )
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _node(layer: Layer) -> onnx.NodeProto:
-    parameters = list(layer.parameters())
-    return helper.make_node(layer.op, [*layer.inputs, *parameters], [layer.output], layer.name, **_attributes(layer))
-
-
-def _attributes(layer: Layer) -> dict[str, Any]:
-    window = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": [layer.pad] * 4}
-    match layer.op:
-        case "Conv":
-            return window | {"dilations": [1, 1], "group": 1}
-        case "MaxPool":
-            return window
-        case "BatchNormalization":
-            return {"epsilon": EPSILON}
-        case "Flatten":
-            return {"axis": 1}
-        case "Gemm":
-            return {"transB": 1}
-        case _:
-            return {}
+def _value(spec: TensorSpec) -> ValueInfoProto:
+    shape = [BATCH if size is None else size for size in spec.shape]
+    return helper.make_tensor_value_info(spec.name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), shape)
 
 
 def _tensor(name: str, values: NDArray[np.float32]) -> onnx.TensorProto:

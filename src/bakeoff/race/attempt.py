@@ -23,7 +23,7 @@ from bakeoff.machine.others import Watch, together
 from bakeoff.models.inputs import unstack
 from bakeoff.race.contender import Contender
 from bakeoff.race.course import worker_model
-from bakeoff.records import Disturbance, Measurement, Parity, Status, TensorSpec, Trial
+from bakeoff.records import Accuracy, Disturbance, Measurement, Parity, Status, TensorSpec, Trial
 from bakeoff.worker.session import Usage, WorkerSession
 
 WARM_UP_CALLS = 3
@@ -70,6 +70,7 @@ class Attempt:
         self.rss_mb: list[float] = []
         self.usage: list[Usage] = []
         self.busy_without_spinning: float | None = None
+        self.accuracy: Accuracy | None = None
         self.cold = False
 
     @property
@@ -187,6 +188,7 @@ class Attempt:
             started_at=self.started_at,
             disturbance=together(self.disturbances) if self.error is None else None,
             repeat=self.repeat,
+            accuracy=self.accuracy,
         )
 
     def _measurement(self) -> Measurement:

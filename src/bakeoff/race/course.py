@@ -13,6 +13,16 @@ from bakeoff.records import EngineSpec, Installed, ModelRecord, Plan, TensorSpec
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Labelled pictures as input sets of one batch size."""
+
+    paths: tuple[str, ...]
+    """[set] -> .npy file of the only input"""
+    labels: tuple[tuple[int, ...], ...]
+    """[set] -> the classes of its pictures; of fewer than the batch has where the last was filled up"""
+
+
+@dataclass(frozen=True)
 class Material:
     """The K input sets of one batch size, and the answers expected of each."""
 
@@ -22,6 +32,8 @@ class Material:
     """[set][model output] -> the reference, batch first"""
     fresh: "Material | None" = None
     """sets that no engine sees before timing is over"""
+    labelled: Labelled | None = None
+    """what tells the accuracy, at one batch size"""
 
     @property
     def sets(self) -> int:

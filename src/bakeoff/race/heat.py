@@ -14,6 +14,7 @@ from typing import TypeVar
 from bakeoff.errors import WorkerError
 from bakeoff.judge import knobs
 from bakeoff.judge.disturbance import disturbed
+from bakeoff.race.accuracy import count_right
 from bakeoff.race.attempt import Attempt
 from bakeoff.race.contender import Contender
 from bakeoff.race.course import Course, Entry
@@ -94,12 +95,17 @@ def race_one_batch_size(course: Course, field: Sequence[Attempt], rng: random.Ra
 
 
 def look_closer(course: Course, field: Sequence[Attempt], rng: random.Random) -> None:
-    """Once for each case, after its bursts: does the clock see the work? And for each engine, which threads do it?"""
+    """Once for each case, after its bursts: does the clock see the work? And for each engine: which threads do it, and
+    how many labelled pictures does it get right?
+    """
     smallest = min(course.plan.sizes(course.model.name))
     first = course.model.name == course.plan.models[0]
     for attempt in field:
         course.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
         attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
+        if attempt.alive and attempt.material.labelled:
+            course.say(f"batch {attempt.case.batch_size}: {attempt.case.engine} classifies labelled pictures")
+            attempt.error = attempt_to(functools.partial(count_right, attempt))
         spins = attempt.contender.entry.engine.spins and course.plan.threads > 1 and not course.plan.quick
         if attempt.alive and spins and first and attempt.case.batch_size == smallest:
             course.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")

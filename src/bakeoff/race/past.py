@@ -72,11 +72,14 @@ def settled(plan: Plan, root: Path) -> Plan:
 
 
 def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
-    """The plan with each of its files moved, and no engine folder: an engine is known by its kit."""
+    """The plan with each of its files moved, no engine folder, for an engine is known by its kit, and no pictures:
+    speed alone is compared.
+    """
     data = plan.shaping.data
     return msgspec.structs.replace(
         plan,
         engines_dirs=(),
+        pictures="",
         weights=plan.weights if plan.weights in BUILT_IN_WEIGHTS else moved(plan.weights),
         files={name: moved(file) for name, file in plan.files.items()},
         shaping=msgspec.structs.replace(plan.shaping, data=moved(data) if data else ""),

@@ -1,7 +1,7 @@
 """From what the user asked for to a plan: checked, complete, and the same every time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from bakeoff.errors import UsageError
 from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
-from bakeoff.records import Plan, Scenario, Shaping
+from bakeoff.records import EngineSpec, Plan, Scenario, Shaping
 
 T = TypeVar("T")
 
@@ -50,17 +50,19 @@ def make_plan(
     shaping: Shaping | None = None,
     scenario: Scenario = Scenario.LATENCY,
     latency_bound_s: float | None = None,
+    pictures: Path | None = None,
+    installed: Callable[[EngineSpec], bool] | None = None,
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
 
-    `engines` are names, framework folders, groups and globs; none means the study's engines of `release`. Raises
-    `UsageError` for what cannot be raced.
+    `engines` are names, framework folders, groups and globs; none means the study's engines of `release`; `installed`
+    answers for the group of that name. Raises `UsageError` for what cannot be raced.
     """
     _check_numbers(batch_sizes, threads, rounds, budget_s, target_ci, timeout_s)
     if release is not None and release not in DEFAULT_ENGINES:
         raise UsageError(f"no release is called {release!r}: {', '.join(DEFAULT_ENGINES)}")
     named = engines or DEFAULT_ENGINES[release or "today"]
-    chosen = catalogue.select(named, release=None if release == "all" else release, exclude=exclude)
+    chosen = catalogue.select(named, None if release == "all" else release, exclude, installed)
     if not chosen:
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
     files = own_files(models)
@@ -73,6 +75,10 @@ def make_plan(
         raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
     if latency_bound_s is not None and scenario is not Scenario.SERVER:
         raise UsageError("--latency-bound is for --scenario server")
+    if pictures and under_load:
+        raise UsageError(f"--data: --scenario {scenario} classifies no pictures")
+    if pictures and weights == "seeded":
+        raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
     cpus = usable_cpus()
     if threads is not None and threads > cpus:
         raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
@@ -96,6 +102,7 @@ def make_plan(
         shaping=shaping or Shaping(),
         scenario=scenario,
         latency_bound_s=latency_bound_s,
+        pictures=str(pictures.expanduser().absolute()) if pictures else "",
     )
 
 

@@ -26,7 +26,7 @@ from bakeoff.judge.leagues import calibrated, fixed
 from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import second_opinion
+from bakeoff.race import accuracy, second_opinion
 from bakeoff.race.conversion import in_form
 from bakeoff.race.course import Entry, Material
 from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Scenario, Status, Trial
@@ -220,13 +220,21 @@ def unready_trials(plan: Plan, engine: str, model: str, status: Status, reason: 
 
 
 def materials(plan: Plan, model: ModelRecord, grid: Grid, library: ModelLibrary, folder: Path) -> dict[int, Material]:
-    """The input sets of every batch size, written under `folder`, with the answers expected of each."""
+    """The input sets of every batch size, written under `folder`, with the answers expected of each.
+
+    Labelled pictures, if there are any, go with the smallest.
+    """
     try:
-        return {size: material(plan, model, grid, library, folder, size) for size in plan.sizes(model.name)}
+        made = {size: material(plan, model, grid, library, folder, size) for size in plan.sizes(model.name)}
+        if model.pictures:
+            size, place = min(made), folder / f"{model.name}-pictures"
+            labelled = accuracy.material(model, Path(plan.pictures), size, library, place)
+            made[size] = replace(made[size], labelled=labelled)
     except OSError as error:
         raise StoreError(
             f"the inputs cannot be written to {folder}: {error}", "set BAKEOFF_CACHE to a roomier disk"
         ) from error
+    return made
 
 
 def material(

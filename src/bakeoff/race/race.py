@@ -64,6 +64,9 @@ class Observer(prepare.Observer, Protocol):
         """More trials are in; `left_s` of the budget remain."""
 
 
+DIGESTS = ("digest", "data_digest", "pictures_digest")
+"""what must not change in a model while its run goes on"""
+
 Enough = Callable[[RunRecord, Sequence[Trial]], bool]
 
 
@@ -205,7 +208,7 @@ def resume(
         _, models = resolve.models(run.plan, library, observer)
         for then in run.models:
             now = models[then.name]
-            if (now.digest, now.data_digest) != (then.digest, then.data_digest):
+            if any(getattr(now, digest) != getattr(then, digest) for digest in DIGESTS):
                 raise ModelError(
                     f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
                     "start a new run",

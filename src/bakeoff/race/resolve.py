@@ -1,10 +1,13 @@
 """The models of a plan: found or taken, shown, and what of the plan follows from them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from bakeoff.errors import ModelError
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race import accuracy
 from bakeoff.race.prepare import Observer
 from bakeoff.records import ModelRecord, Plan, TensorSpec
 
@@ -21,11 +24,33 @@ def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan,
             observer.note(signature(found[name]))
         else:
             found[name] = library.resolve(name, plan.weights, observer.say)
+    if plan.pictures:
+        found |= with_pictures(found, Path(plan.pictures), library, observer)
     fixed = {name: model.fixed_batch for name, model in found.items() if model.fixed_batch is not None}
     for name, size in fixed.items():
         if plan.batch_sizes != (size,):
             observer.note(f"{name} has no batch axis: it is raced at its fixed shape, batch {size}, alone")
     return msgspec.structs.replace(plan, fixed_batches=fixed), found
+
+
+def with_pictures(
+    models: Mapping[str, ModelRecord], where: Path, library: ModelLibrary, observer: Observer
+) -> dict[str, ModelRecord]:
+    """Those of `models` whose accuracy the labelled pictures of `where` tell; the others are noted.
+
+    Raises `ModelError` where the pictures cannot be opened or have no labels, or none of the models can take them.
+    """
+    taken, reasons = {}, []
+    for name, model in models.items():
+        if accuracy.preparation(model):
+            taken[name] = accuracy.with_pictures(model, where, library)
+        else:
+            reasons.append(f"{name}: how it wants its pictures is not known, so it has no accuracy")
+    if not taken:
+        raise ModelError("; ".join(reasons), "Of models of your own it is not known: give prepared inputs by --input.")
+    for reason in reasons:
+        observer.note(reason)
+    return taken
 
 
 def signature(model: ModelRecord) -> str:

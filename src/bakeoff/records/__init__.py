@@ -8,13 +8,14 @@ from bakeoff.records.engines import Converter, EngineSpec, EnvironmentSpec, Inst
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
-from bakeoff.records.trials import CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
+from bakeoff.records.trials import Accuracy, CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
     "CANARY",
     "PRECISIONS",
     "UNCALIBRATED",
+    "Accuracy",
     "BreakEven",
     "CanaryFigure",
     "Case",

@@ -88,5 +88,9 @@ class ModelRecord(Record, frozen=True):
     """sha256 of the user's own inputs, hex; empty if inputs are drawn"""
     data_samples: int = 0
     """how many of them are raced"""
+    pictures: int = 0
+    """how many labelled pictures tell its accuracy"""
+    pictures_digest: str = ""
+    """sha256 of them and of their labels, hex; empty if there are none"""
     reference: str = "float64"
     """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations" """

@@ -90,6 +90,8 @@ class Plan(Record, frozen=True):
     scenario: Scenario = Scenario.LATENCY
     latency_bound_s: float | None = None
     """server: what 99% of the latencies must stay within; None: see `bakeoff.race.load`"""
+    pictures: str = ""
+    """absolute path of a folder of labelled pictures, or of some of its files by a pattern; empty: no accuracy"""
 
     def sizes(self, model: str) -> tuple[int, ...]:
         """The batch sizes that `model` is raced at."""

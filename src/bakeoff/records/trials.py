@@ -15,6 +15,17 @@ class Parity(Record, frozen=True):
     """share of samples whose largest class is the reference's; None where there are no classes"""
 
 
+class Accuracy(Record, frozen=True):
+    """How many labelled pictures an engine's largest output put into the right class."""
+
+    right: int
+    pictures: int
+
+    def __str__(self) -> str:
+        """As in ``18/20``."""
+        return f"{self.right}/{self.pictures}"
+
+
 class Probe(Record, frozen=True):
     """One run of LoadGen on the way to a case's figure under load."""
 
@@ -130,6 +141,8 @@ class Trial(Record, frozen=True):
     before it"""
     profile: bool = False
     """a long trial for percentiles and the course of latencies, after `round`; its speed counts nowhere"""
+    accuracy: Accuracy | None = None
+    """on the user's labelled pictures: in the first round, at the smallest batch size"""
 
 
 class Finding(Record, frozen=True):

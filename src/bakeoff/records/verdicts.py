@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from bakeoff.records.base import Case, Record, Status
-from bakeoff.records.trials import Load, Parity
+from bakeoff.records.trials import Accuracy, Load, Parity
 
 
 class Summary(Record, frozen=True):
@@ -34,6 +34,8 @@ class Summary(Record, frozen=True):
     """where it is ranked: its engine's, or a coarser one if its outputs are no better than that"""
     load: Load | None = None
     """under load: how its last trial came about, without probes; the figure of all is `fps`"""
+    accuracy: Accuracy | None = None
+    """on the user's labelled pictures; None where there are none, or the case was not asked about them"""
 
 
 class Outcome(StrEnum):

@@ -13,8 +13,8 @@ def command_line(plan: Plan) -> str:
         words += ["--batch", ",".join(map(str, plan.batch_sizes))]
     words += ["--threads", str(plan.threads)]
     words += shaping(plan.shaping)
-    if plan.weights != "seeded":
-        words += ["--weights", plan.weights]
+    words += [] if plan.weights == "seeded" else ["--weights", plan.weights]
+    words += ["--data", plan.pictures] if plan.pictures else []
     if plan.rounds is not None:
         words += ["--rounds", str(plan.rounds)]
     words += ["--budget", f"{plan.budget_s:g}s"]

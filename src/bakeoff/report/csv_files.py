@@ -42,6 +42,7 @@ def _record(row: Summary, release: str) -> dict[str, object]:
         "cores_used": row.cores_used,
         "max_rel_error": parity.max_rel_error if parity else None,
         "top1_agreement": parity.top1_agreement if parity else None,
+        "accuracy": row.accuracy and row.accuracy.right / row.accuracy.pictures,
         "trials": row.trials,
         "cautions": "; ".join(map(wording.one_line, row.cautions)),
     }

@@ -32,11 +32,13 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Grid(msgspec.Struct, frozen=True):
-    """A table of cells: `rows` pairs an engine with one cell per column, and its worst parity error."""
+    """A table of cells: `rows` has for each engine one cell per column, and what stands after them."""
 
     columns: tuple[tuple[str, int], ...]
     """model and batch size"""
-    rows: tuple[tuple[str, tuple[Cell, ...], str], ...]
+    extras: tuple[str, ...]
+    """the headings of what stands after the cells: the worst parity error, and the accuracy if anybody has one"""
+    rows: tuple[tuple[str, tuple[Cell, ...], tuple[str, ...]], ...]
 
 
 def lay_out(summaries: Sequence[Summary], model: str | None = None) -> Grid:
@@ -50,10 +52,16 @@ def lay_out(summaries: Sequence[Summary], model: str | None = None) -> Grid:
         table = _table_of(row)
         best[table] = max(best[table], row.fps or 0.0)
     lines = {engine: [at[engine, *column] for column in columns] for engine in engines}
+    extras = {"error": _worst_error} | ({"accuracy": _accuracy} if any(row.accuracy for row in chosen) else {})
     return Grid(
         columns=columns,
+        extras=tuple(extras),
         rows=tuple(
-            (engine, tuple(_cell(row, best[_table_of(row)]) for row in line), _worst_error(line))
+            (
+                engine,
+                tuple(_cell(row, best[_table_of(row)]) for row in line),
+                tuple(of_line(line) for of_line in extras.values()),
+            )
             for engine, line in lines.items()
         ),
     )
@@ -74,6 +82,11 @@ def _cell(row: Summary, best: float) -> Cell:
         ok=True,
         best=row.fps == best,
     )
+
+
+def _accuracy(rows: Sequence[Summary]) -> str:
+    """That of each model that has one, in the order of the columns."""
+    return ", ".join(str(row.accuracy) for row in rows if row.accuracy) or wording.NONE
 
 
 def _worst_error(rows: Sequence[Summary]) -> str:

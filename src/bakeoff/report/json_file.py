@@ -68,6 +68,7 @@ def _case(row: Summary, release: str) -> dict[str, Any]:
             "max_rel_error": row.parity.max_rel_error if row.parity else None,
             "top1_agreement": row.parity.top1_agreement if row.parity else None,
         },
+        "accuracy": row.accuracy,
         "trials": row.trials,
         "cautions": row.cautions,
     } | ({"load": _load(row.load)} if row.load else {})

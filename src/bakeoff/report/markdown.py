@@ -35,7 +35,7 @@ def to_markdown(
         f"## {wording.TITLE[run.plan.scenario]}",
         _study_table(rows),
         LEGEND,
-        _list(map(escaped, [*notes.tolerances(run), *notes.load(rows)])),
+        _list(map(escaped, [*notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)])),
         _list(map(escaped, notes.verdict_lines(rows, verdicts))),
     ]
     for title, lines in (
@@ -54,8 +54,8 @@ def to_markdown(
 
 def _study_table(rows: Sequence[Summary]) -> str:
     grid = lay_out(rows)
-    header = ["engine", *(f"{model}, batch {batch}" for model, batch in grid.columns), "error"]
-    body = [[engine, *map(_emphasised, cells), error] for engine, cells, error in grid.rows]
+    header = ["engine", *(f"{model}, batch {batch}" for model, batch in grid.columns), *grid.extras]
+    body = [[engine, *map(_emphasised, cells), *extras] for engine, cells, extras in grid.rows]
     return _table(header, body)
 
 
@@ -67,7 +67,7 @@ def _details(run: RunRecord, rows: Sequence[Summary]) -> str:
     releases = {engine.name: engine.release for engine in run.engines}
     header = (
         *("engine", "version", "release", "batch", wording.FIGURE[run.plan.scenario], "p50 latency", "load"),
-        *("first inference", "peak memory", "cores used", "error", "top-1", "trials"),
+        *("first inference", "peak memory", "cores used", "error", "top-1", "accuracy", "trials"),
     )
     return _table(header, [_detail(row, releases.get(row.case.engine, "")) for row in rows])
 
@@ -91,6 +91,7 @@ def _detail(row: Summary, release: str) -> list[str]:
         wording.number(row.cores_used),
         wording.error(row.parity.max_rel_error if row.parity else None),
         wording.NONE if row.parity is None or row.parity.top1_agreement is None else f"{row.parity.top1_agreement:.0%}",
+        str(row.accuracy or wording.NONE),
         str(row.trials),
     ]
 

@@ -57,6 +57,12 @@ def _load(model: str, loads: Sequence[tuple[str, Load]]) -> str:
     )
 
 
+def accuracy(run: RunRecord) -> list[str]:
+    """What the accuracy is of; nothing if there were no labelled pictures."""
+    asked = [f"{model.name} {model.pictures}" for model in run.models if model.pictures]
+    return [f"accuracy: labelled pictures whose class scores highest, of {', '.join(asked)}"] if asked else []
+
+
 def failures(rows: Sequence[Summary]) -> list[str]:
     """What is not ok, and why: one line for each engine and reason, with the cells it holds for and a worker's log."""
     held: dict[tuple[str, Status, str], list[Summary]] = defaultdict(list)

@@ -68,7 +68,7 @@ def _parts(
         yield table
     yield Text()
     legend = LEGEND.format(figure=wording.FIGURE[run.plan.scenario])
-    yield Text("\n".join([legend, *notes.tolerances(run), *notes.load(rows)]), style="dim")
+    yield Text("\n".join([legend, *notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)]), style="dim")
     yield from _lines("", notes.verdict_lines(rows, verdicts))
     yield from _lines("Not ok:", notes.failures(rows))
     yield from _lines("Cautions:", [*remarks, *notes.cautions(rows)])
@@ -111,9 +111,10 @@ def _table(grid: Grid, only_model: str | None = None) -> Table:
         above = "" if only_model else f"{model if model != before else ''}\n"
         table.add_column(Text(f"{above}batch {batch_size}", justify="right"), justify="right", no_wrap=True)
         before = model
-    table.add_column("error", justify="right", no_wrap=True, vertical="bottom")
-    for engine, cells, error in grid.rows:
-        table.add_row(Text(engine), *map(_text, cells), error)
+    for heading in grid.extras:
+        table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+    for engine, cells, extras in grid.rows:
+        table.add_row(Text(engine), *map(_text, cells), *extras)
     return table
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.records import (
+    Accuracy,
     Case,
     Disturbance,
     EngineInfo,
@@ -38,6 +39,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     disturbance: Disturbance | None = None
     repeat: bool = False
     profile: bool = False
+    accuracy: Accuracy | None = None
 
 
 AUDIT = "audit"
@@ -125,6 +127,7 @@ def trial_row(run_id: int, trial: Trial, model_digest: str) -> dict[str, Any]:
         disturbance=trial.disturbance,
         repeat=trial.repeat,
         profile=trial.profile,
+        accuracy=trial.accuracy,
     )
     return {
         "run_id": run_id,
@@ -182,6 +185,7 @@ def trial_record(row: Any) -> Trial:
         disturbance=details.disturbance,
         repeat=details.repeat,
         profile=details.profile,
+        accuracy=details.accuracy,
     )
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+import types
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +35,7 @@ def layout() -> Any:
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch, layout: Any) -> Any:
     monkeypatch.setitem(sys.modules, "layout", layout)  # as the worker puts the adapter's folder on the path
+    monkeypatch.setitem(sys.modules, "builder", module("builder"))
     return module("translator")
 
 
@@ -55,8 +57,8 @@ def plain_graph(folder: Path, *ops: str, weight: float = 1.0) -> Path:
 
 
 def test_every_lacking_operator_is_named_before_keras_is_touched(translator: Any, tmp_path: Path) -> None:
-    folder = plain_graph(tmp_path / "graph", "Relu", "Sqrt", "Erf")
-    with pytest.raises(NotImplementedError, match="no Keras translation for: Erf, Sqrt"):
+    folder = plain_graph(tmp_path / "graph", "Relu", "Sinh", "Det")
+    with pytest.raises(NotImplementedError, match="no Keras translation for: Det, Sinh"):
         translator.translate(str(folder), None, 1)
 
 
@@ -95,6 +97,17 @@ def test_an_incomplete_last_window_is_padded_for_unless_it_starts_outside(
 @pytest.mark.parametrize(("axis", "rank", "expected"), [(1, 4, 3), (-1, 4, 2), (-3, 4, 3), (2, 4, 1), (-1, 2, 1)])
 def test_an_axis_is_found_where_nhwc_has_it(layout: Any, axis: int, rank: int, expected: int) -> None:
     assert layout.axis_in_nhwc(axis, rank) == expected
+
+
+@pytest.mark.parametrize(("ops", "axis"), [(("Conv", "Softmax"), 3), (("MatMul", "Softmax"), 1)])
+def test_only_graphs_of_images_turn_their_axes_to_nhwc(
+    translator: Any, tmp_path: Path, ops: tuple[str, ...], axis: int
+) -> None:
+    graph, weights = translator.read(str(plain_graph(tmp_path / "graph", *ops)))
+    for side in ("inputs", "outputs"):
+        graph[side][0]["shape"] = [None, 3]
+    build = translator.Builder(graph, weights, types.SimpleNamespace(layers=None, ops=None, backend=None))
+    assert build.axis(1, np.zeros((1, 3, 4, 4))) == axis
 
 
 def test_an_export_is_written_once(exports: Any, tmp_path: Path) -> None:

@@ -67,6 +67,26 @@ def test_the_number_of_classes_is_the_checkpoints(tmp_path: Path) -> None:
     assert fitted["fc.weight"].shape == (7, 32)
 
 
+def test_a_berts_checkpoint_fits_the_encoder_once_its_matrices_are_turned(tmp_path: Path) -> None:
+    architecture = ARCHITECTURES["encoder-tiny"]
+    ours = seeded_weights(architecture)
+    table, types = np.ones((12, 16), np.float32), np.full((2, 16), 0.5, np.float32)
+    berts: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(a.T) if "dense.weight" in name or "self" in name else a for name, a in ours.items()
+    }
+    berts |= {
+        "embeddings.position_embeddings.weight": table,
+        "embeddings.token_type_embeddings.weight": types,
+        "embeddings.position_ids": np.arange(12)[None],
+        "pooler.dense.weight": np.zeros((16, 16), np.float32),
+    }
+    save_file(berts, tmp_path / "bert.safetensors")
+    _, fitted = checkpoint.fitted(architecture, tmp_path / "bert.safetensors")
+    positions = fitted.pop("embeddings.position_embeddings.weight")
+    assert np.array_equal(positions, np.full((8, 16), 1.5, np.float32))
+    assert all(np.array_equal(fitted[name], ours[name]) for name in fitted)
+
+
 def test_what_does_not_fit_is_listed(tmp_path: Path) -> None:
     weights, path = seeded_weights(TINY), tmp_path / "w.safetensors"
     save_file({name: array for name, array in weights.items() if not name.startswith("layer2.1")}, path)

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from bakeoff.errors import ModelError, NoReferenceError
 from bakeoff.models import reference
@@ -27,6 +28,30 @@ def test_batch_norm_uses_the_stored_statistics_at_every_opset(net: Net) -> None:
         model = net([helper.make_node("BatchNormalization", ["x", *"sbmv"], ["y"])], weights, opset)
         [y] = Float64Model(model)([X])
         assert np.abs(y - expected).max() < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "attributes"),
+    [
+        ((2, 4, 9, 8), (6, 4, 3, 3), {}),
+        ((2, 4, 9, 8), (6, 4, 3, 2), {"strides": [2, 1], "pads": [0, 1, 2, 0], "dilations": [1, 2]}),
+        ((1, 6, 9, 9), (12, 1, 5, 5), {"group": 6, "pads": [2] * 4, "strides": [2, 2]}),
+        ((1, 6, 9), (4, 3, 2), {"group": 2, "dilations": [3]}),
+        ((1, 2, 4, 5, 6), (3, 2, 2, 2, 2), {}),
+        ((1, 3, 9, 9), (2, 3, 3, 3), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    ],
+)
+def test_a_convolution_is_what_onnx_s_own_computes(
+    x: tuple[int, ...], w: tuple[int, ...], attributes: dict[str, object]
+) -> None:
+    arrays = {"x": RANDOM.random_sample(x), "w": RANDOM.random_sample(w), "b": RANDOM.random_sample(w[0])}
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], **attributes)
+    doubles = [helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, a.shape) for name, a in arrays.items()]
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.DOUBLE, None)
+    model = helper.make_model(helper.make_graph([node], "g", doubles, [y]), opset_imports=[helper.make_opsetid("", 13)])
+    [ours] = ReferenceEvaluator(model, new_ops=[reference.Conv]).run(None, arrays)
+    [theirs] = ReferenceEvaluator(model).run(None, arrays)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_softmax_before_opset_13_flattens_first(net: Net) -> None:

@@ -38,6 +38,10 @@ def test_initializers_are_inputs_for_ir_version_3_alone(tiny: onnx.ModelProto) -
         (17, 13, helper.make_node("BatchNormalization", ["x", *"cccc"], ["y"], training_mode=0)),
         (18, 9, helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1], dilations=[1, 1], ceil_mode=0)),
         (13, 9, helper.make_node("Softmax", ["x"], ["y"], axis=3)),
+        (13, 9, helper.make_node("Softmax", ["x"], ["y"])),
+        (13, 9, helper.make_node("Clip", ["x", "low", "high"], ["y"])),
+        (13, 9, helper.make_node("Clip", ["x", "", "high"], ["y"])),
+        (17, 13, helper.make_node("Clip", ["x", "low"], ["y"])),
         (9, 13, helper.make_node("Softmax", ["x"], ["y"], axis=1)),
         (9, 13, helper.make_node("Clip", ["x"], ["y"], min=0.0, max=6.0)),
     ],
@@ -45,11 +49,38 @@ def test_initializers_are_inputs_for_ir_version_3_alone(tiny: onnx.ModelProto) -
 def test_an_operator_with_the_same_meaning_there_goes_along(
     net: Net, opset: int, target: int, node: onnx.NodeProto
 ) -> None:
-    model = net([node], {"c": np.ones(4, np.float32)}, opset)
+    weights = {"c": np.ones(4, np.float32), "low": np.float32(-0.5), "high": np.float32(0.25)}
+    read = {name: value for name, value in weights.items() if name in node.input}
+    model = net([node], read, opset)
     changed = at_opset(model, target)
     assert changed.opset_import[0].version == target
     x = draw("float32", (4, 8, 8), seed=0, count=1)
     assert np.allclose(Float64Model(model)([x])[0], Float64Model(changed)([x])[0], atol=1e-12)
+
+
+def test_axes_that_are_inputs_become_attributes_beside_what_the_converter_cannot_take_down(net: Net) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Unsqueeze", ["a", "ends"], ["b"]),
+        helper.make_node("Squeeze", ["b", "ends"], ["c"]),
+        helper.make_node("ReduceSum", ["c", "last"], ["y"]),
+    ]
+    axes = {"ends": np.array([0, -1], np.int64), "last": np.array([-1], np.int64)}
+    model = net(nodes, axes, out=("N", 4, 8, 1))
+    old = at_opset(model, 9)
+    assert not old.graph.initializer, "nobody reads them any more"
+    assert [list(node.attribute[0].ints) for node in old.graph.node if node.op_type == "Unsqueeze"] == [[0, 5]]
+    x = draw("float32", (4, 8, 8), seed=0, count=1)
+    assert np.array_equal(Float64Model(model)([x])[0], Float64Model(old)([x])[0])
+
+
+def test_bounds_that_are_computed_have_no_older_form(net: Net) -> None:
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0),
+        helper.make_node("Clip", ["x", "", "m"], ["y"]),
+    ]
+    with pytest.raises(UnsupportedModelError, match="Clip"):
+        at_opset(net(nodes), 9)
 
 
 @pytest.mark.parametrize(

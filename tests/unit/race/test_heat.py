@@ -14,9 +14,10 @@ import pytest
 
 from bakeoff.judge.disturbance import disturbed, last_tries
 from bakeoff.race import attempt
-from bakeoff.race.course import Course, Entry, Material
+from bakeoff.race.course import Course, Entry, Labelled, Material
 from bakeoff.race.heat import run_heat
 from bakeoff.records import (
+    Accuracy,
     Disturbance,
     EngineSpec,
     EnvironmentSpec,
@@ -105,6 +106,24 @@ def test_every_contender_gets_a_measured_trial_at_every_batch_size(course: Cours
     cold = [trial.case.batch_size for trial in trials.values() if trial.measurement and trial.measurement.cold]
     assert len(cold) == 2
     assert len(set(cold)) == 1  # both ran their batch sizes in the same order
+
+
+def test_labelled_pictures_are_classified_after_timing_and_those_that_fill_up_a_batch_do_not_count(
+    course: Course, adapter: Adapter, tmp_path: Path
+) -> None:
+    labels = ((3, 7), (5,))
+    paths = []
+    for number, classes in enumerate(((3, 8), (5, 5))):  # the second picture is of class 7, and looks like one of 8
+        path = tmp_path / f"pictures{number}.npy"
+        np.save(path, np.eye(WIDTH, dtype=np.float32)[list(classes)])
+        paths.append(str(path))
+    materials = dict(course.materials)
+    materials[2] = dataclasses.replace(materials[2], labelled=Labelled(paths=tuple(paths), labels=labels))
+    first = dataclasses.replace(course, materials=materials)
+    trials = race(first, [entry("a", adapter())])
+    assert trials["a", 2].accuracy == Accuracy(right=2, pictures=3)
+    assert trials["a", 1].accuracy is None
+    assert race(dataclasses.replace(first, round=2), [entry("a", adapter())])["a", 2].accuracy is None
 
 
 def test_only_one_worker_runs_at_a_time(course: Course, adapter: Adapter, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.race import race
 from bakeoff.race.plan import make_plan
-from bakeoff.records import Plan, Scenario, Shaping
+from bakeoff.records import EngineSpec, Plan, Scenario, Shaping
 from bakeoff.report.command import command_line
 
 pytestmark = pytest.mark.unit
@@ -34,6 +34,22 @@ def test_shapes_without_a_model_of_ones_own_are_refused() -> None:
         make_plan(Catalogue.load(), models=("resnet18",), shaping=Shaping(batch_axis=("none",)))
 
 
+def test_labelled_pictures_are_refused_where_the_weights_know_nothing() -> None:
+    with pytest.raises(UsageError, match="--data: seeded weights recognise nothing"):
+        make_plan(Catalogue.load(), models=("resnet18",), pictures=Path("pictures"))
+
+
+def test_what_is_installed_is_a_group_and_can_be_left_out() -> None:
+    def installed(engine: EngineSpec) -> bool:
+        return engine.name in {"onnxruntime", "jax"}
+
+    catalogue = Catalogue.load()
+    assert make_plan(catalogue, engines=("installed",), installed=installed).engines == ("jax", "onnxruntime")
+    left = make_plan(catalogue, engines=("study", "jax"), exclude=("installed",), installed=installed).engines
+    assert "openvino" in left
+    assert not {"onnxruntime", "jax"} & {*left}
+
+
 def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
     plan = Plan(models=("a", "b"), engines=("x",), batch_sizes=(1, 2), threads=1, fixed_batches={"b": 7})
     assert [(case.model, case.batch_size) for case in plan.cases()] == [("a", 1), ("a", 2), ("b", 7)]
@@ -46,6 +62,7 @@ def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
         ({"scenario": Scenario.SERVER, "profile": True}, "--scenario server has no profile trials"),
         ({"scenario": Scenario.OFFLINE, "latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
         ({"latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
+        ({"scenario": Scenario.OFFLINE, "pictures": Path("p")}, "--data: --scenario offline classifies no pictures"),
     ],
 )
 def test_flags_that_a_scenario_cannot_mean_are_refused(wish: dict[str, Any], said: str) -> None:
@@ -84,5 +101,12 @@ def plan_of(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan
 def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data.npz").touch()
     wish = Shaping(shapes={"x": (1, 3), "t": (9,)}, batch_axis=("x=0",), data=str(tmp_path / "data.npz"))
-    plan = make_plan(Catalogue.load(), models=(str(tmp_path / "net.onnx"),), batch_sizes=(1,), shaping=wish)
+    plan = make_plan(
+        Catalogue.load(),
+        models=(str(tmp_path / "net.onnx"), "resnet18"),
+        batch_sizes=(1,),
+        shaping=wish,
+        weights="trained",
+        pictures=tmp_path / "pictures",
+    )
     assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan

@@ -14,7 +14,7 @@ import pytest
 
 import bakeoff.report
 from bakeoff.errors import StoreError
-from bakeoff.records import Load, RunRecord, Scenario, Status, Summary
+from bakeoff.records import Accuracy, Load, RunRecord, Scenario, Status, Summary
 from bakeoff.report import write_all
 from bakeoff.report.command import command_line
 from bakeoff.report.csv_files import study_files, to_csv
@@ -22,6 +22,7 @@ from bakeoff.report.files import write_texts
 from bakeoff.report.json_file import SCHEMA, to_json
 from bakeoff.report.machine_line import machine_line
 from bakeoff.report.markdown import to_markdown
+from bakeoff.report.terminal import to_text
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +30,7 @@ Rows = Sequence[Summary]
 CASE_FIELDS = [
     *("engine", "framework_version", "release", "model", "batch_size", "threads", "precision", "device"),
     *("league", "status", "reason", "requested", "effective", "fps", "fps_ci95", "latency_ms", "load_s"),
-    *("first_inference_s", "peak_rss_mb", "cores_used", "parity", "trials", "cautions"),
+    *("first_inference_s", "peak_rss_mb", "cores_used", "parity", "accuracy", "trials", "cautions"),
 ]
 
 
@@ -43,6 +44,20 @@ def schema() -> dict[str, Any]:
 # JSON
 
 
+def test_accuracy_stands_beside_speed_in_every_report(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:
+    rows = [msgspec.structs.replace(rows[0], accuracy=Accuracy(right=18, pictures=20)), *rows[1:]]
+    models = tuple(msgspec.structs.replace(model, pictures=20) for model in run.models[:1])
+    run = msgspec.structs.replace(run, models=(*models, *run.models[1:]))
+    document = json.loads(to_json(run, rows))
+    jsonschema.validate(document, schema)
+    assert document["cases"][0]["accuracy"] == {"right": 18, "pictures": 20}
+    assert document["cases"][1]["accuracy"] is None
+    assert [row["accuracy"] for row in csv.DictReader(io.StringIO(to_csv(run, rows)))][:2] == ["0.9", ""]
+    for text in (to_markdown(run, rows), to_text(run, rows, width=200)):
+        assert text.count("18/20") >= 1
+        assert "accuracy: labelled pictures whose class scores highest, of resnet18 20" in text
+
+
 def test_the_json_is_what_its_schema_says(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(to_json(run, rows)), schema)
@@ -53,7 +68,8 @@ def test_every_case_has_exactly_the_promised_fields(run: RunRecord, rows: Rows, 
     document = json.loads(to_json(run, rows))
     assert list(document) == ["schema", "run", "machine", "cases", "canary"]
     assert [list(case) for case in document["cases"]] == [CASE_FIELDS] * len(rows)
-    assert schema["$defs"]["case"]["required"] == CASE_FIELDS
+    # Files from before there was accuracy are results too.
+    assert schema["$defs"]["case"]["required"] == [field for field in CASE_FIELDS if field != "accuracy"]
 
 
 def test_the_schema_refuses_what_is_not_results(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:

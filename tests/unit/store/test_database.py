@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bakeoff.errors import StoreError
-from bakeoff.records import Disturbance, EngineInfo, Finding, RunRecord, Status, Trial
+from bakeoff.records import Accuracy, Disturbance, EngineInfo, Finding, RunRecord, Status, Trial
 from bakeoff.store import Store
 
 pytestmark = pytest.mark.unit
@@ -35,7 +35,7 @@ def test_what_the_audit_found_is_kept_beside_the_machine_and_may_change(store: S
 def test_a_trial_keeps_its_disturbance(store: Store, a_run: MakeRun, a_trial: MakeTrial) -> None:
     store.create_run(a_run())
     seen = Disturbance(others_cpu_s=0.5, steal_s=0.1, wall_s=1.0, cpus=2.0, resolution_s=0.04)
-    trial = msgspec.structs.replace(a_trial(), disturbance=seen, repeat=True)
+    trial = msgspec.structs.replace(a_trial(), disturbance=seen, repeat=True, accuracy=Accuracy(right=18, pictures=20))
     store.add_trials("latest", [trial])
     assert store.trials() == [trial]
 

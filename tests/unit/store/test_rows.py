@@ -40,5 +40,5 @@ def test_rows_from_before_the_audit_are_read() -> None:
         "measurement": None,
     }
     details = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Details)
-    assert (details.disturbance, details.repeat) == (None, False)
+    assert (details.disturbance, details.repeat, details.accuracy) == (None, False, None)
     assert machine_record('{"cpu":"a processor"}') == ({"cpu": "a processor"}, ())

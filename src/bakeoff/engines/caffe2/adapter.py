@@ -43,7 +43,9 @@ class Engine:
         set_threads(settings["threads"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fill, self.net = Caffe2Backend.onnx_graph_to_caffe2_net(onnx.load(model["path"]))
+            network = onnx.load(model["path"])
+            refuse_what_fails_later(network.graph)
+            fill, self.net = Caffe2Backend.onnx_graph_to_caffe2_net(network)
         workspace.SwitchWorkspace(WORKSPACE, True)
         workspace.RunNetOnce(fill)
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
@@ -77,6 +79,14 @@ class Engine:
     def close(self):
         workspace.ResetWorkspace()
         self.net = self.feeds = self.results = None
+
+
+def refuse_what_fails_later(graph):
+    """The importer takes a power by a constant for one of tensors of equal shape, and running it fails."""
+    scalars = {tensor.name for tensor in graph.initializer if not tensor.dims}
+    for node in graph.node:
+        if node.op_type == "Pow" and node.input[1] in scalars:
+            raise NotImplementedError("Caffe2 has no Pow by a number ({})".format(node.output[0]))
 
 
 def set_threads(threads):

@@ -93,6 +93,12 @@ def batch_normalization(attributes, x, scale, shift, mean, variance):
     return x * factor.reshape(per_channel) + (shift - mean * factor).reshape(per_channel)
 
 
+def layer_normalization(attributes, x, scale, shift):
+    centred = x - jnp.mean(x, axis=-1, keepdims=True)
+    variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+    return centred * lax.rsqrt(variance + np.float32(attributes["epsilon"])) * scale + shift
+
+
 def windows(attributes, x, start, function):
     """`function` folded over every window of `x`, whose padding is `start`; with the padding that it took."""
     kernel, strides = attributes["kernel_shape"], attributes["strides"]
@@ -258,10 +264,12 @@ OPERATORS = {
     "Expand": expand,
     "Flatten": flatten,
     "Gather": gather,
+    "Gelu": lambda _, x: jax.nn.gelu(x, approximate=False),
     "Gemm": gemm,
     "GlobalAveragePool": lambda _, x: jnp.mean(x, axis=tuple(range(2, x.ndim)), keepdims=True),
     "HardSigmoid": lambda a, x: jnp.clip(x * a["alpha"] + a["beta"], 0, 1),
     "HardSwish": lambda _, x: x * jnp.clip(x / 6 + 0.5, 0, 1),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda attributes, x: jnp.where(x >= 0, x, attributes["alpha"] * x),
     "MatMul": plain(jnp.matmul),
     "MaxPool": max_pool,

@@ -136,6 +136,11 @@ def matmul(node):
     return linear(weight, None)
 
 
+def layer_normalization(node):
+    scale = node.constant(1)
+    return filled(nn.LayerNorm(len(scale), node.attributes["epsilon"]), weight=scale, bias=node.constant(2))
+
+
 def linear(weight, bias):
     layer = nn.Linear(*weight.shape, bias_attr=None if bias is not None else False)
     return filled(layer, weight=weight, bias=bias if bias is None else np.broadcast_to(bias, weight.shape[1:]))
@@ -262,9 +267,11 @@ LAYERS = {
     "Erf": lambda _: paddle.erf,
     "Flatten": flatten,
     "Gather": gather,
+    "Gelu": lambda _: nn.GELU(),
     "Gemm": gemm,
     "GlobalAveragePool": lambda _: nn.AdaptiveAvgPool2D(1),
     "HardSigmoid": hard_sigmoid,
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node: nn.LeakyReLU(node.attributes["alpha"]),
     "MatMul": matmul,
     "MaxPool": max_pool,

@@ -80,6 +80,9 @@ def mkldnn(network, examples):
     """The network with weights in MKL-DNN's own layout. The inputs are dense, so their conversion is part of a run."""
     from torch.utils.mkldnn import to_mkldnn
 
+    integers = [str(tensor.dtype) for tensor in examples if not tensor.is_floating_point()]
+    if integers:
+        raise NotImplementedError("MKL-DNN's tensors hold floats alone, not {}".format(integers[0]))
     network = to_mkldnn(network)
     dense = []
     values = {name: tensor.to_mkldnn() for name, tensor in zip(network.inputs, examples)}

@@ -9,10 +9,8 @@ import os
 
 import numpy as np
 import torch
+from network import Network
 from torch import nn
-
-FRESH = {"Conv", "BatchNormalization", "Gemm", "MatMul", "MaxPool", "AveragePool", "Relu", "Clip", "Add", "Mul"}
-"""Operators whose output is memory of their own, never a view of their input."""
 
 SPATIAL_AXES = 2
 
@@ -39,42 +37,6 @@ def translate(folder):
     if lacking:
         raise NotImplementedError("no PyTorch translation for: " + ", ".join(sorted(lacking)))
     return Network(graph, layers, set(weights)).eval()
-
-
-class Network(nn.Module):
-    """Runs one layer per node, in the graph's order."""
-
-    def __init__(self, graph, layers, constants):
-        super(Network, self).__init__()
-        self.layers = nn.ModuleList(layers)
-        self.inputs = [i["name"] for i in graph["inputs"]]
-        self.outputs = [o["name"] for o in graph["outputs"]]
-        nodes = graph["nodes"]
-        last_reader = {name: i for i, node in enumerate(nodes) for name in node["inputs"]}
-        self.steps = []
-        for i, node in enumerate(nodes):
-            reads = [name for name in node["inputs"] if name and name not in constants]
-            dead = [name for name in set(reads) if last_reader[name] == i and name not in self.outputs]
-            self.steps.append((reads, node["outputs"][0], dead))
-        self._work_in_place(nodes)
-
-    def _work_in_place(self, nodes):
-        """Lets a layer overwrite its first operand if that is fresh memory and this is its only reader."""
-        maker = {node["outputs"][0]: node["op"] for node in nodes}
-        readers = [name for reads, _, _ in self.steps for name in reads]
-        for layer, (reads, _, dead) in zip(self.layers, self.steps):
-            mine = reads and reads[0] in dead and readers.count(reads[0]) == 1 and maker.get(reads[0]) in FRESH
-            if mine and hasattr(layer, "inplace"):
-                layer.inplace = True
-
-    def forward(self, *tensors):
-        values = dict(zip(self.inputs, tensors))
-        for layer, (reads, written, dead) in zip(self.layers, self.steps):
-            values[written] = layer(*[values[name] for name in reads])
-            for name in dead:
-                del values[name]
-        results = tuple(values[name] for name in self.outputs)
-        return results[0] if len(results) == 1 else results
 
 
 # Layers with weights. They start without random values, since the real ones follow: that saves most of the loading.
@@ -157,11 +119,23 @@ def gemm(node, weights):
     return linear(attributes["alpha"] * weight, None if bias is None else attributes["beta"] * bias)
 
 
+class Product(nn.Module):
+    def forward(self, x, y):
+        return torch.matmul(x, y)
+
+
 def matmul(node, weights):
+    if not any(name in weights for name in node["inputs"]):
+        return Product()
     weight = constant(node, weights, 1)
     if weight.ndim != 2:  # noqa: PLR2004
         raise NotImplementedError("with a constant of {} axes".format(weight.ndim))
     return linear(weight.T, None)
+
+
+def layer_normalization(node, weights):
+    scale, shift = constant(node, weights, 1), constant(node, weights, 2)
+    return filled(nn.LayerNorm(scale.shape, eps=node["attributes"]["epsilon"]), weight=scale, bias=shift)
 
 
 def linear(weight, bias):
@@ -219,6 +193,37 @@ class Mean(nn.Module):
 
 
 # Activations and arithmetic
+
+
+class Function(nn.Module):
+    """`function` of its operands, for what ``torch.nn`` has no layer of."""
+
+    def __init__(self, function):
+        super(Function, self).__init__()
+        self.function = function
+
+    def forward(self, *tensors):
+        return self.function(*tensors)
+
+
+def function(of):
+    return lambda _node, _weights: Function(of)
+
+
+def gelu(_node, _weights):
+    """A layer since PyTorch 1.2."""
+    return nn.GELU() if hasattr(nn, "GELU") else Function(lambda x: x * 0.5 * (1 + torch.erf(x / 2**0.5)))
+
+
+def cast(node, _weights):
+    dtype = DTYPES.get(node["attributes"]["to"])
+    if dtype is None:
+        raise NotImplementedError("to ONNX's type {}".format(node["attributes"]["to"]))
+    return Function(lambda x: x.to(dtype))
+
+
+DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: getattr(torch, "bool", None), 11: torch.float64}
+"""TensorProto.DataType -> PyTorch's; bool came with 1.2."""
 
 
 class Clamp(nn.Module):
@@ -292,6 +297,20 @@ def concat(node, weights):
     return Concat(node["attributes"]["axis"])
 
 
+def gather(node, weights):
+    """Rows of a constant table by computed indices, or one slice of a tensor."""
+    axis = node["attributes"]["axis"]
+    if node["inputs"][0] in weights and node["inputs"][1] not in weights:
+        table = weights[node["inputs"][0]]
+        if axis != 0 or table.ndim != 2:  # noqa: PLR2004
+            raise NotImplementedError("other than of a table's rows")
+        return nn.Embedding(*table.shape, _weight=torch.from_numpy(np.array(table)))
+    at = constant(node, weights, 1)
+    if node["inputs"][0] in weights or at.ndim:
+        raise NotImplementedError("at several constant indices")
+    return Function(lambda x: x.select(axis, int(at)))
+
+
 class Flatten(nn.Module):
     def forward(self, x):
         return x.reshape(x.shape[0], -1)
@@ -327,25 +346,32 @@ LAYERS = {
     "Add": arithmetic(torch.add, torch.Tensor.add_),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
+    "Cast": cast,
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
     "Div": arithmetic(torch.div, torch.Tensor.div_),
+    "Erf": function(torch.erf),
     "Flatten": flatten,
+    "Gather": gather,
+    "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": lambda _node, _weights: nn.AdaptiveAvgPool2d(1),
     "HardSigmoid": lambda node, _: Clamp(0.0, 1.0, node["attributes"]["alpha"], node["attributes"]["beta"]),
     "HardSwish": lambda _node, _weights: HardSwish(),
     "Identity": lambda _node, _weights: nn.Sequential(),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node, _: nn.LeakyReLU(node["attributes"]["alpha"]),
     "MatMul": matmul,
     "MaxPool": max_pool,
     "Mul": arithmetic(torch.mul, torch.Tensor.mul_),
+    "Pow": arithmetic(torch.pow, torch.Tensor.pow_),
     "ReduceMean": lambda node, _: Mean(node["attributes"]["axes"], bool(node["attributes"]["keepdims"])),
     "Relu": lambda _node, _weights: nn.ReLU(),
     "Reshape": lambda node, weights: Reshape([int(size) for size in constant(node, weights, 1)]),
     "Sigmoid": lambda _node, _weights: nn.Sigmoid(),
     "Softmax": lambda node, _: nn.Softmax(dim=node["attributes"]["axis"]),
+    "Sqrt": function(torch.sqrt),
     "Sub": arithmetic(torch.sub, torch.Tensor.sub_),
     "Tanh": lambda _node, _weights: nn.Tanh(),
     "Transpose": lambda node, _: Permute(node["attributes"]["perm"]),

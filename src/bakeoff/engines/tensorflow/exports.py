@@ -16,7 +16,7 @@ def exported(plain_graph, kind, write):
     checksums of its weights, and the translator.
     """
     digest = hashlib.sha256(kind.encode())
-    ours = [os.path.join(HERE, name) for name in ("translator.py", "layout.py")]
+    ours = [os.path.join(HERE, name) for name in ("translator.py", "builder.py", "layout.py")]
     for path in [os.path.join(plain_graph, "graph.json"), *ours]:
         with open(path, "rb") as f:
             digest.update(f.read())

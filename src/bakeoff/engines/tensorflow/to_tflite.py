@@ -6,6 +6,7 @@ makes of Keras 3's own is a graph that reads them from resources at run time.
 """
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # which an isolated Python does not do
@@ -30,8 +31,15 @@ def convert(plain_graph, target):
 
     frozen = convert_variables_to_constants_v2(network.get_concrete_function())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
+    try:
+        content = converter.convert()
+    except Exception as error:  # a class of the converter's own, whose last line says nothing
+        lacking = re.findall("TF Select ops: (.*)", str(error))
+        if not lacking:
+            raise
+        raise NotImplementedError("TFLite has no {}".format(lacking[0])) from error
     with open(target, "wb") as f:
-        f.write(converter.convert())
+        f.write(content)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,18 @@
 """Builds a Keras model from a plain graph. Good for Keras 2.2.4, `tf.keras` of TensorFlow 1 and today's Keras 3.
 
-A plain graph is NCHW, Keras' layers on a CPU are NHWC. Every tensor of four axes here is NHWC; wherever a graph's
-meaning hangs on the order of its axes (flattening, axis numbers, constants), it is put right.
+A plain graph is NCHW, Keras' layers on a CPU are NHWC. In a graph of images every tensor of four axes here is NHWC;
+wherever its meaning hangs on the order of its axes (flattening, axis numbers, constants), it is put right. A graph
+without images keeps its own order.
 """
 
-import json
 import operator
-import os
 
 import numpy as np
-from layout import IMAGE_AXES, axis_in_nhwc, ceiled, nhwc_order, same_pads, shape_of
+from builder import Builder, read
+from layout import IMAGE_AXES, shape_of
 
-NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
-
-
-def read(folder):
-    """The description and the weights of the plain graph in `folder`: a dict, and a dict of arrays."""
-    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as f:
-        graph = json.load(f)
-    with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
-        return graph, {name: archive[name] for name in archive.files}
+DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
+"""TensorProto.DataType -> Keras' name."""
 
 
 def translate(folder, keras, batch_size):
@@ -32,100 +25,7 @@ def translate(folder, keras, batch_size):
     lacking = sorted({node["op"] for node in graph["nodes"]} - set(LAYERS))
     if lacking:
         raise NotImplementedError("no Keras translation for: " + ", ".join(lacking))
-    return Builder(graph, weights, keras).build(batch_size)
-
-
-class Builder:
-    """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors."""
-
-    def __init__(self, graph, weights, keras):
-        self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
-        self.math = getattr(keras, "ops", keras.backend)
-        self.values, self.to_fill = {}, []
-        self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
-
-    def build(self, batch_size):
-        inputs = []
-        for number, i in enumerate(self.graph["inputs"]):
-            shape = [batch_size] + [i["shape"][axis] for axis in nhwc_order(len(i["shape"]))[1:]]
-            name = "input_{}".format(number)
-            inputs.append(self.layers.Input(batch_shape=shape, dtype=i["dtype"], name=name))
-            self.values[i["name"]] = inputs[-1]
-        for node in self.graph["nodes"]:
-            try:
-                self.values[node["outputs"][0]] = LAYERS[node["op"]](self, node, node["attributes"])
-            except NotImplementedError as error:
-                raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error)) from error
-            except (AttributeError, TypeError) as error:
-                if hasattr(self.keras, "ops"):
-                    raise
-                reason = "this old Keras has no {} of this kind: {}".format(node["op"], error)
-                raise NotImplementedError(reason) from error
-        model = self.keras.models.Model(inputs, [self.values[o["name"]] for o in self.graph["outputs"]])
-        self.fill()
-        return model
-
-    def fill(self):
-        """Sets all weights at once: one by one it takes TensorFlow 1 a session call each."""
-        pairs = [pair for layer, arrays in self.to_fill for pair in zip(layer.weights, arrays)]
-        if hasattr(self.keras.backend, "batch_set_value"):
-            self.keras.backend.batch_set_value(pairs)
-        else:
-            for variable, array in pairs:
-                variable.assign(array)
-
-    def filled(self, layer, x, arrays):
-        """What `layer` makes of `x`; `arrays` are its weights, in its own order."""
-        y = layer(x)
-        self.to_fill.append((layer, arrays))
-        return y
-
-    def inputs(self, node):
-        return [self.values[name] for name in node["inputs"] if name and name not in self.weights]
-
-    def input(self, node):
-        """The node's first operand, which may not be a constant."""
-        if node["inputs"][0] not in self.values:
-            raise NotImplementedError("of a constant")
-        return self.values[node["inputs"][0]]
-
-    def constant(self, node, index):
-        """The constant that is input `index`, None where there is no such input."""
-        name = node["inputs"][index] if index < len(node["inputs"]) else ""
-        if name and name not in self.weights:
-            raise NotImplementedError("with a computed input {}".format(index))
-        return self.weights[name] if name else None
-
-    def padded(self, node, x, value=0.0):
-        """What to pool or convolve, and Keras' word for how to pad it, such that it is as the graph says."""
-        attributes = node["attributes"]
-        pads, size, strides = attributes["pads"], shape_of(x)[1:3], attributes["strides"]
-        if len(pads) != 2 * len(size) or len(shape_of(x)) != IMAGE_AXES:
-            raise NotImplementedError("over {} axes".format(len(pads) // 2))
-        dilations = attributes.get("dilations", [1, 1])
-        reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
-        if attributes.get("ceil_mode"):
-            pads = ceiled(pads, size, reach, strides)
-        if not any(pads):
-            return x, "valid"
-        if pads == same_pads(size, reach, strides):
-            return x, "same"
-        top, left, bottom, right = pads
-        if value == 0.0 or self.maker.get(node["inputs"][0]) in NEVER_NEGATIVE:
-            return self.layers.ZeroPadding2D(((top, bottom), (left, right)))(x), "valid"
-        return self.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), value), "valid"
-
-    def pad(self, x, pads, value):
-        """`x` with `value` around it, for which Keras has no layer."""
-        if hasattr(self.keras, "ops"):
-            return self.keras.ops.pad(x, pads, constant_values=value)
-        import tensorflow as tf
-
-        return self.computed(lambda t: tf.pad(t, pads, constant_values=value), x)
-
-    def computed(self, function, x):
-        """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""
-        return function(x) if hasattr(self.keras, "ops") else self.layers.Lambda(function)(x)
+    return Builder(graph, weights, keras).build(batch_size, LAYERS)
 
 
 # Layers with weights
@@ -172,15 +72,34 @@ def gemm(build, node, attributes):
 
 
 def matmul(build, node, _attributes):
+    operands = build.inputs(node)
+    if len(operands) > 1 and not build.images:
+        return build.computed(lambda pair: build.math.matmul(*pair), operands)
     weight = build.constant(node, 1)
-    if weight is None or weight.ndim != 2 or len(shape_of(build.input(node))) == IMAGE_AXES:  # noqa: PLR2004
+    if weight.ndim != 2 or (build.images and len(shape_of(build.input(node))) == IMAGE_AXES):  # noqa: PLR2004
         raise NotImplementedError("other than with a constant of two axes")
     return dense(build, node, weight, None)
+
+
+def gather(build, node, attributes):
+    """Rows of a constant table by computed indices."""
+    table = build.weights.get(node["inputs"][0])
+    if table is None or table.ndim != 2 or attributes["axis"] != 0:  # noqa: PLR2004
+        raise NotImplementedError("other than of a constant table's rows")
+    layer = build.layers.Embedding(*table.shape, embeddings_initializer="zeros")
+    return build.filled(layer, build.values[node["inputs"][1]], [table])
 
 
 def dense(build, node, weight, bias):
     layer = build.layers.Dense(weight.shape[1], use_bias=bias is not None, kernel_initializer="zeros")
     return build.filled(layer, build.input(node), [weight] if bias is None else [weight, bias])
+
+
+def layer_normalization(build, node, attributes):
+    if build.images:
+        raise NotImplementedError("of images")
+    layer = build.layers.LayerNormalization(axis=-1, epsilon=attributes["epsilon"])
+    return build.filled(layer, build.input(node), [build.constant(node, 1), build.constant(node, 2)])
 
 
 # Pooling
@@ -226,6 +145,8 @@ def global_average_pool(build, node, _attributes):
 
 def reduce_mean(build, node, attributes):
     x = build.input(node)
+    if not build.images:
+        return build.computed(lambda t: build.math.mean(t, attributes["axes"], bool(attributes["keepdims"])), x)
     if len(shape_of(x)) != IMAGE_AXES or sorted(axis % IMAGE_AXES for axis in attributes["axes"]) != [2, 3]:
         raise NotImplementedError("over other axes than an image's height and width")
     if attributes["keepdims"]:
@@ -259,7 +180,22 @@ def hard_swish(build, node, _attributes):
 
 def softmax(build, node, attributes):
     x = build.input(node)
-    return build.layers.Softmax(axis=axis_in_nhwc(attributes["axis"], len(shape_of(x))))(x)
+    return build.layers.Softmax(axis=build.axis(attributes["axis"], x))(x)
+
+
+def cast(build, node, attributes):
+    if attributes["to"] not in DTYPES:
+        raise NotImplementedError("to ONNX's type {}".format(attributes["to"]))
+    return build.computed(lambda x: build.math.cast(x, DTYPES[attributes["to"]]), build.input(node))
+
+
+def gelu(build, node, _attributes):
+    return build.computed(lambda x: build.math.gelu(x, approximate=False), build.input(node))
+
+
+def plain(name):
+    """The function of Keras' own of that name."""
+    return lambda build, node, _: build.computed(getattr(build.math, name), build.input(node))
 
 
 def arithmetic(layer_name, with_constant, from_constant):
@@ -271,10 +207,12 @@ def arithmetic(layer_name, with_constant, from_constant):
             constant_first = node["inputs"][0] in build.weights
             function = from_constant if constant_first else with_constant
             if function:
-                constant = constant_for(tensors[0], build.weights[node["inputs"][0 if constant_first else 1]])
+                constant = constant_for(build, tensors[0], build.weights[node["inputs"][0 if constant_first else 1]])
                 return build.computed(lambda x: function(x, constant), tensors[0])
-        if len(tensors) != len(node["inputs"]) or not layer_name:
+        if len(tensors) != len(node["inputs"]):
             raise NotImplementedError("of such operands")
+        if not layer_name:
+            return build.computed(lambda pair: with_constant(*pair), tensors)
         if len({len(shape_of(x)) for x in tensors}) > 1:
             raise NotImplementedError("of tensors of unlike rank")
         return getattr(build.layers, layer_name)()(tensors)
@@ -282,19 +220,19 @@ def arithmetic(layer_name, with_constant, from_constant):
     return build_arithmetic
 
 
-def constant_for(x, constant):
+def constant_for(build, x, constant):
     """`constant` with as many axes as `x`, in their order."""
     rank = len(shape_of(x))
     if constant.ndim > rank:
         raise NotImplementedError("with a constant of more axes than the tensor")
-    return constant.reshape((1,) * (rank - constant.ndim) + constant.shape).transpose(nhwc_order(rank))
+    return constant.reshape((1,) * (rank - constant.ndim) + constant.shape).transpose(build.order(rank))
 
 
 def concat(build, node, attributes):
     inputs = build.inputs(node)
     if len(inputs) != len(node["inputs"]):
         raise NotImplementedError("with a constant")
-    axis = axis_in_nhwc(attributes["axis"], len(shape_of(inputs[0])))
+    axis = build.axis(attributes["axis"], inputs[0])
     return inputs[0] if len(inputs) == 1 else build.layers.Concatenate(axis=axis)(inputs)
 
 
@@ -312,44 +250,61 @@ def flat(build, x):
     shape = shape_of(x)
     if len(shape) == 2:  # noqa: PLR2004
         return x
-    if len(shape) == IMAGE_AXES and shape[1:3] != (1, 1):
+    if build.images and len(shape) == IMAGE_AXES and shape[1:3] != (1, 1):
         x = build.layers.Permute((3, 1, 2))(x)
     return build.layers.Flatten()(x)
 
 
 def reshape(build, node, _attributes):
-    """To two axes only, the batch kept: a Flatten in other words."""
+    """The batch kept. Of images to two axes only: a Flatten in other words."""
     x, shape = build.input(node), build.constant(node, 1).tolist()
+    if not build.images and shape[0] == 0:
+        sizes = [shape_of(x)[axis] if size == 0 else size for axis, size in enumerate(shape)]
+        return build.layers.Reshape(tuple(sizes[1:]))(x)
     size = int(np.prod(shape_of(x)[1:]))
     if len(shape) != 2 or shape[1] not in {-1, size}:  # noqa: PLR2004
         raise NotImplementedError("to {}".format(shape))
     return flat(build, x)
 
 
+def transpose(build, node, attributes):
+    if build.images or attributes["perm"][0] != 0:
+        raise NotImplementedError("of images, or of the batch axis")
+    return build.layers.Permute(tuple(attributes["perm"][1:]))(build.input(node))
+
+
 LAYERS = {
     "Add": arithmetic("Add", operator.add, operator.add),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
+    "Cast": cast,
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
     "Div": arithmetic(None, operator.truediv, None),
+    "Erf": plain("erf"),
     "Flatten": flatten,
+    "Gather": gather,
+    "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": global_average_pool,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": hard_swish,
     "Identity": lambda build, node, _: build.input(node),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda build, node, attributes: build.layers.LeakyReLU(attributes["alpha"])(build.input(node)),
     "MatMul": matmul,
     "MaxPool": max_pool,
     "Mul": arithmetic("Multiply", operator.mul, operator.mul),
+    "Pow": arithmetic(None, operator.pow, None),
     "ReduceMean": reduce_mean,
     "Relu": activation("relu"),
     "Reshape": reshape,
     "Sigmoid": activation("sigmoid"),
     "Softmax": softmax,
+    "Sqrt": plain("sqrt"),
     "Sub": arithmetic("Subtract", operator.sub, lambda x, constant: x * -1.0 + constant),
     "Tanh": activation("tanh"),
+    "Transpose": transpose,
 }
 """ONNX operator -> function from the builder, a node and its attributes to a Keras tensor."""

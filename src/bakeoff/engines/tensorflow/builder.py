@@ -1,0 +1,124 @@
+"""What builds a Keras model node after node, and knows which of a graph's axes stands where."""
+
+import json
+import os
+
+import numpy as np
+from layout import IMAGE_AXES, axis_in_nhwc, ceiled, nhwc_order, same_pads, shape_of
+
+OF_IMAGES = {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "MaxPool"}
+NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
+
+
+def read(folder):
+    """The description and the weights of the plain graph in `folder`: a dict, and a dict of arrays."""
+    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as f:
+        graph = json.load(f)
+    with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
+        return graph, {name: archive[name] for name in archive.files}
+
+
+class Builder:
+    """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors."""
+
+    def __init__(self, graph, weights, keras):
+        self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
+        self.math = getattr(keras, "ops", keras.backend)
+        self.values, self.to_fill = {}, []
+        self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
+        tensors = graph["inputs"] + graph["outputs"]
+        four_axes = any(len(tensor["shape"]) == IMAGE_AXES for tensor in tensors)
+        self.images = four_axes or any(node["op"] in OF_IMAGES for node in graph["nodes"])
+
+    def order(self, rank):
+        """Which of the graph's axes stands where."""
+        return nhwc_order(rank) if self.images else tuple(range(rank))
+
+    def axis(self, axis, x):
+        """Where the graph's `axis` of `x` stands."""
+        rank = len(shape_of(x))
+        return axis_in_nhwc(axis, rank) if self.images else axis % rank
+
+    def build(self, batch_size, layers):
+        """The `keras.Model`; `layers` has for each operator the function that adds it."""
+        inputs = []
+        for number, i in enumerate(self.graph["inputs"]):
+            shape = [batch_size] + [i["shape"][axis] for axis in self.order(len(i["shape"]))[1:]]
+            name = "input_{}".format(number)
+            inputs.append(self.layers.Input(batch_shape=shape, dtype=i["dtype"], name=name))
+            self.values[i["name"]] = inputs[-1]
+        for node in self.graph["nodes"]:
+            try:
+                self.values[node["outputs"][0]] = layers[node["op"]](self, node, node["attributes"])
+            except NotImplementedError as error:
+                raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error)) from error
+            except (AttributeError, TypeError) as error:
+                if hasattr(self.keras, "ops"):
+                    raise
+                reason = "this old Keras has no {} of this kind: {}".format(node["op"], error)
+                raise NotImplementedError(reason) from error
+        model = self.keras.models.Model(inputs, [self.values[o["name"]] for o in self.graph["outputs"]])
+        self.fill()
+        return model
+
+    def fill(self):
+        """Sets all weights at once: one by one it takes TensorFlow 1 a session call each."""
+        pairs = [pair for layer, arrays in self.to_fill for pair in zip(layer.weights, arrays)]
+        if hasattr(self.keras.backend, "batch_set_value"):
+            self.keras.backend.batch_set_value(pairs)
+        else:
+            for variable, array in pairs:
+                variable.assign(array)
+
+    def filled(self, layer, x, arrays):
+        """What `layer` makes of `x`; `arrays` are its weights, in its own order."""
+        y = layer(x)
+        self.to_fill.append((layer, arrays))
+        return y
+
+    def inputs(self, node):
+        return [self.values[name] for name in node["inputs"] if name and name not in self.weights]
+
+    def input(self, node):
+        """The node's first operand, which may not be a constant."""
+        if node["inputs"][0] not in self.values:
+            raise NotImplementedError("of a constant")
+        return self.values[node["inputs"][0]]
+
+    def constant(self, node, index):
+        """The constant that is input `index`, None where there is no such input."""
+        name = node["inputs"][index] if index < len(node["inputs"]) else ""
+        if name and name not in self.weights:
+            raise NotImplementedError("with a computed input {}".format(index))
+        return self.weights[name] if name else None
+
+    def padded(self, node, x, value=0.0):
+        """What to pool or convolve, and Keras' word for how to pad it, such that it is as the graph says."""
+        attributes = node["attributes"]
+        pads, size, strides = attributes["pads"], shape_of(x)[1:3], attributes["strides"]
+        if len(pads) != 2 * len(size) or len(shape_of(x)) != IMAGE_AXES:
+            raise NotImplementedError("over {} axes".format(len(pads) // 2))
+        dilations = attributes.get("dilations", [1, 1])
+        reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
+        if attributes.get("ceil_mode"):
+            pads = ceiled(pads, size, reach, strides)
+        if not any(pads):
+            return x, "valid"
+        if pads == same_pads(size, reach, strides):
+            return x, "same"
+        top, left, bottom, right = pads
+        if value == 0.0 or self.maker.get(node["inputs"][0]) in NEVER_NEGATIVE:
+            return self.layers.ZeroPadding2D(((top, bottom), (left, right)))(x), "valid"
+        return self.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), value), "valid"
+
+    def pad(self, x, pads, value):
+        """`x` with `value` around it, for which Keras has no layer."""
+        if hasattr(self.keras, "ops"):
+            return self.keras.ops.pad(x, pads, constant_values=value)
+        import tensorflow as tf
+
+        return self.computed(lambda t: tf.pad(t, pads, constant_values=value), x)
+
+    def computed(self, function, x):
+        """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""
+        return function(x) if hasattr(self.keras, "ops") else self.layers.Lambda(function)(x)

@@ -1,0 +1,1 @@
+"""The built-in networks, layer by layer, as plain data."""
