@@ -246,8 +246,13 @@ def _decode(value: object, kind: type[_Table], file: Path, where: str) -> _Table
         raise EngineFolderError(f"{file}: {field}: {problem}" if field else f"{file}: {problem}") from error
 
 
+def valid_name(name: str) -> bool:
+    """Whether an engine or an environment may be called so."""
+    return bool(_NAME.fullmatch(name)) and name not in RESERVED_GROUPS
+
+
 def _valid(name: str, file: Path, table: str) -> str:
-    if not _NAME.fullmatch(name) or name in RESERVED_GROUPS:
+    if not valid_name(name):
         rule = "lower-case letters, digits, '.', '_' and '-', and none of " + ", ".join(RESERVED_GROUPS)
         raise EngineFolderError(f"{file}: {table}.{name}: not a valid name", f"a name has {rule}")
     return name
