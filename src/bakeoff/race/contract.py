@@ -123,21 +123,9 @@ def hello_names_the_version_of_the_framework(driver: Driver) -> None:
 
 
 def every_load_replaces_the_one_before_and_agrees_with_the_reference(driver: Driver) -> None:
-    """At batch sizes 1, 3 and 1 again, for every input set, in shape, dtype and value."""
-    bench = driver.bench
-    reference = bench.library.reference(bench.model, SEED, SAMPLES)
+    """At batch sizes 1, 3 and 1 again."""
     for batch_size in (1, 3, 1):
-        load_or_refuse(driver, batch_size)
-        for k, rows in enumerate(driver.prepare(batch_size)):
-            outputs = driver.outputs(k)
-            where = f"batch {batch_size}, input set {k}"
-            found = [(o.shape, o.dtype.name) for o in outputs]
-            expected = [(spec.at(batch_size), spec.dtype) for spec in bench.model.outputs]
-            promise(found == expected, f"{where}: the outputs are {found}, not {expected}")
-            parity, fault = compare(outputs, [array[rows] for array in reference], classes=bench.model.classes)
-            promise(not fault, f"{where}: {fault}")
-            error, most = parity.max_rel_error, TOLERANCE[bench.engine.league]
-            promise(error is not None and error <= most, f"{where}: off by {error}, and {most} is allowed")
+        load_and_compare(driver, batch_size)
 
 
 def the_settings_that_took_effect_are_those_asked_for(driver: Driver) -> None:
@@ -260,6 +248,23 @@ def its_recipe_gives_the_answers_of_the_reference(bench: Bench) -> None:
     promise(not fault, fault)
     error, most = parity.max_rel_error, TOLERANCE[engine.league]
     promise(error is not None and error <= most, f"off by {error}, and {most} is allowed")
+
+
+def load_and_compare(driver: Driver, batch_size: int) -> None:
+    """The answers to every input set in shape, dtype and value against the float64 reference."""
+    bench = driver.bench
+    reference = bench.library.reference(bench.model, SEED, SAMPLES)
+    load_or_refuse(driver, batch_size)
+    for k, rows in enumerate(driver.prepare(batch_size)):
+        outputs = driver.outputs(k)
+        where = f"batch {batch_size}, input set {k}"
+        found = [(o.shape, o.dtype.name) for o in outputs]
+        expected = [(spec.at(batch_size), spec.dtype) for spec in bench.model.outputs]
+        promise(found == expected, f"{where}: the outputs are {found}, not {expected}")
+        parity, fault = compare(outputs, [array[rows] for array in reference], classes=bench.model.classes)
+        promise(not fault, f"{where}: {fault}")
+        error, most = parity.max_rel_error, TOLERANCE[bench.engine.league]
+        promise(error is not None and error <= most, f"{where}: off by {error}, and {most} is allowed")
 
 
 def burst_of_a_large_batch(driver: Driver) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -88,5 +88,11 @@ class ModelRecord(Record, frozen=True):
     """sha256 of the user's own inputs, hex; empty if inputs are drawn"""
     data_samples: int = 0
     """how many of them are raced"""
+    source: str = ""
+    """the format that its user brought, "pt2"; empty where that is ONNX and for built-in networks"""
+    source_digest: str = ""
+    """sha256 of what the user brought, hex"""
+    unconverted: str = ""
+    """why there is no ONNX of it, so that only engines that take `source` itself can run it; empty where there is"""
     reference: str = "float64"
     """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations" """
