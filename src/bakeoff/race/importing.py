@@ -82,11 +82,12 @@ def bring(plan: Plan, name: str, shop: Workshop) -> Brought:
     file = plan.files[name]
     if is_factory(file):
         with factories.exported(plan, name, shop.catalogue, shop.observer) as path:
-            return _brought(path, name, shop)
-    return _brought(Path(file).expanduser().absolute(), name, shop)
+            return as_onnx(path, name, shop)
+    return as_onnx(Path(file).expanduser().absolute(), name, shop)
 
 
-def _brought(path: Path, name: str, shop: Workshop) -> Brought:
+def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
+    """The user's file or folder at `path`, to be called `name`, as ONNX. Raises `ModelError`."""
     source = format_of(path)
     if source == "onnx":
         return Brought(path, path.name)
