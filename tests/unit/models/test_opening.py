@@ -39,4 +39,4 @@ def test_a_model_of_another_format_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "model.doc").touch()
     with pytest.raises(ModelError, match=r"model\.doc: models of this kind are not read") as caught:
         library.own_file(tmp_path / "model.doc")
-    assert "ONNX" in str(caught.value.advice)
+    assert "Taken are .onnx" in str(caught.value.advice)

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.errors import ModelError, UnsupportedModelError
+from bakeoff.errors import ModelError, UnsupportedModelError, WorkerError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import factories, importing, prepare
 from bakeoff.race.conversion import form_for
@@ -33,6 +33,10 @@ signature = {"inputs": [tensor], "outputs": [dict(tensor, name="y")], "reason": 
 os.mkdir(sys.argv[2])
 json.dump(signature, open(sys.argv[2] + "/signature.json", "w"))
 """
+ANOTHER_NETWORK = (
+    "tools/from_tflite.py made another network of net.tflite: its answers are 5.0e-01 off those of e with the file "
+    "itself, and 1.0e-05 is allowed"
+)
 
 
 class Watcher:
@@ -176,3 +180,37 @@ def test_a_factory_runs_in_a_process_of_its_own_in_its_folder(
 def test_own_models_have_names() -> None:
     names = [own_name(model) for model in ("shop.nets:small", "./a/net.pt2", "resnet18", "a/sm/")]
     assert names == ["shop.nets.small", "net.pt2", "", "sm"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "noted"),
+    [
+        (1e-6, "", "net.tflite: its ONNX answers as e does with the file itself, to 1.0e-06"),
+        (
+            0.5,
+            ANOTHER_NETWORK,
+            ANOTHER_NETWORK,
+        ),
+        (WorkerError("it died"), "", "net.tflite: its ONNX is not checked against e: it died"),
+    ],
+)
+def test_an_onnx_that_answers_otherwise_than_its_source_counts_as_not_converted(
+    tmp_path: Path,
+    source: Path,
+    watcher: Watcher,
+    monkeypatch: pytest.MonkeyPatch,
+    error: float | WorkerError,
+    said: str,
+    noted: str,
+) -> None:
+    shop = workshop(tmp_path, WRITES_THE_SOURCE, watcher, monkeypatch)
+    shop.catalogue.engines["e"] = engine(tmp_path, ("tflite",))
+
+    def measured(*_: Any) -> tuple[float, float]:
+        if isinstance(error, WorkerError):
+            raise error
+        return error, 1e-5
+
+    monkeypatch.setattr(importing, "_error", measured)
+    assert importing.take(plan_for(source), "net.tflite", shop).unconverted == said
+    assert any(note.startswith(noted) for note in watcher.notes)
