@@ -246,8 +246,8 @@ def its_recipe_gives_the_answers_of_the_reference(bench: Bench) -> None:
     reference = bench.library.reference(model, SEED, SAMPLES)
     parity, fault = compare(outputs, [array[:rows] for array in reference], classes=model.classes)
     promise(not fault, fault)
-    error, most = parity.max_rel_error, TOLERANCE[engine.league]
-    promise(error is not None and error <= most, f"off by {error}, and {most} is allowed")
+    off, most = parity.max_rel_error, TOLERANCE[engine.league]
+    promise(off is not None and off <= most, f"off by {off}, and {most} is allowed")
 
 
 def load_and_compare(driver: Driver, batch_size: int) -> None:
