@@ -15,7 +15,7 @@ import msgspec
 from bakeoff import offline
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import programs
-from bakeoff.errors import ModelError, WorkerError
+from bakeoff.errors import EnvironmentUnavailableError, ModelError, WorkerError
 from bakeoff.judge.parity import compare
 from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
@@ -130,7 +130,7 @@ def _imported(importer: Converter, source: Path, digest: str, name: str, shop: W
         except programs.ProgramFailedError as error:
             message = f"{conversion.named(importer)} cannot read {name}: {error}"
             raise ModelError(message, f"the full log is {log}") from error
-        if not (target / MODEL).is_file():
+        if (target / SIGNATURE).is_file() or not (target / MODEL).is_file():
             arguments = {"signature": str(target / SIGNATURE), "path": str(target / MODEL)}
             sandbox.run("write_opaque", arguments, report=shop.observer.say, what=name)
         seconds = time.monotonic() - started
@@ -163,7 +163,7 @@ def difference(record: ModelRecord, plan: Plan, importer: str, shop: Workshop) -
         return ""
     try:
         error, most = _error(record, plan, judge, shop)
-    except (ModelError, WorkerError) as reason:
+    except (ModelError, WorkerError, EnvironmentUnavailableError) as reason:
         shop.observer.note(f"{record.name}: its ONNX is not checked against {judge.name}: {reason}")
         return ""
     if error <= most:
