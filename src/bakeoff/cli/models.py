@@ -129,10 +129,10 @@ def _as_onnx(file: Path) -> Path:
     from rich.console import Console
 
     from bakeoff import paths
-    from bakeoff.cli.racing import PlainView
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.models.library import ModelLibrary
     from bakeoff.race.importing import Workshop, as_onnx
+    from bakeoff.views.racing import PlainView
 
     view = PlainView(Console(stderr=True, highlight=False))
     brought = as_onnx(path, path.name, Workshop(Catalogue.load(), ModelLibrary(paths.cache_dir()), view))

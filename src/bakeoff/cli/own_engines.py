@@ -111,11 +111,11 @@ def _tell(engine: "EngineSpec") -> "list[Finding]":
 def _bench(engine: "EngineSpec", scratch: Path) -> "Bench | Finding":
     """The engine with everything in place, or the environment that cannot be had."""
     from bakeoff import environments, paths
-    from bakeoff.cli.engines import progress
     from bakeoff.models.library import ModelLibrary
     from bakeoff.race.bench import MODEL, Bench
     from bakeoff.race.contract import Finding
     from bakeoff.records import Installed
+    from bakeoff.views.installing import progress
 
     def say(what: str) -> None:
         click.echo(what, err=True)

@@ -29,7 +29,17 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race import second_opinion
 from bakeoff.race.conversion import form_for
 from bakeoff.race.course import Entry, Material
-from bakeoff.records import EngineInfo, EngineSpec, EnvironmentSpec, Installed, ModelRecord, Plan, Scenario, Status, Trial
+from bakeoff.records import (
+    EngineInfo,
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    ModelRecord,
+    Plan,
+    Scenario,
+    Status,
+    Trial,
+)
 
 INPUT_SETS = 3
 """to race on; one more is kept back, see `Material.fresh`"""
