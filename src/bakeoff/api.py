@@ -168,6 +168,8 @@ def race(
     batch_axis: Names = (),
     inputs: StrPath | None = None,
     data: StrPath | None = None,
+    python: StrPath | None = None,
+    requirements: StrPath | None = None,
     strict: bool = False,
     tags: Names = (),
     output: StrPath = DEFAULT_OUTPUT,
@@ -178,12 +180,13 @@ def race(
     """Race `engines` on `models` and return the run; every trial is stored as it ends.
 
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
-    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s`, `timeout_s` and
-    `latency_bound_s` are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes
-    by the name of an input or an axis, `inputs` an .npz of real inputs. `data` is a folder of labelled pictures, which
-    tell the accuracy of built-in networks with trained `weights`. `store` is the address of a team's store, instead of
-    the one in the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing
-    is drawn while an engine is timed.
+    built-in networks, paths of model files or package.module:factory, `engines` names, frameworks, groups or globs.
+    `budget_s`, `timeout_s` and `latency_bound_s` are in seconds, `target_ci` is a share (0.02 is 2%). For models of
+    your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an .npz of real inputs; `python` is the
+    interpreter that builds what a factory returns, or `requirements` a file of what it needs besides PyTorch. `data` is
+    a folder of labelled pictures, which tell the accuracy of built-in networks with trained `weights`. `store` is the
+    address of a team's store, instead of the one in the folder `output`. `progress` shows on stderr, or beneath a
+    notebook's cell, how the race goes; nothing is drawn while an engine is timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
     the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
@@ -219,6 +222,8 @@ def race(
         shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
         pictures=Path(data) if data else None,
         installed=is_installed,
+        python=Path(python) if python else None,
+        requirements=Path(requirements) if requirements else None,
     )
     view = watching() if progress else nullcontext(Silence())
     with view as observer, opened(Path(output), store, observer.note) as opened_store:

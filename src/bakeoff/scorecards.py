@@ -103,6 +103,7 @@ class EngineKit(LockedKit, frozen=True):
     converter: ConverterKit | None = None
     recipe: str = ""
     """path within `files`; "" where there is none"""
+    takes: tuple[str, ...] = ()
 
 
 class Baseline(Record, frozen=True):

@@ -18,7 +18,7 @@ LAYERS = [
     {"race"},
     {"engines", "environments", "models", "worker", "judge", "machine", "store", "report"},
     {"scorecards"},
-    {"records", "errors", "paths", "offline", "__init__"},
+    {"records", "errors", "paths", "offline", "limited", "__init__"},
 ]
 FRAMEWORKS = {"torch", "tensorflow", "keras", "onnxruntime", "openvino", "caffe2", "jax", "mxnet", "ngraph"}
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "gate": "for CI: fail if anything is slower than a baseline by more than it may be",
     "baseline": "write what a later gate needs of a run to a small file",
     "study": "race both releases of the 2019 study's engines and write the study anew",
-    "engines": "list, install and remove engines",
+    "engines": "list, install and remove engines; add and check your own",
     "models": "list the networks, fetch trained weights",
     "machine": "say what this machine is, and whether it is fit to measure",
     "selftest": "race an engine against itself: how small a difference shows here",

@@ -1,4 +1,4 @@
-"""`bakeoff engines`: list, install and remove engines."""
+"""`bakeoff engines`: list, install and remove engines; `own_engines.py` has the commands for engines of one's own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bakeoff.cli import own_engines
 from bakeoff.cli.params import engines_dir_option, exclude_option
 from bakeoff.errors import ExitCode, UsageError
 
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 
 @click.group()
 def engines() -> None:
-    """List, install and remove engines.
+    """List, install and remove engines; add and check your own.
 
     \b
     Examples:
       bakeoff engines list
       bakeoff engines install onnxruntime openvino
       bakeoff engines remove --unused
+      bakeoff engines new mine
+      bakeoff engines check ./mine
     """
+
+
+engines.add_command(own_engines.new)
+engines.add_command(own_engines.check)
 
 
 @engines.command("list")

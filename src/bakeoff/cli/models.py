@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bakeoff.cli.params import shaping, shaping_options
-from bakeoff.errors import UsageError
+from bakeoff.errors import ModelError, UsageError
 
 
 @click.group()
@@ -108,7 +108,8 @@ def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
 def show(file: Path, as_json: bool) -> None:
     """Show what a model of your own takes and gives, what it leaves open, and its operators.
 
-    The file is read, not run. Where the batch axis is not the one found, `bakeoff run --batch-axis` names another.
+    The file is read, not run; one that is no ONNX is converted first. Where the batch axis is not the one found,
+    `bakeoff run --batch-axis` names another.
 
     \b
     Examples:
@@ -117,8 +118,30 @@ def show(file: Path, as_json: bool) -> None:
     """
     from bakeoff.models.library import describe
 
-    found = describe(file, lambda what: click.echo(what, err=True))
+    found = describe(_as_onnx(file), lambda what: click.echo(what, err=True))
     click.echo(json.dumps(found, indent=2) if as_json else _shown(found))
+
+
+def _as_onnx(file: Path) -> Path:
+    """The user's model as an ONNX file: itself, or what its importer makes of it. Raises `ModelError` without one."""
+    from bakeoff.models.sources import format_of
+
+    path = file.expanduser().absolute()
+    if format_of(path) == "onnx":
+        return path
+    from rich.console import Console
+
+    from bakeoff import paths
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.models.library import ModelLibrary
+    from bakeoff.race.importing import Workshop, as_onnx
+    from bakeoff.views.racing import PlainView
+
+    view = PlainView(Console(stderr=True, highlight=False))
+    brought = as_onnx(path, path.name, Workshop(Catalogue.load(), ModelLibrary(paths.cache_dir()), view))
+    if brought.unconverted:
+        raise ModelError(brought.unconverted, "Engines that take this format can race it all the same.")
+    return brought.onnx
 
 
 def _shown(found: dict[str, Any]) -> str:
@@ -168,7 +191,7 @@ def path(
 
     library, wish = ModelLibrary(paths.cache_dir()), shaping(shapes, batch_axis, data)
     if is_file_name(name):
-        record = library.take(Path(name), wish, report=say)
+        record = library.take(_as_onnx(Path(name)), wish, report=say, name=Path(name).name)
     elif wish:
         raise UsageError("--shape, --batch-axis and --input are for models of your own")
     else:

@@ -175,6 +175,24 @@ def shaping_options(command: Callable[P, T]) -> Callable[P, T]:
     return command
 
 
+def factory_options(command: Callable[P, T]) -> Callable[P, T]:
+    """The options for a model that the user's own code builds."""
+    for option in (
+        click.option(
+            "--requirements",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="... or a requirements file of what that code needs besides PyTorch.",
+        ),
+        click.option(
+            "--python",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="For package.module:factory: the Python that imports it, with PyTorch.  [default: bakeoff's own]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def shaping(
     shapes: Sequence[tuple[str, tuple[int, ...]]], batch_axis: tuple[str, ...], data: Path | None
 ) -> "Shaping | None":

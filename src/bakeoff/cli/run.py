@@ -11,6 +11,7 @@ from bakeoff.cli.params import (
     Names,
     engines_dir_option,
     exclude_option,
+    factory_options,
     output_option,
     shaping,
     shaping_options,
@@ -34,6 +35,7 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 @exclude_option
 @click.option("--release", type=RELEASES, help="Only engines of this release.  [default: today, if no engine is named]")
 @shaping_options
+@factory_options
 @click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
 @click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a checkpoint's path.")
@@ -88,6 +90,8 @@ def run(
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     batch_axis: tuple[str, ...],
     data: Path | None,
+    python: Path | None,
+    requirements: Path | None,
     batch: tuple[int, ...],
     threads: int | None,
     weights: str,
@@ -110,9 +114,10 @@ def run(
 ) -> None:
     """Race engines on MODELs (default: resnet18 resnet50) and print who is how fast.
 
-    A MODEL is a built-in network (`bakeoff models list`) or the path of an ONNX file (`bakeoff models show` tells what
-    it leaves open). Environments that are missing are built first. Every trial is stored as it ends: Ctrl-C keeps what
-    was measured, and `bakeoff resume` goes on with it.
+    A MODEL is a built-in network (`bakeoff models list`), the path of a model file (ONNX, .pt2, .keras, SavedModel,
+    .tflite, OpenVINO IR; `bakeoff models show` tells what it leaves open), or package.module:factory, your own function
+    that returns a torch.nn.Module and example inputs. Environments that are missing are built first. Every trial is
+    stored as it ends: Ctrl-C keeps what was measured, and `bakeoff resume` goes on with it.
 
     \b
     Examples:
@@ -124,6 +129,7 @@ def run(
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
       bakeoff run resnet18 --engines onnxruntime,openvino --scenario server --latency-bound 50ms
       bakeoff run efficientnet-lite0 --weights trained --data ./pictures --engines installed
+      bakeoff run shop.nets:detector --python .venv/bin/python
     """
     from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
@@ -157,6 +163,8 @@ def run(
         latency_bound_s=latency_bound,
         pictures=pictures,
         installed=is_installed,
+        python=python,
+        requirements=requirements,
     )
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)

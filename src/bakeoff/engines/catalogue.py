@@ -10,12 +10,20 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from bakeoff.engines.tables import (
+    ConverterTable,
+    EngineTable,
+    EnvironmentTable,
+    FolderTable,
+    ImporterTable,
+    ModelTable,
+)
 from bakeoff.errors import EngineFolderError, UsageError
-from bakeoff.records import Converter, EngineSpec, EnvironmentSpec, ModelForm
+from bakeoff.records import OWN, Converter, EngineSpec, EnvironmentSpec, ModelForm
 
 BUILT_IN = Path(__file__).parent
 FILE_NAME = "engine.toml"
@@ -28,52 +36,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _PYTHON = re.compile(r"3\.\d+(\.\d+)?")
 
 
-class _EnvironmentTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: Literal["uv", "debian"]
-    lock: str
-    python: str | None = None
-    requirements: tuple[str, ...] = ()
-    suite: str | None = None
-    download_mb: int = 0
-    disk_mb: int = 0
-
-
-class _ModelTable(msgspec.Struct, forbid_unknown_fields=True):
-    format: str
-    max_ir_version: int | None = None
-    max_opset: int | None = None
-
-
-class _ConverterTable(msgspec.Struct, forbid_unknown_fields=True):
-    script: str
-    environment: str
-    reads: _ModelTable
-
-
-class _EngineTable(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
-    release: Literal["today", "2019"]
-    league: Literal["fp32", "fp16", "bf16", "int8"]
-    adapter: str
-    environment: str
-    model: _ModelTable
-    package: str | None = None
-    options: dict[str, Any] = {}
-    env: dict[str, str] = {}
-    groups: tuple[str, ...] = ()
-    note: str = ""
-    hidden: bool = False
-    spins: bool = False
-    recipe: str | None = None
-
-
-class _FolderTable(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
-    environments: dict[str, dict[str, Any]] = {}
-    converters: dict[str, dict[str, Any]] = {}
-    engines: dict[str, dict[str, Any]] = {}
-
-
 _Table = TypeVar("_Table", bound=msgspec.Struct)
 
 
@@ -82,10 +44,12 @@ class _Folder(msgspec.Struct):
 
     path: Path
     title: str
-    environments: dict[str, _EnvironmentTable]
-    converters: dict[str, _ConverterTable]
+    environments: dict[str, EnvironmentTable]
+    converters: dict[str, ConverterTable]
     """by the format that each writes"""
-    engines: dict[str, _EngineTable]
+    importers: dict[str, ImporterTable]
+    """by the format that each reads"""
+    engines: dict[str, EngineTable]
 
     @property
     def file(self) -> Path:
@@ -101,6 +65,7 @@ class Catalogue:
         environments: Mapping[str, EnvironmentSpec],
         frameworks: Mapping[str, str],
         hidden: Mapping[str, EngineSpec] | None = None,
+        importers: Mapping[str, Converter] | None = None,
     ) -> None:
         self.engines = dict(engines)
         self.environments = dict(environments)
@@ -108,6 +73,8 @@ class Catalogue:
         """folder name -> title"""
         self.hidden = dict(hidden or {})
         """engines that are no contenders, by name"""
+        self.importers = dict(importers or {})
+        """what writes users' files as ONNX, by their format"""
 
     @classmethod
     def load(
@@ -140,7 +107,7 @@ class Catalogue:
         hidden = {name: engine for name, engine in engines.items() if engine.hidden}
         frameworks = {engine.framework for engine in shown.values()}
         titles = {folder.path.name: folder.title for folder in folders if folder.path.name in frameworks}
-        return cls(shown, environments, titles, hidden)
+        return cls(shown, environments, titles, hidden, _importers(folders, environments))
 
     def with_engines(self, engines: Iterable[EngineSpec]) -> "Catalogue":
         """A catalogue with these besides."""
@@ -217,20 +184,23 @@ def _read_folder(path: Path) -> _Folder:
         raise EngineFolderError(f"{file}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise EngineFolderError(f"{file}: not valid TOML: {error}") from error
-    table = _decode(content, _FolderTable, file, "")
+    table = _decode(content, FolderTable, file, "")
     return _Folder(
         path=path,
         title=table.title,
         environments={
-            name: _decode(value, _EnvironmentTable, file, f"environments.{_valid(name, file, 'environments')}")
+            name: _decode(value, EnvironmentTable, file, f"environments.{_valid(name, file, 'environments')}")
             for name, value in table.environments.items()
         },
         converters={
-            name: _decode(value, _ConverterTable, file, f"converters.{_valid(name, file, 'converters')}")
+            name: _decode(value, ConverterTable, file, f"converters.{_valid(name, file, 'converters')}")
             for name, value in table.converters.items()
         },
+        importers={
+            name: _decode(value, ImporterTable, file, f"importers.{name}") for name, value in table.importers.items()
+        },
         engines={
-            name: _decode(value, _EngineTable, file, f"engines.{_valid(name, file, 'engines')}")
+            name: _decode(value, EngineTable, file, f"engines.{_valid(name, file, 'engines')}")
             for name, value in table.engines.items()
         },
     )
@@ -246,8 +216,13 @@ def _decode(value: object, kind: type[_Table], file: Path, where: str) -> _Table
         raise EngineFolderError(f"{file}: {field}: {problem}" if field else f"{file}: {problem}") from error
 
 
+def valid_name(name: str) -> bool:
+    """Whether an engine or an environment may be called so."""
+    return bool(_NAME.fullmatch(name)) and name not in RESERVED_GROUPS
+
+
 def _valid(name: str, file: Path, table: str) -> str:
-    if not _NAME.fullmatch(name) or name in RESERVED_GROUPS:
+    if not valid_name(name):
         rule = "lower-case letters, digits, '.', '_' and '-', and none of " + ", ".join(RESERVED_GROUPS)
         raise EngineFolderError(f"{file}: {table}.{name}: not a valid name", f"a name has {rule}")
     return name
@@ -287,7 +262,7 @@ def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -
     return environments
 
 
-def _environment_tables(folders: Collection[_Folder]) -> Iterator[tuple[_Folder, str, _EnvironmentTable]]:
+def _environment_tables(folders: Collection[_Folder]) -> Iterator[tuple[_Folder, str, EnvironmentTable]]:
     for folder in folders:
         for name, table in folder.environments.items():
             yield folder, name, table
@@ -310,6 +285,18 @@ def _merge_converters(
     return converters
 
 
+def _importers(folders: Collection[_Folder], environments: Mapping[str, EnvironmentSpec]) -> dict[str, Converter]:
+    return {
+        name: Converter(
+            script=_existing(folder, table.script, f"importers.{name}.script"),
+            environment=_declared(folder, table.environment, environments, f"importers.{name}.environment"),
+            reads=ModelForm(format=f"{OWN}{name}"),
+        )
+        for folder in folders
+        for name, table in folder.importers.items()
+    }
+
+
 def _declared(folder: _Folder, name: str, environments: Mapping[str, EnvironmentSpec], field: str) -> EnvironmentSpec:
     if name in environments:
         return environments[name]
@@ -320,7 +307,7 @@ def _declared(folder: _Folder, name: str, environments: Mapping[str, Environment
     )
 
 
-def _model_form(folder: _Folder, table: _ModelTable, converters: Mapping[str, Converter], field: str) -> ModelForm:
+def _model_form(folder: _Folder, table: ModelTable, converters: Mapping[str, Converter], field: str) -> ModelForm:
     if table.format not in FORMATS and table.format not in converters:
         known = ", ".join([*FORMATS, *converters])
         raise EngineFolderError(f"{folder.file}: {field}.format: nothing writes {table.format!r}", f"known: {known}")
@@ -337,7 +324,7 @@ def _model_form(folder: _Folder, table: _ModelTable, converters: Mapping[str, Co
 def _engine_spec(
     folder: _Folder,
     name: str,
-    table: _EngineTable,
+    table: EngineTable,
     environments: Mapping[str, EnvironmentSpec],
     converters: Mapping[str, Converter],
 ) -> EngineSpec:
@@ -360,6 +347,7 @@ def _engine_spec(
         hidden=table.hidden,
         spins=table.spins,
         recipe=_existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
+        takes=table.takes,
     )
 
 

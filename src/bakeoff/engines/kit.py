@@ -36,6 +36,7 @@ def pack(engine: EngineSpec) -> EngineKit:
         options=engine.options,
         env=engine.env,
         recipe=engine.recipe.name if engine.recipe else "",
+        takes=engine.takes,
         **_locked(engine.name, engine.adapter.parent, engine.environment),
     )
 
@@ -86,6 +87,7 @@ def unpack(kit: EngineKit, name: str, folder: Path, now: Collection[EnvironmentS
         options=kit.options,
         env=kit.env,
         recipe=home / kit.recipe if kit.recipe else None,
+        takes=kit.takes,
     )
 
 

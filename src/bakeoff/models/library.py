@@ -23,6 +23,7 @@ from bakeoff import offline
 from bakeoff.errors import ModelError
 from bakeoff.models import download, inputs, own_data, sandbox
 from bakeoff.models.architectures import ARCHITECTURES
+from bakeoff.models.sources import format_of
 from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
 
 VERSION = 1
@@ -70,7 +71,7 @@ class ModelLibrary:
         if name not in ARCHITECTURES:
             close = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.4)
             known = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(ARCHITECTURES)}."
-            raise ModelError(f"no model is called {name!r}", f"{known} Or give the path of an .onnx file.")
+            raise ModelError(f"no model is called {name!r}", f"{known} Or give the path of a model file.")
         if weights == "seeded":
             return self._built(_Source(f"{name}-seeded", name, weights, "write_seeded", {"name": name}), report)
         checkpoint = self._checkpoint(name, weights)
@@ -80,12 +81,17 @@ class ModelLibrary:
         return self._built(_Source(key, name, label, "write_trained", arguments), report)
 
     def take(
-        self, path: Path, shaping: Shaping | None = None, name: str | None = None, report: Report = _silent
+        self,
+        path: Path,
+        shaping: Shaping | None = None,
+        name: str | None = None,
+        report: Report = _silent,
+        weights: str | None = None,
     ) -> ModelRecord:
-        """A user's own model file, copied into the cache with what it leaves open settled by `shaping`.
+        """A user's own ONNX file, copied into the cache with what it leaves open settled by `shaping`.
 
-        It is called `name`, by default as the file is. Raises `ModelError` for a file that is no sound model, for one
-        that leaves something open, and for inputs that do not fit it.
+        It is called `name` and its weights `weights`, by default as the file is. Raises `ModelError` for a file that is
+        no sound model, for one that leaves something open, and for inputs that do not fit it.
         """
         path, shaping, name = own_file(path), shaping or Shaping(), name or path.name
         arrays = own_data.read(Path(shaping.data)) if shaping.data else {}
@@ -99,7 +105,7 @@ class ModelLibrary:
         }
         asked = hashlib.sha256(msgspec.json.encode([arguments["shaping"], arguments["data"]], order="sorted"))
         key = f"file-{name}-{_sha256(path)[:16]}-{asked.hexdigest()[:8]}"
-        record = self._built(_Source(key, name, path.name, "take", arguments, path.parent), report)
+        record = self._built(_Source(key, name, weights or path.name, "take", arguments, path.parent), report)
         return self._with_data(record, arrays, Path(shaping.data)) if shaping.data else record
 
     def path(self, model: ModelRecord) -> Path:
@@ -135,6 +141,18 @@ class ModelLibrary:
         Whatever `write` raises is raised, and nothing is kept.
         """
         target = self._folder(model) / name
+        with self._making(target) as scratch:
+            if scratch:
+                write(scratch)
+        return target
+
+    def source(self, format_: str, digest: str) -> Path:
+        """What a user brought in a format other than ONNX, kept by its digest."""
+        return self.root / "sources" / digest[:16] / "source" / f"source.{format_}"
+
+    def imported(self, source_digest: str, name: str, write: Callable[[Path], None]) -> Path:
+        """As `converted`, of a user's own file that is not ONNX, known by the digest of what it is."""
+        target = self.root / "sources" / source_digest[:16] / name
         with self._making(target) as scratch:
             if scratch:
                 write(scratch)
@@ -327,22 +345,10 @@ def describe(path: Path, report: Report = _silent) -> dict[str, Any]:
 
 
 def own_file(path: Path) -> Path:
-    """The user's model file as an absolute path. Raises `ModelError` if it is none."""
+    """The user's ONNX file as an absolute path. Raises `ModelError` if it is none."""
     path = path.expanduser().absolute()
-    if not path.is_file():
-        raise ModelError(f"{path} is a folder, not a model" if path.is_dir() else f"there is no file {path}")
-    return as_onnx(path)
-
-
-def as_onnx(path: Path) -> Path:
-    """The user's model as an ONNX file: itself. Models of other formats are to be converted here, before all else.
-
-    Raises `ModelError` for a format that nothing converts.
-    """
-    if path.suffix.lower() != ".onnx":
-        raise ModelError(
-            f"{path.name}: models of this kind are not read", "Export it as ONNX, to a file ending in .onnx."
-        )
+    if format_of(path) != "onnx":
+        raise ModelError(f"{path.name} has to become an ONNX file first")
     return path
 
 

@@ -15,6 +15,7 @@ from bakeoff.models import (
     checkpoint,
     description,
     external_data,
+    opaque,
     pictures,
     plain_graph,
     reference,
@@ -65,6 +66,12 @@ def describe(*, report: Report, source: str) -> Any:
     """What a user's own ONNX file says about itself, as it lies there."""
     report(f"reading {source}")
     return msgspec.to_builtins(description.describe(open_model(source), Path(source).parent))
+
+
+def write_opaque(*, report: Report, signature: str, path: str) -> None:
+    """The stand-in for a model of which there is only the signature that an importer wrote."""
+    report("writing its signature")
+    opaque.write(opaque.read(Path(signature)), Path(path))
 
 
 def inspect(*, report: Report, path: str) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def open_small(path: str) -> onnx.ModelProto:
 TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        *(write_seeded, write_trained, take, describe, inspect),
+        *(write_seeded, write_trained, take, describe, write_opaque, inspect),
         *(convert, lower, extend_reference, extend_rounded, prepare_pictures),
     )
 }

@@ -6,15 +6,34 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bakeoff import offline, paths
+from bakeoff import limited, offline, paths
 from bakeoff.environments import programs
 from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
-from bakeoff.records import Converter, Installed, ModelForm, ModelRecord
+from bakeoff.records import OWN, Converter, EngineSpec, Installed, ModelForm, ModelRecord
 from bakeoff.worker.session import spawn_environment
 
 LIMIT_S = 900.0
 """The most that one conversion may take."""
+
+
+def form_for(
+    engine: EngineSpec,
+    model: ModelRecord,
+    standing: Mapping[str, Installed | EnvironmentUnavailableError],
+    library: ModelLibrary,
+    note: Callable[[str], None],
+) -> tuple[ModelForm, Path]:
+    """The form in which `engine` gets `model`, and where it lies: the user's own file if it takes that.
+
+    Raises as `in_form` does, and `UnsupportedModelError` where the user's own file is all there is.
+    """
+    if model.source and model.source in engine.takes:
+        return ModelForm(format=f"{OWN}{model.source}"), library.source(model.source, model.source_digest)
+    if model.unconverted:
+        raise UnsupportedModelError(model.unconverted)
+    return engine.model, in_form(model, engine.model, standing, library, note)
 
 
 def in_form(
@@ -54,8 +73,9 @@ def in_form(
 
 def run(converter: Converter, installed: Installed, source: Path, target: Path, log: Path) -> None:
     """Let `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
+    words = [*installed.command, str(converter.script), str(source), str(target)]
     programs.run(
-        offline.command([*installed.command, str(converter.script), str(source), str(target)]),
+        limited.command(offline.command(words), sandbox.Limits().memory_mb),
         env=spawn_environment(os.cpu_count() or 1, installed.env),
         cwd=paths.worker_home(),
         log=log,

@@ -10,6 +10,7 @@ from bakeoff.errors import UsageError
 from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
+from bakeoff.models.sources import is_factory
 from bakeoff.records import EngineSpec, Plan, Scenario, Shaping
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ def make_plan(
     latency_bound_s: float | None = None,
     pictures: Path | None = None,
     installed: Callable[[EngineSpec], bool] | None = None,
+    python: Path | None = None,
+    requirements: Path | None = None,
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
 
@@ -66,24 +69,19 @@ def make_plan(
     if not chosen:
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
     files = own_files(models)
-    if shaping and not files:
-        raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of an .onnx file")
+    _check_files(files, shaping, python, requirements)
     under_load = scenario is not Scenario.LATENCY
-    if under_load and batch_sizes:
-        raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
-    if under_load and profile:
-        raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
+    if under_load:
+        _check_load(scenario, batch_sizes, profile, pictures)
     if latency_bound_s is not None and scenario is not Scenario.SERVER:
         raise UsageError("--latency-bound is for --scenario server")
-    if pictures and under_load:
-        raise UsageError(f"--data: --scenario {scenario} classifies no pictures")
     if pictures and weights == "seeded":
         raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
     cpus = usable_cpus()
     if threads is not None and threads > cpus:
         raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
     return Plan(
-        models=unique([Path(model).name if is_file_name(model) else model for model in models or DEFAULT_MODELS]),
+        models=unique([own_name(model) or model for model in models or DEFAULT_MODELS]),
         engines=tuple(engine.name for engine in chosen),
         batch_sizes=(1,) if under_load else unique(batch_sizes or DEFAULT_BATCH_SIZES),
         threads=threads or cpus,
@@ -99,11 +97,37 @@ def make_plan(
         profile=not (quick or under_load) if profile is None else profile,
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
         files=files,
+        python=str(python.absolute()) if python else "",
+        requirements=str(requirements.absolute()) if requirements else "",
         shaping=shaping or Shaping(),
         scenario=scenario,
         latency_bound_s=latency_bound_s,
         pictures=str(pictures.expanduser().absolute()) if pictures else "",
     )
+
+
+def _check_files(
+    files: Mapping[str, str], shaping: Shaping | None, python: Path | None, requirements: Path | None
+) -> None:
+    """Raise `UsageError` for what is said of a user's own models and fits none of `files`."""
+    if (python or requirements) and not any(is_factory(file) for file in files.values()):
+        raise UsageError(
+            "--python and --requirements are for a model that your own code builds: package.module:factory"
+        )
+    if python and requirements:
+        raise UsageError("--python and --requirements exclude each other", "install what it needs beside that Python")
+    if shaping and not files:
+        raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of a file")
+
+
+def _check_load(scenario: Scenario, batch_sizes: Sequence[int], profile: bool | None, pictures: Path | None) -> None:
+    """Raise `UsageError` for what a load scenario cannot mean."""
+    if batch_sizes:
+        raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
+    if profile:
+        raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
+    if pictures:
+        raise UsageError(f"--data: --scenario {scenario} classifies no pictures")
 
 
 def _check_numbers(
@@ -140,13 +164,20 @@ def shaping_of(
 
 
 def own_files(models: Sequence[str]) -> dict[str, str]:
-    """Those of `models` that are files, by the name each goes by in the race: the file's own."""
+    """Those of `models` that are files or built by the user's code, by the name each goes by in the race."""
     files: dict[str, str] = {}
     for model in unique(models):
-        path = Path(model).expanduser().absolute()
-        if is_file_name(model) and files.setdefault(path.name, str(path)) != str(path):
-            raise UsageError(f"two models are called {path.name}: {files[path.name]} and {path}", "rename one of them")
+        path, name = Path(model).expanduser().absolute(), own_name(model)
+        if name and files.setdefault(name, str(path)) != str(path):
+            raise UsageError(f"two models are called {name}: {files[name]} and {path}", "rename one of them")
     return files
+
+
+def own_name(model: str) -> str:
+    """What a user's own model is called: as the file is, or ``package.module.factory``; "" for a built-in network."""
+    if is_factory(model):
+        return Path(model).name.replace(":", ".")
+    return Path(model).expanduser().absolute().name if is_file_name(model) else ""
 
 
 def unique(things: Sequence[T]) -> tuple[T, ...]:

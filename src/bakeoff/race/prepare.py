@@ -27,9 +27,19 @@ from bakeoff.judge.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import accuracy, second_opinion
-from bakeoff.race.conversion import in_form
+from bakeoff.race.conversion import form_for
 from bakeoff.race.course import Entry, Material
-from bakeoff.records import EngineInfo, EngineSpec, Installed, ModelRecord, Plan, Scenario, Status, Trial
+from bakeoff.records import (
+    EngineInfo,
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    ModelRecord,
+    Plan,
+    Scenario,
+    Status,
+    Trial,
+)
 
 INPUT_SETS = 3
 """to race on; one more is kept back, see `Material.fresh`"""
@@ -136,8 +146,10 @@ def reference(
     """What to judge `model`'s outputs against, [samples, ...] of each, and `model` with its name and the tolerances.
 
     The float64 reference; where there is none, ONNX Runtime without optimisations; where that cannot run the model,
-    the middle of what the engines answer.
+    the middle of what the engines answer. For a model without ONNX the last of these.
     """
+    if model.unconverted:
+        return of_its_own(plan, model, entries, library, observer)
     try:
         answers = library.reference(model, plan.seed, SAMPLES, observer.say)
         return calibrate(plan, model, answers, library, observer), answers
@@ -151,6 +163,21 @@ def reference(
     except WorkerError as error:
         observer.note(f"{model.name}: no answer of ONNX Runtime without optimisations: {error}")
         answers, name = second_opinion.consensus(entries, plan, model, samples)
+    return msgspec.structs.replace(model, reference=name, tolerances=fixed(quantized=model.quantized)), answers
+
+
+def of_its_own(
+    plan: Plan, model: ModelRecord, entries: Sequence[Entry], library: ModelLibrary, observer: Observer
+) -> tuple[ModelRecord, list[NDArray[np.generic]]]:
+    """As `reference`, from those alone that take the user's own file."""
+    if not entries:
+        raise ModelError(
+            f"{model.name}: no engine here can run it: {model.unconverted}",
+            f'Engines whose engine.toml says takes = ["{model.source}"] run it as it is; name one by --engines.',
+        )
+    observer.say(f"asking the engines that take {model.name} as it is")
+    samples = library.samples(model, plan.seed, SAMPLES)
+    answers, name = second_opinion.consensus(entries, plan, model, samples)
     return msgspec.structs.replace(model, reference=name, tolerances=fixed(quantized=model.quantized)), answers
 
 
@@ -178,6 +205,18 @@ def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Inst
         return environments.install([spec for engine in engines for spec in engine.environments], report)
 
 
+def install_all(specs: Sequence[EnvironmentSpec], observer: Observer) -> dict[str, Installed]:
+    """These environments, by name, built where they are missing. Raises the reason why one cannot be had."""
+    with observer.installing() as report:
+        results = environments.install(specs, report)
+    standing: dict[str, Installed] = {}
+    for name, result in results.items():
+        if not isinstance(result, Installed):
+            raise result
+        standing[name] = result
+    return standing
+
+
 def make_ready(
     engine: EngineSpec,
     model: ModelRecord,
@@ -190,9 +229,8 @@ def make_ready(
     if not isinstance(installed, Installed):
         return Status.UNAVAILABLE, str(installed)
     try:
-        return Entry(
-            engine=engine, installed=installed, model_path=in_form(model, engine.model, standing, library, note)
-        )
+        form, path = form_for(engine, model, standing, library, note)
+        return Entry(msgspec.structs.replace(engine, model=form), installed, path)
     except UnsupportedModelError as error:
         return Status.UNSUPPORTED, str(error)
     except EnvironmentUnavailableError as error:

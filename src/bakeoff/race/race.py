@@ -162,7 +162,7 @@ def start(
     with hold.the_machine(f"a run in {output}", observer.note):
         findings = fitness.examine(observer.note, strict=strict)
         library = ModelLibrary(paths.cache_dir())
-        plan, models = resolve.models(plan, library, observer)
+        plan, models = resolve.models(plan, catalogue, library, observer)
         grid, budget = prepare_in_budget(plan, models, catalogue, library, observer)
         run = RunRecord(
             name=store.new_run_name(dt.datetime.now().astimezone().date()),
@@ -205,7 +205,7 @@ def resume(
             run, audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict))
         )
         library = ModelLibrary(paths.cache_dir())
-        _, models = resolve.models(run.plan, library, observer)
+        _, models = resolve.models(run.plan, catalogue, library, observer)
         for then in run.models:
             now = models[then.name]
             if any(getattr(now, digest) != getattr(then, digest) for digest in DIGESTS):

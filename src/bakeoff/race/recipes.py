@@ -74,7 +74,9 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
     adapter = f"engines/{engine.framework}/{engine.adapter.name}"
     script, why = "", f"nobody has written a recipe for {case.engine} yet: its adapter, {adapter}, shows how"
     model = next(model for model in run.models if model.name == case.model)
-    if engine.recipe is not None:
+    if model.source and model.source in engine.takes:
+        why = f"{case.engine} ran {model.weights} itself, and its recipe is for models that it gets from bakeoff"
+    elif engine.recipe is not None:
         about = (
             f"{case.model}, batch {case.batch_size}, on {engine.title} {row.framework_version} with {case.threads} "
             f"thread{'s' * (case.threads != 1)}, as bakeoff raced it in run {run.name}."

@@ -46,7 +46,7 @@ class Rerace:
         names = self._engines(catalogue)
         field = {name: self._as_it_was(name, catalogue) for name in names}
         plan = self._plan(names)
-        self._check_models(plan, observer)
+        self._check_models(plan, catalogue, observer)
         contenders = catalogue.with_engines(field.values())
         outcome = start(
             plan,
@@ -94,10 +94,10 @@ class Rerace:
             profile=False,
         )
 
-    def _check_models(self, plan: Plan, observer: Observer) -> None:
+    def _check_models(self, plan: Plan, catalogue: Catalogue, observer: Observer) -> None:
         """Another network under the same name is another job, not a slowdown."""
         then = {model.name: model.digest for model in self.baseline.models}
-        _, models = resolve.models(plan, ModelLibrary(paths.cache_dir()), observer)
+        _, models = resolve.models(plan, catalogue, ModelLibrary(paths.cache_dir()), observer)
         for name, model in models.items():
             if model.digest != then.get(model.name):
                 raise UsageError(

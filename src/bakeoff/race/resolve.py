@@ -5,14 +5,17 @@ from pathlib import Path
 
 import msgspec
 
+from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import accuracy
+from bakeoff.race import accuracy, importing
 from bakeoff.race.prepare import Observer
 from bakeoff.records import ModelRecord, Plan, TensorSpec
 
 
-def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan, dict[str, ModelRecord]]:
+def models(
+    plan: Plan, catalogue: Catalogue, library: ModelLibrary, observer: Observer
+) -> tuple[Plan, dict[str, ModelRecord]]:
     """Every model of `plan` by name, and the plan with the batch sizes that they allow.
 
     A user's own model is shown as it will be raced. Raises `ModelError` for one that cannot be.
@@ -20,7 +23,7 @@ def models(plan: Plan, library: ModelLibrary, observer: Observer) -> tuple[Plan,
     found: dict[str, ModelRecord] = {}
     for name in plan.models:
         if name in plan.files:
-            found[name] = library.take(Path(plan.files[name]), plan.shaping, name, observer.say)
+            found[name] = importing.take(plan, name, importing.Workshop(catalogue, library, observer))
             observer.note(signature(found[name]))
         else:
             found[name] = library.resolve(name, plan.weights, observer.say)

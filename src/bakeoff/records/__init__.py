@@ -4,7 +4,7 @@ Nothing here imports anything else of bakeoff, and everything else may import th
 """
 
 from bakeoff.records.base import CANARY, Case, Record, Status
-from bakeoff.records.engines import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
+from bakeoff.records.engines import OWN, Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
@@ -13,6 +13,7 @@ from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
     "CANARY",
+    "OWN",
     "PRECISIONS",
     "UNCALIBRATED",
     "Accuracy",

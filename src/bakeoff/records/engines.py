@@ -6,6 +6,9 @@ from typing import Any
 
 from bakeoff.records.base import Record
 
+OWN = "own-"
+"""what the form of a user's own file is called before its format: "own-pt2" """
+
 
 class EnvironmentSpec(Record, frozen=True):
     """A locked, isolated installation, as its engine.toml declares it."""
@@ -87,6 +90,8 @@ class EngineSpec(Record, frozen=True):
 
     recipe: Path | None = None
     """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
+    takes: tuple[str, ...] = ()
+    """formats of users' own files that it runs as they are: "pt2" """
     spins: bool = False
     """its threads spin while they wait, which looks like work: they are counted without that, too"""
 

@@ -82,7 +82,12 @@ class Plan(Record, frozen=True):
     """whether a share of the budget goes to a profile trial of each case"""
     engines_dirs: tuple[str, ...] = ()
     files: Mapping[str, str] = {}
-    """the absolute path of each model that is a user's own file, by its name in `models`"""
+    """the absolute path of each model that is a user's own file, by its name in `models`; of one that the user's own
+    code builds, FOLDER/package.module:factory"""
+    python: str = ""
+    """the interpreter in which the user's own code builds its models; empty: one with PyTorch and `requirements`"""
+    requirements: str = ""
+    """absolute path of a requirements file: what that code needs besides"""
     shaping: Shaping = Shaping()
     """of the user's own models"""
     fixed_batches: Mapping[str, int] = {}

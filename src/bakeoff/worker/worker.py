@@ -14,7 +14,8 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
     Imports the adapter and creates its ``Engine``. -> ``{protocol, python, numpy, framework: {version, ...},
     import_seconds}``. `framework` is what ``Engine.describe()`` returns.
 ``load {model, settings}``
-    ``Engine.load``. `model` is ``{path, format, inputs, outputs}``, where `inputs` and `outputs` are lists of
+    ``Engine.load``. `model` is ``{path, format, inputs, outputs}``. `format` is the engine's own, or ``own-pt2`` and
+    the like for a user's file in a format that engine.toml says the engine takes. `inputs` and `outputs` are lists of
     ``{name, dtype, shape}`` with the batch size filled in; `settings` holds ``threads`` (intra-op), ``precision``,
     ``batch_size`` and the engine's own options. An engine loaded before is closed first.
     -> ``{effective, seconds}``

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from bakeoff.cli.models import models
+from bakeoff.errors import ModelError
 from bakeoff.models.download import CHECKPOINTS
 
 pytestmark = pytest.mark.unit
@@ -31,3 +32,10 @@ def test_path_prints_the_path_alone_on_stdout() -> None:
 @pytest.mark.parametrize("command", ["list", "get", "show", "path"])
 def test_every_command_shows_examples(command: str) -> None:
     assert f"bakeoff models {command}" in CliRunner().invoke(models, [command, "--help"]).output
+
+
+def test_show_refuses_a_pickle_without_opening_it(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"never opened")
+    result = CliRunner().invoke(models, ["show", str(tmp_path / "net.pth")])
+    assert isinstance(result.exception, ModelError)
+    assert "a pickle runs whatever code it holds" in str(result.exception)

@@ -252,3 +252,15 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, bakeoff.engines.catalogue; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "onnx", "rich", "sqlalchemy", "click", "uv"} & set(loaded)
+
+
+def test_an_importer_is_known_by_the_format_that_it_reads(write: Write, tmp_path: Path) -> None:
+    importer = '[importers.abc]\nscript = "adapter.py"\nenvironment = "alpha-1"\n'
+    write("alpha", ALPHA.replace("groups", 'takes = ["abc"]\ngroups', 1) + importer)
+    catalogue = Catalogue.load(built_in=tmp_path / "engines")
+    assert catalogue.importers["abc"].environment.name == "alpha-1"
+    assert catalogue.importers["abc"].reads.format == "own-abc"
+    assert [name for name, engine in catalogue.engines.items() if "abc" in engine.takes] == ["alpha-fast"]
+    write("beta", 'title = "Beta"\n' + importer.replace("alpha-1", "alpha-2"))
+    with pytest.raises(EngineFolderError, match=r"importers\.abc\.environment: no engine folder declares 'alpha-2'"):
+        Catalogue.load(built_in=tmp_path / "engines")

@@ -36,7 +36,7 @@ def test_the_same_kind_of_model_unbroken_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_format_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "model.pkl").touch()
-    with pytest.raises(ModelError, match=r"model\.pkl: models of this kind are not read") as caught:
-        library.own_file(tmp_path / "model.pkl")
-    assert "ONNX" in str(caught.value.advice)
+    (tmp_path / "model.doc").touch()
+    with pytest.raises(ModelError, match=r"model\.doc: models of this kind are not read") as caught:
+        library.own_file(tmp_path / "model.doc")
+    assert "Taken are .onnx" in str(caught.value.advice)

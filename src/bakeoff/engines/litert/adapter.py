@@ -1,7 +1,8 @@
 """LiteRT, once TensorFlow Lite: its interpreter with XNNPACK, on a .tflite file for the shapes of one batch size.
 
 Threads: ``num_threads`` of the interpreter, which XNNPACK gets as well; the API does not tell it back. The file is what
-``tensorflow/to_tflite.py`` writes: inputs and outputs by number in one signature, those with four axes in NHWC.
+``tensorflow/to_tflite.py`` writes, inputs and outputs by number in one signature, those with four axes in NHWC; or a
+user's own.
 """
 
 import ai_edge_litert
@@ -21,14 +22,21 @@ class Engine:
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         self.interpreter = Interpreter(model["path"], num_threads=settings["threads"])
-        self.inputs, self.results_at = indices(self.interpreter)
+        if model["format"] == "own-tflite":
+            self.there = self.back = tuple  # its user's own layout, whatever that is
+            self.inputs, self.results_at = own_indices(self.interpreter, model)
+        else:
+            self.there, self.back = nhwc, nchw
+            self.inputs, self.results_at = indices(self.interpreter)
         for index, tensor in zip(self.inputs, model["inputs"]):
-            self.interpreter.resize_tensor_input(index, nhwc(tensor["shape"]))
+            self.interpreter.resize_tensor_input(index, self.there(tensor["shape"]))
         self.interpreter.allocate_tensors()
         return {"threads": settings["threads"]}
 
     def prepare(self, input_sets):
-        self.sets = [[np.ascontiguousarray(x.transpose(nhwc(range(x.ndim)))) for x in arrays] for arrays in input_sets]
+        self.sets = [
+            [np.ascontiguousarray(x.transpose(self.there(range(x.ndim)))) for x in arrays] for arrays in input_sets
+        ]
 
     def run(self, k):
         for index, array in zip(self.inputs, self.sets[k]):
@@ -37,7 +45,7 @@ class Engine:
         self.results = [self.interpreter.get_tensor(index) for index in self.results_at]
 
     def outputs(self):
-        return [result.transpose(0, 3, 1, 2) if result.ndim == IMAGE_AXES else result for result in self.results]
+        return [result.transpose(self.back(range(result.ndim))) for result in self.results]
 
     def close(self):
         self.interpreter = self.sets = self.results = None
@@ -48,6 +56,25 @@ def indices(interpreter):
     signature = interpreter.get_signature_runner()
     details = {"input": signature.get_input_details(), "output": signature.get_output_details()}
     return [[of[f"{kind}_{i}"]["index"] for i in range(len(of))] for kind, of in details.items()]
+
+
+def own_indices(interpreter, model):
+    """The same of a user's own file, by the names of the tensors, or else in the file's order."""
+    details = {"inputs": interpreter.get_input_details(), "outputs": interpreter.get_output_details()}
+    return [positions(details[side], [tensor["name"] for tensor in model[side]]) for side in ("inputs", "outputs")]
+
+
+def positions(details, names):
+    by_name = {tensor["name"]: tensor["index"] for tensor in details}
+    if set(names) == set(by_name):
+        return [by_name[name] for name in names]
+    return [tensor["index"] for tensor in details]
+
+
+def nchw(axes):
+    """The opposite of `nhwc`."""
+    axes = list(axes)
+    return [axes[0], axes[3], axes[1], axes[2]] if len(axes) == IMAGE_AXES else axes
 
 
 def nhwc(axes):

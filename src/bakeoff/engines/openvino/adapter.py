@@ -1,4 +1,4 @@
-"""OpenVINO: the model read from ONNX, compiled for the shapes of one batch size.
+"""OpenVINO: the model read from ONNX, or a user's own IR, compiled for the shapes of one batch size.
 
 Threads: ``INFERENCE_NUM_THREADS``, in one stream (``NUM_STREAMS`` 1, ``PERFORMANCE_HINT`` LATENCY): every thread works
 on the same batch. OpenVINO pins them to cores by itself. ``INFERENCE_PRECISION_HINT`` f32, since on processors with

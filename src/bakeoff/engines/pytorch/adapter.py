@@ -28,7 +28,7 @@ class Engine:
         self.mode = settings.get("mode", "eager")
         examples = tuple(torch.zeros(*i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
         with without_gradients():
-            self.network, facts = MODES[self.mode](translate(model["path"]), examples)
+            self.network, facts = MODES[self.mode](network_of(model), examples)
         return dict(facts, threads=torch.get_num_threads(), precision=precision(), mode=self.mode)
 
     def prepare(self, input_sets):
@@ -45,6 +45,15 @@ class Engine:
 
     def close(self):
         self.network = self.sets = self.result = None
+
+
+def network_of(model):
+    """The layers of a plain graph, or a user's own exported program."""
+    if model["format"] == "own-pt2":
+        from own_program import network
+
+        return network(model["path"])
+    return translate(model["path"])
 
 
 def precision():

@@ -4,6 +4,7 @@ import importlib
 import os
 
 import keras
+import numpy as np
 from layout import to_nchw, to_nhwc
 from translator import translate
 
@@ -25,11 +26,19 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
+        self.there, self.back = to_nhwc, to_nchw
+        self.order = range(len(model["inputs"]))
         if KERAS_2:
             return self.load_in_keras_2(model["path"], settings["threads"])
         keras.backend.clear_session()
         threads = THREADS[self.backend](settings["threads"])
-        self.model = translate(model["path"], keras, settings["batch_size"])
+        if model["format"] == "own-keras":
+            self.there = self.back = np.asarray  # its user's own layout
+            self.model = keras.saving.load_model(model["path"], compile=False, safe_mode=True)
+            names = [tensor["name"] for tensor in model["inputs"]]
+            self.order = [names.index(tensor.name) for tensor in self.model.inputs]
+        else:
+            self.model = translate(model["path"], keras, settings["batch_size"])
         return {
             "threads": threads,
             "precision": PRECISIONS.get(self.model.dtype_policy.compute_dtype),
@@ -49,7 +58,7 @@ class Engine:
         return {"threads": threads, "precision": PRECISIONS.get(keras.backend.floatx()), "backend": self.backend}
 
     def prepare(self, input_sets):
-        sets = [[to_nhwc(array) for array in arrays] for arrays in input_sets]
+        sets = [[self.there(arrays[i]) for i in self.order] for arrays in input_sets]
         self.sets = [arrays[0] if len(arrays) == 1 else arrays for arrays in sets]
 
     def run(self, k):
@@ -57,7 +66,7 @@ class Engine:
 
     def outputs(self):
         results = self.result if isinstance(self.result, (list, tuple)) else [self.result]
-        return [to_nchw(result) for result in results]
+        return [self.back(result) for result in results]
 
     def close(self):
         self.model = self.sets = self.result = None
