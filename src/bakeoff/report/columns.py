@@ -30,7 +30,7 @@ STATUS = (
     Column("reason", "text", "", "why the status is not ok; empty where it is"),
 )
 
-ACCURACY = (
+PARITY = (
     Column("max_rel_error", "number", "", "the largest max|y - y64| / max|y64| over all outputs, y64 in float64"),
     Column("top1_agreement", "number", "share", "samples whose largest class is the reference's"),
 )
@@ -55,11 +55,21 @@ SUMMARY = (
     Column("first_inference_s", "number", "s", "median time of the first call in a fresh process"),
     Column("peak_rss_mb", "number", "MB", "median peak of physical memory of a fresh process"),
     Column("cores_used", "number", "cores", "CPU time over wall time while it was timed"),
-    *ACCURACY,
+    *PARITY,
+    Column("accuracy", "number", "share", "labelled pictures (`--data`) whose largest class is their label"),
     Column("trials", "integer", "trials", "trials that count in the figures"),
     Column("cautions", "text", "", "what to distrust, with semicolons between"),
 )
 """one row per case, as results.csv has it"""
+
+UNDER_LOAD = (
+    Column("scenario", "text", "", "offline or server; `fps` is samples per second, for server the highest rate"),
+    Column("instances", "integer", "instances", "processes that share the work"),
+    Column("threads_each", "integer", "threads", "of each of them"),
+    Column("bound_s", "number", "s", "what 99% of a server's latencies had to stay within"),
+    Column("p99_s", "number", "s", "99th percentile of a server's latencies at that rate"),
+)
+"""besides, where `--scenario` was not latency"""
 
 OF_TRIAL = (
     Column("round", "integer", "", "the round it belongs to, from 1; 0 for a case that could not start"),
@@ -94,7 +104,7 @@ TRIALS = (
     Column("voluntary_switches", "integer", "", "context switches while it waited"),
     Column("involuntary_switches", "integer", "", "context switches that others forced on it"),
     Column("others_cpu_share", "number", "share", "of the CPU time there was, what others and the hypervisor took"),
-    *ACCURACY,
+    *PARITY,
     Column("log", "text", "", "where the worker's own output is, relative to where the race was started"),
 )
 """one row per trial, the canary's (engine `canary`, no contender) included"""
