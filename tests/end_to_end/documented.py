@@ -18,6 +18,7 @@ CANNOT_RUN = {
     r"bakeoff study": "races the engines of 2019 for 45 minutes; tests/unit/report/study has its documents",
     r"bakeoff engines remove": "would take environments from other checkouts; tests/unit/environments has it",
     r"bakeoff models get|.*--weights trained": "downloads; tests/unit/models/test_download.py has it with a mirror",
+    r"bakeoff run .*--scenario": "takes LoadGen its time; tests/end_to_end/test_scenarios.py has it",
     r"bakeoff recipe": "the test's engines have no recipe; the contract suite runs every engine's",
     r"createdb|pip config": "changes what is the user's own: a database server, pip's configuration",
 }
