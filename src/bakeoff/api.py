@@ -161,6 +161,8 @@ def race(
     seed: int = 0,
     quick: bool = False,
     profile: bool | None = None,
+    scenario: Literal["latency", "offline", "server"] = "latency",
+    latency_bound_s: float | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     batch_axis: Names = (),
     inputs: StrPath | None = None,
@@ -174,11 +176,11 @@ def race(
     """Race `engines` on `models` and return the run; every trial is stored as it ends.
 
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
-    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s` and `timeout_s`
-    are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes by the name of an
-    input or an axis, `inputs` an .npz of real inputs. `store` is the address of a team's store, instead of the one in
-    the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn
-    while an engine is timed.
+    built-in networks or paths of ONNX files, `engines` names, frameworks, groups or globs. `budget_s`, `timeout_s` and
+    `latency_bound_s` are in seconds, `target_ci` is a share (0.02 is 2%). For models of your own, `shapes` gives sizes
+    by the name of an input or an axis, `inputs` an .npz of real inputs. `store` is the address of a team's store,
+    instead of the one in the folder `output`. `progress` shows on stderr, or beneath a notebook's cell, how the race
+    goes; nothing is drawn while an engine is timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
     the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
@@ -208,6 +210,8 @@ def race(
         seed=seed,
         quick=quick,
         profile=profile,
+        scenario=scenario,
+        latency_bound_s=latency_bound_s,
         engines_dirs=folders,
         shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
     )

@@ -115,7 +115,6 @@ def run(
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
-    from bakeoff.records import Scenario
     from bakeoff.views.racing import watching
 
     catalogue = Catalogue.load(engines_dirs)
@@ -137,7 +136,7 @@ def run(
         profile=profile,
         engines_dirs=engines_dirs,
         shaping=shaping(shapes, batch_axis, data),
-        scenario=Scenario(scenario),
+        scenario=scenario,
         latency_bound_s=latency_bound,
     )
     with opened(output, store_url) as store, watching() as observer:

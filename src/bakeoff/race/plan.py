@@ -48,7 +48,7 @@ def make_plan(
     profile: bool | None = None,
     engines_dirs: Sequence[Path] = (),
     shaping: Shaping | None = None,
-    scenario: Scenario = Scenario.LATENCY,
+    scenario: str = Scenario.LATENCY,
     latency_bound_s: float | None = None,
 ) -> Plan:
     """The plan for a race; whatever is not given takes its default.
@@ -66,13 +66,17 @@ def make_plan(
     files = own_files(models)
     if shaping and not files:
         raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of an .onnx file")
-    under_load = scenario is not Scenario.LATENCY
-    if under_load and batch_sizes:
+    if scenario not in list(Scenario):
+        raise UsageError(f"no scenario {scenario!r}", f"there are {', '.join(Scenario)}")
+    under_load = scenario != Scenario.LATENCY
+    if under_load and unique(batch_sizes) not in {(), (1,)}:
         raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
     if under_load and profile:
         raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
-    if latency_bound_s is not None and scenario is not Scenario.SERVER:
+    if latency_bound_s is not None and scenario != Scenario.SERVER:
         raise UsageError("--latency-bound is for --scenario server")
+    if latency_bound_s is not None and latency_bound_s <= 0:
+        raise UsageError(f"a latency bound of {latency_bound_s:g} s: nothing answers in no time")
     cpus = usable_cpus()
     if threads is not None and threads > cpus:
         raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
@@ -94,7 +98,7 @@ def make_plan(
         engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
         files=files,
         shaping=shaping or Shaping(),
-        scenario=scenario,
+        scenario=Scenario(scenario),
         latency_bound_s=latency_bound_s,
     )
 
