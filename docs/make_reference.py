@@ -46,7 +46,6 @@ def column_page() -> str:
     ]
     kinds = {
         "Cases": columns.SUMMARY,
-        "Cases under load, besides": columns.UNDER_LOAD,
         "Trials (`--trials`)": columns.TRIALS,
         "Calls (`--latencies`)": columns.LATENCIES,
     }

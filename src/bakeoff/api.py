@@ -22,7 +22,7 @@ from bakeoff.judge.verdict import judge
 from bakeoff.race import past, tables
 from bakeoff.race.plan import make_plan, shaping_of
 from bakeoff.race.race import start
-from bakeoff.records import RunRecord, Scenario, Summary, Trial, Verdict
+from bakeoff.records import RunRecord, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
@@ -216,7 +216,7 @@ def race(
         seed=seed,
         quick=quick,
         profile=profile,
-        scenario=Scenario(scenario),
+        scenario=scenario,
         latency_bound_s=latency_bound_s,
         engines_dirs=folders,
         shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),

@@ -110,7 +110,7 @@ def test_an_instance_that_dies_under_load_is_a_row_with_its_reason(bakeoff: Any,
     ("arguments", "said"),
     [
         (["--scenario", "sometimes"], "offline"),
-        (["--scenario", "offline", "--batch", "1"], "leave out --batch"),
+        (["--scenario", "offline", "--batch", "1,2"], "leave out --batch"),
         (["--scenario", "server", "--latency-bound", "0ms"], "like 50ms"),
         (["--latency-bound", "50ms"], "is for --scenario server"),
     ],

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.unit
 RENAMED = {
     "batch": "batch_sizes",
     "budget": "budget_s",
+    "latency_bound": "latency_bound_s",
     "timeout": "timeout_s",
     "latency_bound": "latency_bound_s",
     "data": "inputs",

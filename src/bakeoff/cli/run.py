@@ -137,7 +137,6 @@ def run(
     from bakeoff.environments import is_installed
     from bakeoff.race.plan import make_plan
     from bakeoff.race.race import start
-    from bakeoff.records import Scenario
     from bakeoff.views.racing import watching
 
     catalogue = Catalogue.load(engines_dirs)
@@ -159,7 +158,7 @@ def run(
         profile=profile,
         engines_dirs=engines_dirs,
         shaping=shaping(shapes, batch_axis, data),
-        scenario=Scenario(scenario),
+        scenario=scenario,
         latency_bound_s=latency_bound,
         pictures=pictures,
         installed=is_installed,

@@ -49,7 +49,7 @@ def make_plan(
     profile: bool | None = None,
     engines_dirs: Sequence[Path] = (),
     shaping: Shaping | None = None,
-    scenario: Scenario = Scenario.LATENCY,
+    scenario: str = Scenario.LATENCY,
     latency_bound_s: float | None = None,
     pictures: Path | None = None,
     installed: Callable[[EngineSpec], bool] | None = None,
@@ -70,11 +70,10 @@ def make_plan(
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
     files = own_files(models)
     _check_files(files, shaping, python, requirements)
-    under_load = scenario is not Scenario.LATENCY
+    _check_scenario(scenario, latency_bound_s)
+    under_load = scenario != Scenario.LATENCY
     if under_load:
         _check_load(scenario, batch_sizes, profile, pictures)
-    if latency_bound_s is not None and scenario is not Scenario.SERVER:
-        raise UsageError("--latency-bound is for --scenario server")
     if pictures and weights == "seeded":
         raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
     cpus = usable_cpus()
@@ -100,7 +99,7 @@ def make_plan(
         python=str(python.absolute()) if python else "",
         requirements=str(requirements.absolute()) if requirements else "",
         shaping=shaping or Shaping(),
-        scenario=scenario,
+        scenario=Scenario(scenario),
         latency_bound_s=latency_bound_s,
         pictures=str(pictures.expanduser().absolute()) if pictures else "",
     )
@@ -120,9 +119,19 @@ def _check_files(
         raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of a file")
 
 
-def _check_load(scenario: Scenario, batch_sizes: Sequence[int], profile: bool | None, pictures: Path | None) -> None:
+def _check_scenario(scenario: str, latency_bound_s: float | None) -> None:
+    """Raise `UsageError` for no scenario, or a latency bound that it cannot hold."""
+    if scenario not in list(Scenario):
+        raise UsageError(f"no scenario {scenario!r}", f"there are {', '.join(Scenario)}")
+    if latency_bound_s is not None and scenario != Scenario.SERVER:
+        raise UsageError("--latency-bound is for --scenario server")
+    if latency_bound_s is not None and latency_bound_s <= 0:
+        raise UsageError(f"a latency bound of {latency_bound_s:g} s: nothing answers in no time")
+
+
+def _check_load(scenario: str, batch_sizes: Sequence[int], profile: bool | None, pictures: Path | None) -> None:
     """Raise `UsageError` for what a load scenario cannot mean."""
-    if batch_sizes:
+    if unique(batch_sizes) not in {(), (1,)}:
         raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
     if profile:
         raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")

@@ -42,7 +42,9 @@ SUMMARY = (
     Column("framework_version", "text", "", "of the framework, as it tells itself"),
     Column("release", "text", "", "today, or 2019: the study's own versions"),
     Column("league", "text", "", "the precision class in which the case is ranked: what its error is the size of"),
-    Column("fps", "number", "images/s", "geometric mean over trials of images per second of timed calls"),
+    Column(
+        "fps", "number", "images/s", "geometric mean over trials of images per second of timed calls; see `scenario`"
+    ),
     Column("fps_ci95_low", "number", "images/s", "lower end of its 95% confidence interval"),
     Column("fps_ci95_high", "number", "images/s", "upper end of its 95% confidence interval"),
     Column("latency_mean_ms", "number", "ms", "of one call, over all trials"),
@@ -59,17 +61,13 @@ SUMMARY = (
     Column("accuracy", "number", "share", "labelled pictures (`--data`) whose largest class is their label"),
     Column("trials", "integer", "trials", "trials that count in the figures"),
     Column("cautions", "text", "", "what to distrust, with semicolons between"),
+    Column("scenario", "text", "", "how queries come: latency; offline, fps in samples/s; or server, fps in queries/s"),
+    Column("instances", "integer", "processes", "offline and server: of the engine, that answered at the same time"),
+    Column("threads_each", "integer", "threads", "of each instance"),
+    Column("bound_ms", "number", "ms", "server: what 99% of the latencies from arrival to answer stay within"),
+    Column("p99_ms", "number", "ms", "server: their 99th percentile in the last trial"),
 )
 """one row per case, as results.csv has it"""
-
-UNDER_LOAD = (
-    Column("scenario", "text", "", "offline or server; `fps` is samples per second, for server the highest rate"),
-    Column("instances", "integer", "instances", "processes that share the work"),
-    Column("threads_each", "integer", "threads", "of each of them"),
-    Column("bound_s", "number", "s", "what 99% of a server's latencies had to stay within"),
-    Column("p99_s", "number", "s", "99th percentile of a server's latencies at that rate"),
-)
-"""besides, where `--scenario` was not latency"""
 
 OF_TRIAL = (
     Column("round", "integer", "", "the round it belongs to, from 1; 0 for a case that could not start"),

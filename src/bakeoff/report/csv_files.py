@@ -17,9 +17,9 @@ def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
     return _csv(list(found[0]) if found else [], (record.values() for record in found))
 
 
-def _record(row: Summary, release: str) -> dict[str, object]:
+def _record(run: RunRecord, row: Summary, release: str) -> dict[str, object]:
     low, high = row.fps_ci95 or (None, None)
-    parity = row.parity
+    parity, load = row.parity, row.load
     return {
         "engine": row.case.engine,
         "framework_version": row.framework_version,
@@ -45,25 +45,18 @@ def _record(row: Summary, release: str) -> dict[str, object]:
         "accuracy": row.accuracy and row.accuracy.right / row.accuracy.pictures,
         "trials": row.trials,
         "cautions": "; ".join(map(wording.one_line, row.cautions)),
-    }
-
-
-def _record_under_load(row: Summary, release: str) -> dict[str, object]:
-    load = row.load
-    return _record(row, release) | {
-        "scenario": load and load.scenario,
+        "scenario": run.plan.scenario.value,
         "instances": load and load.instances,
         "threads_each": load and load.threads,
-        "bound_s": load and load.bound_s,
-        "p99_s": load and load.p99_s,
+        "bound_ms": load and load.bound_s and load.bound_s * 1e3,
+        "p99_ms": load and load.p99_s and load.p99_s * 1e3,
     }
 
 
 def records(run: RunRecord, rows: Sequence[Summary]) -> list[Mapping[str, object]]:
     """The rows of results.csv, each by the names of its columns."""
     releases = {engine.name: engine.release for engine in run.engines}
-    columns = _record if run.plan.scenario is Scenario.LATENCY else _record_under_load
-    return [columns(row, releases.get(row.case.engine, "")) for row in rows]
+    return [_record(run, row, releases.get(row.case.engine, "")) for row in rows]
 
 
 def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:

@@ -32,9 +32,9 @@ class Table:
 
 def summary(run: RunRecord, rows: Sequence[Summary]) -> Table:
     """One row per case: what results.csv has, and the run."""
-    known = {column.name: column for column in (*columns.SUMMARY, *columns.UNDER_LOAD)}
+    known = {column.name: column for column in columns.SUMMARY}
     records = [{"run": run.name, **record} for record in csv_files.records(run, rows)]
-    names = records[0] if records else [column.name for column in columns.SUMMARY]
+    names = records[0] if records else known
     return Table([known[name] for name in names], [tuple(record.values()) for record in records])
 
 

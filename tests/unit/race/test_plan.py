@@ -58,9 +58,11 @@ def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"scenario": Scenario.OFFLINE, "batch_sizes": (1,)}, "--scenario offline sends samples one by one"),
+        ({"scenario": Scenario.OFFLINE, "batch_sizes": (1, 2)}, "--scenario offline sends samples one by one"),
         ({"scenario": Scenario.SERVER, "profile": True}, "--scenario server has no profile trials"),
         ({"scenario": Scenario.OFFLINE, "latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
+        ({"scenario": "sometimes"}, "no scenario 'sometimes'"),
+        ({"scenario": Scenario.SERVER, "latency_bound_s": 0.0}, "nothing answers in no time"),
         ({"latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
         ({"scenario": Scenario.OFFLINE, "pictures": Path("p")}, "--data: --scenario offline classifies no pictures"),
     ],
