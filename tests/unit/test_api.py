@@ -25,7 +25,6 @@ RENAMED = {
     "budget": "budget_s",
     "latency_bound": "latency_bound_s",
     "timeout": "timeout_s",
-    "latency_bound": "latency_bound_s",
     "data": "inputs",
     "pictures": "data",
     "store_url": "store",
