@@ -56,6 +56,7 @@ SUMMARY = (
     Column("peak_rss_mb", "number", "MB", "median peak of physical memory of a fresh process"),
     Column("cores_used", "number", "cores", "CPU time over wall time while it was timed"),
     *ACCURACY,
+    Column("accuracy", "number", "share", "labelled pictures whose class scores highest; at the smallest batch size"),
     Column("trials", "integer", "trials", "trials that count in the figures"),
     Column("cautions", "text", "", "what to distrust, with semicolons between"),
 )
