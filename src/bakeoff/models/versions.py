@@ -23,9 +23,9 @@ from bakeoff.models.signature import tensor_specs
 MEANS_THE_SAME = frozenset({
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Concat", "Constant", "Conv",
     "ConvTranspose", "Cos", "Div", "DepthToSpace", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor",
-    "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "HardSigmoid", "Identity",
-    "InstanceNormalization", "LRN", "LeakyRelu", "Less", "Log", "LpNormalization", "MatMul", "Max", "MaxPool",
-    "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
+    "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid", "Identity",
+    "InstanceNormalization", "LRN", "LeakyRelu", "Less", "LessOrEqual", "Log", "LpNormalization", "MatMul", "Max",
+    "MaxPool", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
     "ReduceMin", "Relu", "Reshape", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "SpaceToDepth", "Softplus",
     "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Where",
 })

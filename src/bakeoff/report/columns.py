@@ -58,7 +58,7 @@ SUMMARY = (
     Column("peak_rss_mb", "number", "MB", "median peak of physical memory of a fresh process"),
     Column("cores_used", "number", "cores", "CPU time over wall time while it was timed"),
     *PARITY,
-    Column("accuracy", "number", "share", "labelled pictures (`--data`) whose largest class is their label"),
+    Column("accuracy", "number", "share", "labelled pictures whose class scores highest; at the smallest batch size"),
     Column("trials", "integer", "trials", "trials that count in the figures"),
     Column("cautions", "text", "", "what to distrust, with semicolons between"),
     Column("scenario", "text", "", "how queries come: latency; offline, fps in samples/s; or server, fps in queries/s"),

@@ -4,6 +4,7 @@ What does not hang on the inputs (shapes, and what is computed from them) is com
 that `jax.jit` meets static shapes only.
 """
 
+import functools
 import json
 import os
 
@@ -150,6 +151,11 @@ def average_pool(attributes, x):
 # Arithmetic
 
 
+def folded(function):
+    """`function` of the first two operands, of that and the third, and so on."""
+    return lambda _attributes, *operands: functools.reduce(function, operands)
+
+
 def gemm(attributes, a, b, c=None):
     y = attributes["alpha"] * ((a.T if attributes["transA"] else a) @ (b.T if attributes["transB"] else b))
     return y if c is None else y + attributes["beta"] * c
@@ -266,13 +272,16 @@ OPERATORS = {
     "Gather": gather,
     "Gelu": lambda _, x: jax.nn.gelu(x, approximate=False),
     "Gemm": gemm,
+    "GlobalMaxPool": lambda _, x: jnp.max(x, axis=tuple(range(2, x.ndim)), keepdims=True),
     "GlobalAveragePool": lambda _, x: jnp.mean(x, axis=tuple(range(2, x.ndim)), keepdims=True),
     "HardSigmoid": lambda a, x: jnp.clip(x * a["alpha"] + a["beta"], 0, 1),
     "HardSwish": lambda _, x: x * jnp.clip(x / 6 + 0.5, 0, 1),
     "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda attributes, x: jnp.where(x >= 0, x, attributes["alpha"] * x),
     "MatMul": plain(jnp.matmul),
+    "Max": folded(jnp.maximum),
     "MaxPool": max_pool,
+    "Min": folded(jnp.minimum),
     "Mul": plain(jnp.multiply),
     "Neg": plain(jnp.negative),
     "Pow": lambda _, base, exponent: jnp.power(base, exponent).astype(base.dtype),
