@@ -18,7 +18,7 @@ CANNOT_RUN = {
     r"bakeoff study": "races the engines of 2019 for 45 minutes; tests/unit/report/study has its documents",
     r"bakeoff engines remove": "would take environments from other checkouts; tests/unit/environments has it",
     r"bakeoff models get|.*--weights trained": "downloads; tests/unit/models/test_download.py has it with a mirror",
-    r"bakeoff engines (new|check|lock)|ok |skipped |every promise|.*--engines mine": "test_own_engine.py follows the page",
+    r"bakeoff engines (new|check|lock)|.*--engines mine|ok |skipped |every promise": "test_own_engine.py has the page",
     r"bakeoff run (.*\.pt2|shop\.nets)": "takes PyTorch; tests/contract/test_importers.py has the formats",
     r"bakeoff run .*--scenario": "takes LoadGen its time; tests/end_to_end/test_scenarios.py has it",
     r"bakeoff recipe": "the test's engines have no recipe; the contract suite runs every engine's",

@@ -45,7 +45,8 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 def run(step: Step, command: str, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     """As it is typed into a shell, or given to Python."""
-    words = [sys.executable, "-c", command] if step.python else [str(BASH), "-ec", command]
+    # A notebook's later cells have what its first one imported.
+    words = [sys.executable, "-c", f"import bakeoff\n{command}"] if step.python else [str(BASH), "-ec", command]
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False, timeout=550
     )
