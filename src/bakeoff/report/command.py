@@ -13,6 +13,8 @@ def command_line(plan: Plan) -> str:
         words += ["--batch", ",".join(map(str, plan.batch_sizes))]
     words += ["--threads", str(plan.threads)]
     words += shaping(plan.shaping)
+    words += ["--python", plan.python] if plan.python else []
+    words += ["--requirements", plan.requirements] if plan.requirements else []
     words += [] if plan.weights == "seeded" else ["--weights", plan.weights]
     words += ["--data", plan.pictures] if plan.pictures else []
     if plan.rounds is not None:

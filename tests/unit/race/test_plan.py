@@ -87,6 +87,15 @@ def test_the_command_line_of_a_load_scenario_makes_its_plan_again(
     assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
 
 
+@pytest.mark.parametrize("given", ["python", "requirements"])
+def test_the_command_line_of_a_model_that_code_builds_makes_its_plan_again(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    plan = make_plan(Catalogue.load(), models=("shop.nets:detector",), **{given: tmp_path / "file"})  # type: ignore[arg-type]
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
+
+
 def plan_of(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """What `bakeoff run` makes of a command line."""
     made: list[Plan] = []
