@@ -81,6 +81,7 @@ def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
         engines_dirs=(),
         pictures="",
         weights=plan.weights if plan.weights in BUILT_IN_WEIGHTS else moved(plan.weights),
+        python=moved(plan.python) if plan.python else "",
         requirements=moved(plan.requirements) if plan.requirements else "",
         files={name: moved(file) for name, file in plan.files.items()},
         shaping=msgspec.structs.replace(plan.shaping, data=moved(data) if data else ""),

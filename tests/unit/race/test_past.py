@@ -17,6 +17,8 @@ def a_plan(root: Path, elsewhere: Path) -> Plan:
         weights=str(root / "weights.pth"),
         engines_dirs=(str(root / "engines"),),
         files={"mine.onnx": str(root / "models" / "mine.onnx"), "theirs.onnx": str(elsewhere / "theirs.onnx")},
+        python=str(root / ".venv" / "bin" / "python"),
+        requirements=str(root / "requirements.txt"),
         shaping=Shaping(data=str(root / "data.npz")),
     )
 
@@ -29,6 +31,7 @@ def test_files_of_a_repository_are_found_in_another_checkout_of_it(tmp_path: Pat
         "weights.pth",
         "data.npz",
     )
+    assert (there.python, there.requirements) == (".venv/bin/python", "requirements.txt")
     assert settled(there, second) == settled(a_plan(second, elsewhere), second)
 
 
