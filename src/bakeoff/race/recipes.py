@@ -77,14 +77,16 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
     if model.source and model.source in engine.takes:
         why = f"{case.engine} ran {model.weights} itself, and its recipe is for models that it gets from bakeoff"
     elif engine.recipe is not None:
+        threads = row.load.threads if row.load else case.threads
+        one_of = f", one of {row.load.instances} instances" if row.load and row.load.instances > 1 else ""
         about = (
-            f"{case.model}, batch {case.batch_size}, on {engine.title} {row.framework_version} with {case.threads} "
-            f"thread{'s' * (case.threads != 1)}, as bakeoff raced it in run {run.name}."
+            f"{case.model}, batch {case.batch_size}, on {engine.title} {row.framework_version} with {threads} "
+            f"thread{'s' * (threads != 1)}{one_of}, as bakeoff raced it in run {run.name}."
         )
         path, why = _model_path(model, engine, library)
         try:
             script = recipe.compose(
-                engine, model, path, batch_size=case.batch_size, threads=case.threads, about=f"{about} {why}".strip()
+                engine, model, path, batch_size=case.batch_size, threads=threads, about=f"{about} {why}".strip()
             )
             why = ""
         except (OSError, SyntaxError) as error:

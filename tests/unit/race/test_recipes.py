@@ -1,8 +1,14 @@
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
-from bakeoff.race.recipes import choose, winners
-from bakeoff.records import Case, Plan, RunRecord, Status, Summary, Verdict
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race.recipes import choose, recipe_of, winners
+from bakeoff.records import Case, Load, ModelRecord, Plan, RunRecord, Status, Summary, Verdict
+from bakeoff.store import Store
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +92,16 @@ def test_what_a_run_did_not_measure_is_an_error(
 def test_a_report_has_each_winner_once_for_a_model() -> None:
     found = [key(each) for each in winners(ROWS, VERDICTS)]
     assert found == [("a", "small", 1), ("b", "small", 8), ("b", "large", 1)]
+
+
+def test_a_recipe_has_the_threads_of_one_instance_where_several_shared_them_under_load(tmp_path: Path) -> None:
+    raced = msgspec.structs.replace(
+        row(Case(engine="onnxruntime", model="small", batch_size=1, threads=4)),
+        load=Load(scenario="offline", instances=2, threads=2, rate=10.0, queries=100),
+    )
+    model = ModelRecord(name="small", digest="1" * 64, weights="seeded", inputs=(), outputs=())
+    run = msgspec.structs.replace(RUN, models=(model,))
+    with Store.open(tmp_path) as store:
+        script = recipe_of(run, raced, store, Catalogue.load(), ModelLibrary(tmp_path)).script
+    assert "with 2 threads, one of 2 instances" in script
+    assert "\nTHREADS = 2\n" in script
