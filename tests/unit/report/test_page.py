@@ -11,6 +11,7 @@ import pytest
 import bakeoff.report.page
 from bakeoff.errors import UsageError
 from bakeoff.records import (
+    Accuracy,
     BreakEven,
     Heat,
     Latencies,
@@ -27,7 +28,7 @@ from bakeoff.records import (
 )
 from bakeoff.report import insights, pdf
 from bakeoff.report.document import to_document
-from bakeoff.report.page import charts, to_html
+from bakeoff.report.page import cells, charts, to_html
 
 pytestmark = pytest.mark.unit
 
@@ -189,6 +190,18 @@ def test_a_browser_that_prints_nothing_is_an_error_in_its_own_words(
     monkeypatch.setattr(pdf, "find_browser", lambda: str(broken))
     with pytest.raises(UsageError, match="did not print the report: no display"):
         pdf.to_pdf("")
+
+
+def test_accuracy_has_a_column_that_sorts_by_its_share_where_anybody_was_asked(
+    run: RunRecord, rows: Sequence[Summary]
+) -> None:
+    assert ("accuracy", True) not in cells.speeds(a_report(run, rows)).columns
+    first, *others = rows
+    asked = msgspec.structs.replace(first, accuracy=Accuracy(right=18, pictures=20))
+    table = cells.speeds(a_report(run, [asked, *others]))
+    assert table.columns[-1] == ("accuracy", True)
+    assert {(row[-1].text, row[-1].sort) for row in table.rows} == {("18/20", 0.9), ("-", None)}
+    assert all(len(row) == len(table.columns) for row in table.rows)
 
 
 def test_markdown_holds_what_only_a_report_tells(run: RunRecord, rows: Sequence[Summary]) -> None:

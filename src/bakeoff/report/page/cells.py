@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bakeoff.records import Outcome, PeakShare, RunReport, Status, Summary, Tolerances
+from bakeoff.records import Accuracy, Outcome, PeakShare, RunReport, Status, Summary, Tolerances
 from bakeoff.report import insights, wording
 
 Key = tuple[str, int, str]
@@ -53,6 +53,8 @@ def speeds(report: RunReport) -> Table:
     titles = [("engine", False), ("version", False), ("model", False), ("batch", True), ("images/s", True)]
     titles += [("verdict", False), ("p50", True), ("p99", True), ("load", True), ("first inference", True)]
     titles += [("peak memory", True), ("cores used", True), *[("of the peak", True)] * bool(shares), ("error", True)]
+    asked = any(row.accuracy for row in report.rows)
+    titles += [("accuracy", True)] * asked
     rows = []
     for row in sorted(report.rows, key=_as_read):
         case = row.case
@@ -74,6 +76,7 @@ def speeds(report: RunReport) -> Table:
                 _number(row.cores_used, wording.number(row.cores_used)),
                 *([_share(share)] if shares else []),
                 _error(row.parity.max_rel_error if row.parity else None),
+                *([_accuracy(row.accuracy)] if asked else []),
             )
         )
     return Table(tuple(titles), tuple(rows))
@@ -177,6 +180,10 @@ def _share(each: PeakShare | None) -> Cell:
     if each is None:
         return Cell(wording.NONE, number=True)
     return Cell(f"{each.share:.0%}", sort=each.share, number=True, share=min(1.0, each.share))
+
+
+def _accuracy(found: Accuracy | None) -> Cell:
+    return _number(found.share if found else None, str(found or wording.NONE))
 
 
 def _error(value: float | None, without: str = wording.NONE) -> Cell:

@@ -31,6 +31,8 @@ class Shown(msgspec.Struct, frozen=True):
     headline: str
     verdicts: Sequence[tuple[str, str]]
     speeds: cells.Table
+    accuracy: Sequence[str]
+    """what it is of, if anybody has one"""
     throughput: Sequence[Figure]
     scaling: Sequence[Figure]
     latencies: Sequence[Figure]
@@ -69,6 +71,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         headline=insights.headline(report),
         verdicts=notes.verdict_sentences(rows, report.verdicts),
         speeds=cells.speeds(report),
+        accuracy=notes.accuracy(run),
         throughput=[*_throughput(report, anchor)],
         scaling=[*_scaling(report, anchor)],
         latencies=[*_latencies(report, anchor)],
