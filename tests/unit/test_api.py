@@ -72,6 +72,8 @@ def test_frames_hold_every_case_trial_and_call_with_the_documented_columns(outpu
     assert len(trials) == 18
     assert trials["cpu_s"].to_list() == [3.0] * 18
     assert trials["counted"].all()
+    assert trials["scenario"].to_list() == ["latency"] * 18
+    assert trials["accuracy"].is_null().all()
     calls = run.frame("latencies")
     assert calls.columns == [column.name for column in columns.LATENCIES]
     assert len(calls) == 18 * 4

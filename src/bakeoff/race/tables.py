@@ -11,6 +11,7 @@ from bakeoff.judge.disturbance import counted
 from bakeoff.judge.summary import summarise, throughput
 from bakeoff.records import Measurement, RunRecord, Status, Trial
 from bakeoff.report import columns, export
+from bakeoff.report.csv_files import under_load
 from bakeoff.report.export import Table
 from bakeoff.report.wording import one_line
 
@@ -53,6 +54,8 @@ def _trial(run: RunRecord, trial: Trial, *, counts: bool) -> dict[str, Any]:
         "others_cpu_share": trial.disturbance.share if trial.disturbance else None,
         "max_rel_error": parity.max_rel_error if parity else None,
         "top1_agreement": parity.top1_agreement if parity else None,
+        "accuracy": trial.accuracy and trial.accuracy.share,
+        **under_load(run, measured.load if measured else None),
         "log": trial.log,
     }
 

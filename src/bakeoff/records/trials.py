@@ -21,6 +21,11 @@ class Accuracy(Record, frozen=True):
     right: int
     pictures: int
 
+    @property
+    def share(self) -> float:
+        """Of all pictures, those in the right class."""
+        return self.right / self.pictures
+
     def __str__(self) -> str:
         """As in ``18/20``."""
         return f"{self.right}/{self.pictures}"

@@ -35,6 +35,14 @@ PARITY = (
     Column("top1_agreement", "number", "share", "samples whose largest class is the reference's"),
 )
 
+LOAD = (
+    Column("scenario", "text", "", "how queries come: latency; offline, fps in samples/s; or server, fps in queries/s"),
+    Column("instances", "integer", "processes", "offline and server: of the engine, that answered at the same time"),
+    Column("threads_each", "integer", "threads", "of each instance"),
+    Column("bound_ms", "number", "ms", "server: what 99% of the latencies from arrival to answer stay within"),
+    Column("p99_ms", "number", "ms", "server: their 99th percentile; of a case, in its last trial"),
+)
+
 SUMMARY = (
     RUN,
     *CASE,
@@ -61,11 +69,7 @@ SUMMARY = (
     Column("accuracy", "number", "share", "labelled pictures whose class scores highest; at the smallest batch size"),
     Column("trials", "integer", "trials", "trials that count in the figures"),
     Column("cautions", "text", "", "what to distrust, with semicolons between"),
-    Column("scenario", "text", "", "how queries come: latency; offline, fps in samples/s; or server, fps in queries/s"),
-    Column("instances", "integer", "processes", "offline and server: of the engine, that answered at the same time"),
-    Column("threads_each", "integer", "threads", "of each instance"),
-    Column("bound_ms", "number", "ms", "server: what 99% of the latencies from arrival to answer stay within"),
-    Column("p99_ms", "number", "ms", "server: their 99th percentile in the last trial"),
+    *LOAD,
 )
 """one row per case, as results.csv has it"""
 
@@ -84,9 +88,9 @@ TRIALS = (
     Column("counted", "boolean", "", "whether it is one of the trials in the summary's figures"),
     Column("framework_version", "text", "", "of the framework, as it tells itself"),
     Column("environment_digest", "text", "", "digest of the environment's lock"),
-    Column("fps", "number", "images/s", "images per second of timed calls"),
+    Column("fps", "number", "images/s", "images per second of timed calls; see `scenario`"),
     Column("calls", "integer", "calls", "timed calls"),
-    Column("bursts", "integer", "bursts", "turns in which they were made"),
+    Column("bursts", "integer", "bursts", "turns in which they were made; offline and server: one of each instance"),
     Column("latency_mean_ms", "number", "ms", "of one timed call"),
     Column("latency_median_ms", "number", "ms", "of one timed call"),
     Column("latency_min_ms", "number", "ms", "of one timed call"),
@@ -103,6 +107,8 @@ TRIALS = (
     Column("involuntary_switches", "integer", "", "context switches that others forced on it"),
     Column("others_cpu_share", "number", "share", "of the CPU time there was, what others and the hypervisor took"),
     *PARITY,
+    Column("accuracy", "number", "share", "labelled pictures whose class scores highest; null where it was not asked"),
+    *LOAD,
     Column("log", "text", "", "where the worker's own output is, relative to where the race was started"),
 )
 """one row per trial, the canary's (engine `canary`, no contender) included"""
@@ -111,7 +117,7 @@ LATENCIES = (
     RUN,
     *CASE,
     *OF_TRIAL,
-    Column("burst", "integer", "", "from 1; 0 for the calls that warmed up"),
+    Column("burst", "integer", "", "from 1; 0 for the calls that warmed up; offline and server: the instance"),
     Column("call", "integer", "", "from 1 within the burst"),
     Column("latency_ms", "number", "ms", "of this one call, host memory to host memory"),
 )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import RunRecord, Scenario, Status, Summary
+from bakeoff.records import Load, RunRecord, Scenario, Status, Summary
 from bakeoff.report import wording
 
 STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
@@ -19,7 +19,7 @@ def to_csv(run: RunRecord, rows: Sequence[Summary]) -> str:
 
 def _record(run: RunRecord, row: Summary, release: str) -> dict[str, object]:
     low, high = row.fps_ci95 or (None, None)
-    parity, load = row.parity, row.load
+    parity = row.parity
     return {
         "engine": row.case.engine,
         "framework_version": row.framework_version,
@@ -42,9 +42,16 @@ def _record(run: RunRecord, row: Summary, release: str) -> dict[str, object]:
         "cores_used": row.cores_used,
         "max_rel_error": parity.max_rel_error if parity else None,
         "top1_agreement": parity.top1_agreement if parity else None,
-        "accuracy": row.accuracy and row.accuracy.right / row.accuracy.pictures,
+        "accuracy": row.accuracy and row.accuracy.share,
         "trials": row.trials,
         "cautions": "; ".join(map(wording.one_line, row.cautions)),
+        **under_load(run, row.load),
+    }
+
+
+def under_load(run: RunRecord, load: Load | None) -> dict[str, object]:
+    """The columns that tell how queries came, of a case or of a trial."""
+    return {
         "scenario": run.plan.scenario.value,
         "instances": load and load.instances,
         "threads_each": load and load.threads,
