@@ -1,7 +1,6 @@
 """Tables for other programs: CSV, JSON, Parquet, and data frames."""
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from bakeoff.report.files import in_place
 if TYPE_CHECKING:
     import polars as pl
 
-FORMATS = ("csv", "json", "parquet")
-
 
 @dataclass(frozen=True)
 class Table:
@@ -32,10 +29,8 @@ class Table:
 
 def summary(run: RunRecord, rows: Sequence[Summary]) -> Table:
     """One row per case: what results.csv has, and the run."""
-    known = {column.name: column for column in columns.SUMMARY}
     records = [{"run": run.name, **record} for record in csv_files.records(run, rows)]
-    names = records[0] if records else known
-    return Table([known[name] for name in names], [tuple(record.values()) for record in records])
+    return Table(columns.SUMMARY, [[record[column.name] for column in columns.SUMMARY] for record in records])
 
 
 def write(table: Table, format_: str, path: Path) -> None:
@@ -53,13 +48,6 @@ def write_text(table: Table, format_: str, file: IO[str]) -> None:
     """Write the table as "csv" (a line of names, then values, empty where null) or "json" (an array of objects)."""
     writers: dict[str, Callable[[Table, IO[str]], None]] = {"csv": _write_csv, "json": _write_json}
     writers[format_](table, file)
-
-
-def text(table: Table, format_: str) -> str:
-    """What `write_text` writes."""
-    file = io.StringIO()
-    write_text(table, format_, file)
-    return file.getvalue()
 
 
 def frame(table: Table) -> "pl.DataFrame":
