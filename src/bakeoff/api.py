@@ -3,12 +3,12 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
+import click
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import is_installed
@@ -279,7 +279,7 @@ def compare(
 
 @contextmanager
 def _existing(output: StrPath, store: str | None) -> Iterator[Store]:
-    with opened(Path(output), store, Console(stderr=True).print, create=False) as found:
+    with opened(Path(output), store, partial(click.echo, err=True), create=False) as found:
         yield found
 
 
