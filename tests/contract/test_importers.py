@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import pytest
 
@@ -17,7 +17,8 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race import importing, prepare, second_opinion
 from bakeoff.race.course import Entry
 from bakeoff.race.plan import make_plan
-from bakeoff.records import EnvironmentSpec, Installed, ModelRecord, Plan
+from bakeoff.records import ModelRecord, Plan
+from bakeoff.views.installing import LineReport
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
 
@@ -65,26 +66,18 @@ MADE_IN = {
 }
 
 
-class Watcher:
+class Watcher(LineReport):
     """Prints what happens, for pytest to show should the test fail."""
 
+    def __init__(self) -> None:
+        super().__init__(print)
+
     @contextmanager
-    def installing(self) -> Iterator[Any]:
+    def installing(self) -> Iterator[Self]:
         yield self
 
-    def started(self, spec: EnvironmentSpec) -> None:
-        self.note(f"installing {spec.name}")
-
-    def finished(self, installed: Installed, seconds: float) -> None:
-        self.note(f"{installed.name} stands after {seconds:.0f} s")
-
-    def failed(self, name: str, reason: str) -> None:
-        self.note(f"{name}: {reason}")
-
-    def note(self, what: str) -> None:
-        print(what)  # noqa: T201
-
-    say = note
+    def say(self, what: str) -> None:
+        self.note(what)
 
 
 @pytest.fixture(scope="module")
