@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from bakeoff import environments, paths
@@ -57,4 +58,7 @@ def test_nothing_is_measured_while_others_use_the_cpus(tmp_path: Path, monkeypat
 
 def test_the_operands_make_one_large_product_and_one_large_convolution(tmp_path: Path) -> None:
     sets = peak._operands(tmp_path)
-    assert [len(files) for files in sets] == [3, 3]
+    (product, _, _), (_, image, kernels) = ([np.load(file).shape for file in files] for files in sets)
+    assert product == (peak.SIDE, peak.SIDE)
+    assert image == (peak.CHANNELS, peak.IMAGE, peak.IMAGE)
+    assert kernels == (peak.CHANNELS, peak.CHANNELS, peak.KERNEL, peak.KERNEL)
