@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 from tests.unit.stored_runs import keep
@@ -16,6 +17,7 @@ import bakeoff
 from bakeoff import api
 from bakeoff.cli import bakeoff as command
 from bakeoff.cli.run import run as run_command
+from bakeoff.records import Accuracy, Load, Scenario
 from bakeoff.report import columns
 
 pytestmark = pytest.mark.unit
@@ -80,6 +82,19 @@ def test_frames_hold_every_case_trial_and_call_with_the_documented_columns(outpu
     slow = calls.filter(engine="slow", round=1)
     assert slow["latency_ms"].to_list() == pytest.approx([200.0, 100.0, 100.0, 100.0])
     assert list(zip(slow["burst"], slow["call"], strict=True)) == [(0, 1), (1, 1), (1, 2), (2, 1)]
+
+
+def test_a_trial_under_load_tells_what_its_figure_is_of(output: Path) -> None:
+    run = bakeoff.stored("after", output=output)
+    first = run.trials[0]
+    assert first.measurement
+    load = Load(scenario="server", instances=1, threads=2, rate=7.0, queries=662, bound_s=0.05, p99_s=0.04)
+    under = msgspec.structs.replace(first, measurement=msgspec.structs.replace(first.measurement, load=load))
+    asked = msgspec.structs.replace(under, accuracy=Accuracy(right=18, pictures=20))
+    plan = msgspec.structs.replace(run.record.plan, scenario=Scenario.SERVER)
+    frame = api.Run(msgspec.structs.replace(run.record, plan=plan), [asked]).frame("trials")
+    told = frame.select("scenario", "instances", "threads_each", "bound_ms", "p99_ms", "fps", "accuracy").row(0)
+    assert told == ("server", 1, 2, 50.0, 40.0, 7.0, 0.9)
 
 
 @pytest.mark.parametrize("kind", ["trials", "latencies"])
