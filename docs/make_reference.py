@@ -76,7 +76,8 @@ def fields(schema: dict[str, Any], defs: dict[str, Any], path: str = "") -> Iter
         field = resolved(given, defs)
         here = f"{path}.{name}".lstrip(".")
         yield f"`{here}`", type_of(field), field.get("description", "")
-        yield from fields(field, defs, here)
+        for each in (field, *field.get("anyOf", ())):
+            yield from fields(resolved(each, defs), defs, here)
         if "items" in field:
             yield from fields(resolved(field["items"], defs), defs, f"{here}[]")
 

@@ -38,8 +38,8 @@ def report(
 
     The verdict in words, throughput with intervals, scaling, latencies, memory and load times, the time line of the
     race, parity, break-even, percent of this machine's peak, the machine and the method, and how to use the winner.
-    The peak is measured once per machine, in some seconds. HTML needs `pip install 'bakeoff[report]'`, PDF besides
-    a Chromium, Chrome or Edge on this machine; Markdown needs neither.
+    There is none of a run under load. The peak is measured once per machine, in some seconds. HTML needs
+    `pip install 'bakeoff[report]'`, PDF besides a Chromium, Chrome or Edge on this machine; Markdown needs neither.
 
     \b
     Examples:
