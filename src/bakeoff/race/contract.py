@@ -181,14 +181,7 @@ def a_truncated_model_is_an_error_and_the_worker_lives_on(bench: Bench) -> None:
     broken = truncated(bench.model_path, bench.folder)
     with bench.worker(threads=1) as driver:
         load_or_refuse(driver, 1)
-        try:
-            driver.load(1, path=broken)
-        except WorkerDiedError as death:
-            raise NotShownError(f"{bench.engine.name} does not survive a truncated model: {death}") from death
-        except AdapterError:
-            pass  # as it should be
-        else:
-            raise BrokenPromiseError("a model file that ends half-way is loaded without an error")
+        promise(fails_to_load(driver, broken), "a model file that ends half-way is loaded without an error")
         load_or_refuse(driver, 1)
         driver.prepare(1)
         promise(driver.outputs(0), "after a truncated model it answers nothing")
@@ -265,6 +258,17 @@ def load_and_compare(driver: Driver, batch_size: int, more: float = 1.0) -> None
         promise(not fault, f"{where}: {fault}")
         error, most = parity.max_rel_error, more * TOLERANCE[bench.engine.league]
         promise(error is not None and error <= most, f"{where}: off by {error}, and {most} is allowed")
+
+
+def fails_to_load(driver: Driver, path: Path) -> bool:
+    """Whether `load` answers with an error, and not by dying: then nothing can be shown."""
+    try:
+        driver.load(1, path=path)
+    except WorkerDiedError as death:
+        raise NotShownError(f"{driver.bench.engine.name} does not survive a truncated model: {death}") from death
+    except AdapterError:
+        return True
+    return False
 
 
 def burst_of_a_large_batch(driver: Driver) -> tuple[dict[str, Any], dict[str, Any]]:
