@@ -2,24 +2,22 @@
 
 from pathlib import Path
 
-from bakeoff.records import CANARY, Case, EngineInfo, Measurement, ModelRecord, Plan, RunRecord, Status, Trial
+from tests.unit.made import a_measurement
+
+from bakeoff.records import CANARY, Case, EngineInfo, ModelRecord, Plan, RunRecord, Status, Trial
 from bakeoff.store import Store
 
 
 def a_trial(engine: str, round_: int, speed: float) -> Trial:
-    measurement = Measurement(
+    measurement = a_measurement(
         latencies=((1 / speed, 1 / speed), (1 / speed,)),
         warm_up=(2 / speed,),
         load_s=1.0,
-        prepare_s=0.0,
         first_inference_s=0.5,
         import_s=0.1,
         burst_s=(2 / speed, 1 / speed),
         cpu_s=({"1": 1.5, "2": 0.5}, {"1": 1.0}),
-        voluntary_switches=0,
-        involuntary_switches=0,
         peak_rss_mb=100.0,
-        cold=True,
     )
     case = Case(engine=engine, model="tiny", batch_size=1, threads=2)
     return Trial(round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_))

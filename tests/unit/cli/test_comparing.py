@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from tests.unit.made import a_measurement
 
 from bakeoff.cli import bakeoff
 from bakeoff.errors import BakeoffError
-from bakeoff.records import CANARY, Case, EngineInfo, Measurement, ModelRecord, Plan, RunRecord, Status, Trial
+from bakeoff.records import CANARY, Case, EngineInfo, ModelRecord, Plan, RunRecord, Status, Trial
 from bakeoff.store import Spool, Store
 
 pytestmark = pytest.mark.unit
@@ -25,19 +26,14 @@ Write = Callable[..., str]
 
 def a_trial(engine: str, round_: int, log_speed: float) -> Trial:
     seconds = math.exp(-log_speed)
-    measurement = Measurement(
+    measurement = a_measurement(
         latencies=((seconds,) * 4,),
-        warm_up=(),
         load_s=1.0,
-        prepare_s=0.0,
         first_inference_s=seconds,
         import_s=0.1,
         burst_s=(4 * seconds,),
         cpu_s=({"1": 8 * seconds},),
-        voluntary_switches=0,
-        involuntary_switches=0,
         peak_rss_mb=100.0,
-        cold=True,
     )
     case = Case(engine=engine, model="tiny", batch_size=1, threads=2)
     return Trial(round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_))

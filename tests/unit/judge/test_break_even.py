@@ -1,9 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.made import a_measurement, a_row
 
 from bakeoff.judge.break_even import break_even, leads
-from bakeoff.records import Case, Lead, Measurement, Status, Summary, Trial
+from bakeoff.records import Case, Lead, Status, Summary, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -13,18 +14,12 @@ LINES = st.dictionaries(
 
 
 def trial(engine: str, *, start_s: float, cold: bool = True, status: Status = Status.OK) -> Trial:
-    measured = Measurement(
+    measured = a_measurement(
         latencies=((0.1,),),
-        warm_up=(),
         load_s=start_s / 2,
         prepare_s=9.0,
         first_inference_s=start_s / 4,
         import_s=start_s / 4,
-        burst_s=(0.1,),
-        cpu_s=({},),
-        voluntary_switches=0,
-        involuntary_switches=0,
-        peak_rss_mb=None,
         cold=cold,
     )
     case = Case(engine=engine, model="m", batch_size=4, threads=2)
@@ -32,21 +27,11 @@ def trial(engine: str, *, start_s: float, cold: bool = True, status: Status = St
 
 
 def row(engine: str, fps: float | None, league: str = "fp32") -> Summary:
-    return Summary(
-        case=Case(engine=engine, model="m", batch_size=4, threads=2),
+    return a_row(
+        Case(engine=engine, model="m", batch_size=4, threads=2),
         status=Status.OK if fps else Status.FAILED,
-        reason="",
         framework_version="1",
-        requested={},
-        effective={},
         fps=fps,
-        fps_ci95=None,
-        latency_ms={},
-        load_s=None,
-        first_inference_s=None,
-        peak_rss_mb=None,
-        cores_used=None,
-        parity=None,
         trials=1,
         league=league,
     )

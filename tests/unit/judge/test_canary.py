@@ -1,26 +1,14 @@
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.canary import figures, remarks
-from bakeoff.records import CANARY, CanaryFigure, Case, Measurement, Status, Trial
+from bakeoff.records import CANARY, CanaryFigure, Case, Status, Trial
 
 pytestmark = pytest.mark.unit
 
 
 def trial(engine: str, *latencies: float, status: Status = Status.OK) -> Trial:
-    measured = Measurement(
-        latencies=(latencies,),
-        warm_up=(),
-        load_s=0.0,
-        prepare_s=0.0,
-        first_inference_s=0.0,
-        import_s=0.0,
-        burst_s=(sum(latencies),),
-        cpu_s=({},),
-        voluntary_switches=0,
-        involuntary_switches=0,
-        peak_rss_mb=None,
-        cold=True,
-    )
+    measured = a_measurement(latencies=(latencies,))
     case = Case(engine=engine, model="m", batch_size=8, threads=2)
     return Trial(round=2, case=case, status=status, measurement=measured, started_at=5.0)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.best import compare
 from bakeoff.judge.disturbance import MOST_CPUS, SHARE, counted, disturbed, last_tries, quiet, repeats_help
@@ -12,7 +13,7 @@ from bakeoff.judge.looks import sequential
 from bakeoff.judge.stopping import wanted
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import verdicts
-from bakeoff.records import Case, Disturbance, Measurement, Outcome, Plan, RunRecord, Status, Trial
+from bakeoff.records import Case, Disturbance, Outcome, Plan, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -30,17 +31,12 @@ def trial(
         round=round_,
         case=Case(engine=engine, model="m", batch_size=1, threads=2),
         status=Status.OK,
-        measurement=Measurement(
+        measurement=a_measurement(
             latencies=((1 / fps, 1 / fps),),
-            warm_up=(),
             load_s=1.0,
-            prepare_s=0.0,
             first_inference_s=0.5,
             import_s=0.1,
-            burst_s=(2 / fps,),
             cpu_s=({"1": 4 / fps},),
-            voluntary_switches=0,
-            involuntary_switches=0,
             peak_rss_mb=100.0,
             cold=cold,
         ),

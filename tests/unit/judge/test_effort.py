@@ -3,9 +3,10 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.effort import FEWEST, MOST, ROUNDS, Components, best_bursts, bursts, components
-from bakeoff.records import Case, Measurement, Plan, Status, Trial
+from bakeoff.records import Case, Plan, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +24,7 @@ def races(
         for engine, speed in zip(PLAN.engines, speeds, strict=True):
             logs = drift + process * rng.standard_normal() + burst * rng.standard_normal(4)
             latencies = tuple((0.1 / speed * math.exp(value),) for value in logs)
-            measured = Measurement(
+            measured = a_measurement(
                 latencies=latencies,
                 warm_up=(0.5, 0.5),
                 load_s=2.5,
@@ -32,10 +33,6 @@ def races(
                 import_s=1.0,
                 burst_s=(0.4,) * 4,
                 cpu_s=({},) * 4,
-                voluntary_switches=0,
-                involuntary_switches=0,
-                peak_rss_mb=None,
-                cold=True,
             )
             case = Case(engine=engine, model="m", batch_size=1, threads=2)
             trials.append(Trial(round=r + 1, case=case, status=Status.OK, measurement=measured))

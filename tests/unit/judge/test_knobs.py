@@ -2,47 +2,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.unit.made import a_measurement, a_row
 
 from bakeoff.judge.knobs import busy_threads, cores_used, mismatches, settings_not_taken
-from bakeoff.records import Case, Measurement, Status, Summary
+from bakeoff.records import Case, Measurement, Summary
 
 pytestmark = pytest.mark.unit
 
 
 def row(threads: int, requested: Any = (), effective: Any = ()) -> Summary:
-    return Summary(
-        case=Case(engine="a", model="m", batch_size=1, threads=threads),
-        status=Status.OK,
-        reason="",
+    return a_row(
+        Case(engine="a", model="m", batch_size=1, threads=threads),
         framework_version="1.0",
         requested=dict(requested),
         effective=dict(effective),
-        fps=None,
-        fps_ci95=None,
-        latency_ms={},
-        load_s=None,
-        first_inference_s=None,
-        peak_rss_mb=None,
-        cores_used=None,
-        parity=None,
         trials=1,
     )
 
 
 def bursts(*cpu: float, helpers: float = 0.0, queued: float | None = 0.0) -> Measurement:
     """Two bursts of a second in each of which threads got so much CPU time."""
-    return Measurement(
+    return a_measurement(
         latencies=((0.5, 0.5), (0.5, 0.5)),
-        warm_up=(),
-        load_s=0.0,
-        prepare_s=0.0,
-        first_inference_s=0.0,
-        import_s=0.0,
         burst_s=(1.0, 1.0),
         cpu_s=({str(i): seconds for i, seconds in enumerate(cpu)},) * 2,
-        voluntary_switches=0,
-        involuntary_switches=0,
-        peak_rss_mb=None,
         cold=False,
         helper_cpu_s=(helpers,) * 2,
         queued_s=(queued,) * 2,

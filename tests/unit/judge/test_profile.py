@@ -1,9 +1,10 @@
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.profile import LEAST_S, MOST_S, course_cautions, expected_s, long_enough
-from bakeoff.records import Case, Disturbance, Measurement, Status, Trial
+from bakeoff.records import Case, Disturbance, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -15,19 +16,9 @@ def profile(course: object, rss_mb: object = (), seed: int = 0) -> Trial:
     """A profile trial of twenty bursts whose latencies follow `course`, with 2% noise."""
     noise = np.exp(0.02 * np.random.default_rng(seed).standard_normal(CALLS))
     latencies = (0.1 * np.broadcast_to(np.asarray(course), CALLS) * noise).reshape(20, -1)
-    measured = Measurement(
+    measured = a_measurement(
         latencies=tuple(map(tuple, latencies.tolist())),
-        warm_up=(),
-        load_s=0.0,
-        prepare_s=0.0,
-        first_inference_s=0.0,
-        import_s=0.0,
         burst_s=(),
-        cpu_s=(),
-        voluntary_switches=0,
-        involuntary_switches=0,
-        peak_rss_mb=None,
-        cold=True,
         rss_mb=tuple(np.asarray(rss_mb, dtype=float).tolist()),
     )
     case = Case(engine="a", model="m", batch_size=1, threads=1)

@@ -1,9 +1,10 @@
 import msgspec
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge import race_course
 from bakeoff.judge.race_course import course
-from bakeoff.records import CANARY, Case, Disturbance, Measurement, Plan, RunRecord, Status, Trial
+from bakeoff.records import CANARY, Case, Disturbance, Plan, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -17,20 +18,7 @@ RUN = RunRecord(
 
 
 def trial(engine: str, round_: int, batch: int, at: float, *, latency: float = 0.1, others: float = 0.0) -> Trial:
-    measured = Measurement(
-        latencies=((latency,),),
-        warm_up=(),
-        load_s=0.0,
-        prepare_s=0.0,
-        first_inference_s=0.0,
-        import_s=0.0,
-        burst_s=(latency,),
-        cpu_s=({},),
-        voluntary_switches=0,
-        involuntary_switches=0,
-        peak_rss_mb=None,
-        cold=False,
-    )
+    measured = a_measurement(latencies=((latency,),), cold=False)
     seen = Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=1.0, cpus=2.0, resolution_s=0.01)
     case = Case(engine=engine, model="m", batch_size=batch, threads=2)
     return Trial(

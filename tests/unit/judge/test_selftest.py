@@ -3,12 +3,13 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge import selftest
 from bakeoff.judge.best import Comparison
 from bakeoff.judge.selftest import Finding, Names, examine, resolvable, rounds_to_resolve
 from bakeoff.judge.verdict import standings
-from bakeoff.records import Case, Measurement, Outcome, Standing, Status, Trial
+from bakeoff.records import Case, Outcome, Standing, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -23,20 +24,7 @@ def trials(rounds: int, sd: float = 0.005, *, again: float = 1.0, delayed: float
         drift = 0.1 * rng.standard_normal()
         for engine, factor in ((NAMES.plain, 1.0), (NAMES.again, again), (NAMES.delayed, delayed)):
             latency = 0.1 * factor * math.exp(drift + sd / math.sqrt(2) * rng.standard_normal())
-            measured = Measurement(
-                latencies=((latency,),),
-                warm_up=(),
-                load_s=0.0,
-                prepare_s=0.0,
-                first_inference_s=0.0,
-                import_s=0.0,
-                burst_s=(latency,),
-                cpu_s=({},),
-                voluntary_switches=0,
-                involuntary_switches=0,
-                peak_rss_mb=None,
-                cold=True,
-            )
+            measured = a_measurement(latencies=((latency,),))
             case = Case(engine=engine, model="m", batch_size=1, threads=1)
             found.append(Trial(round=r + 1, case=case, status=Status.OK, measurement=measured))
     return found

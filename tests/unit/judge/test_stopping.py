@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.stopping import wanted
-from bakeoff.records import Case, Measurement, Plan, Status, Trial
+from bakeoff.records import Case, Plan, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -22,20 +23,7 @@ def trial(case: Case, round_: int, fps: float) -> Trial:
         round=round_,
         case=case,
         status=Status.OK,
-        measurement=Measurement(
-            latencies=((latency,),),
-            warm_up=(),
-            load_s=1.0,
-            prepare_s=0.0,
-            first_inference_s=0.5,
-            import_s=0.1,
-            burst_s=(latency,),
-            cpu_s=({},),
-            voluntary_switches=0,
-            involuntary_switches=0,
-            peak_rss_mb=None,
-            cold=True,
-        ),
+        measurement=a_measurement(latencies=((latency,),), load_s=1.0, first_inference_s=0.5, import_s=0.1),
     )
 
 

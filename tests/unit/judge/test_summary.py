@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.summary import summarise
 from bakeoff.records import (
@@ -44,17 +45,12 @@ def measured(*latencies: float, **fields: Any) -> Measurement:
         "latencies": (latencies,),
         "warm_up": (9.0,),
         "load_s": 1.0,
-        "prepare_s": 0.0,
         "first_inference_s": 0.5,
         "import_s": 0.1,
-        "burst_s": (wall,),
         "cpu_s": ({"1": wall, "2": wall},),
-        "voluntary_switches": 0,
-        "involuntary_switches": 0,
         "peak_rss_mb": 100.0,
-        "cold": True,
     }
-    return Measurement(**(usual | fields))
+    return a_measurement(**(usual | fields))
 
 
 def ok(round_: int, *latencies: float, at: Case | None = None, **fields: Any) -> Trial:

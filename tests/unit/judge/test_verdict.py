@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.made import a_measurement
 
 from bakeoff.judge.looks import at_once
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import duration, judge, log_throughputs, verdicts
 from bakeoff.judge.verdict_sentence import Share, sentence
-from bakeoff.records import Case, Measurement, Outcome, Plan, RunRecord, Standing, Status, Trial, Verdict
+from bakeoff.records import Case, Outcome, Plan, RunRecord, Standing, Status, Trial, Verdict
 
 pytestmark = pytest.mark.unit
 
@@ -25,20 +26,7 @@ def trial(engine: str, round_: int, fps: float, **case: Any) -> Trial:
         round=round_,
         case=Case(engine=engine, **fields),
         status=Status.OK,
-        measurement=Measurement(
-            latencies=((latency, latency),),
-            warm_up=(),
-            load_s=1.0,
-            prepare_s=0.0,
-            first_inference_s=0.5,
-            import_s=0.1,
-            burst_s=(2 * latency,),
-            cpu_s=({},),
-            voluntary_switches=0,
-            involuntary_switches=0,
-            peak_rss_mb=None,
-            cold=True,
-        ),
+        measurement=a_measurement(latencies=((latency, latency),), load_s=1.0, first_inference_s=0.5, import_s=0.1),
     )
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.made import a_row
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
@@ -32,21 +33,11 @@ VERDICTS = [
 
 def row(case: Case) -> Summary:
     measured = (case.engine, case.model, case.batch_size) != ("a", "large", 8)
-    return Summary(
-        case=case,
+    return a_row(
+        case,
         status=Status.OK if measured else Status.FAILED,
-        reason="",
         framework_version="1",
-        requested={},
-        effective={},
         fps=1.0 if measured else None,
-        fps_ci95=None,
-        latency_ms={},
-        load_s=None,
-        first_inference_s=None,
-        peak_rss_mb=None,
-        cores_used=None,
-        parity=None,
         trials=1,
     )
 

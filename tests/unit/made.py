@@ -1,0 +1,45 @@
+"""Records as a race makes them, of which a test states only what it is about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bakeoff.records import Case, Measurement, Status, Summary
+
+
+def a_measurement(latencies: Sequence[Sequence[float]], **fields: Any) -> Measurement:
+    """Of these latencies in seconds, burst by burst: each took as long as its calls, and all else took no time."""
+    usual: dict[str, Any] = {
+        "warm_up": (),
+        "load_s": 0.0,
+        "prepare_s": 0.0,
+        "first_inference_s": 0.0,
+        "import_s": 0.0,
+        "burst_s": tuple(map(sum, latencies)),
+        "cpu_s": ({},) * len(latencies),
+        "voluntary_switches": 0,
+        "involuntary_switches": 0,
+        "peak_rss_mb": None,
+        "cold": True,
+    }
+    return Measurement(latencies=tuple(map(tuple, latencies)), **(usual | fields))
+
+
+def a_row(case: Case, **fields: Any) -> Summary:
+    """A row that is ok and has no figure."""
+    usual: dict[str, Any] = {
+        "status": Status.OK,
+        "reason": "",
+        "framework_version": "",
+        "requested": {},
+        "effective": {},
+        "fps": None,
+        "fps_ci95": None,
+        "latency_ms": {},
+        "load_s": None,
+        "first_inference_s": None,
+        "peak_rss_mb": None,
+        "cores_used": None,
+        "parity": None,
+        "trials": 0,
+    }
+    return Summary(case=case, **(usual | fields))
