@@ -118,7 +118,7 @@ MECHANISMS = (
     Mechanism(
         "bursts from variance components",
         "judge/effort.py",
-        "                chosen[size] = best_bursts(found)\n",
+        "                chosen[size] = best_bursts(found, pace(first, plan.budget_s), len(plan.engines) - 1)\n",
         "                pass\n",
         ("tests/unit/judge/test_effort.py",),
     ),

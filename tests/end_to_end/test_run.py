@@ -86,6 +86,14 @@ def test_a_killed_run_is_resumed_to_a_complete_table_without_repeating_trials(ba
     assert json.loads(result.out)["run"]["name"] == before["run"]["name"]
 
 
+def test_a_run_whose_budget_is_spent_goes_on_with_more_time(bakeoff: Any, rogues: str) -> None:
+    spent = bakeoff(*TINY, "--engines-dir", rogues, "--batch", "1", "--rounds", "2", "--budget", "1s", "--json")
+    assert json.loads(spent.out)["cases"][0]["trials"] < 2
+    result = bakeoff("resume", "--more", "2m", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["cases"][0]["trials"] == 2
+
+
 def test_a_quick_run_spends_nothing_on_profiles(bakeoff: Any, rogues: str) -> None:
     result = bakeoff(*TINY, "--engines-dir", rogues, "--batch", "1", "--rounds", "1", "--quick", "--json")
     assert result.rows["honest", 1]["latency_ms"]["p50"] is None

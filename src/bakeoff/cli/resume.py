@@ -4,24 +4,42 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import engines_dir_option, output_option, store_option, strict_option
+from bakeoff.cli.params import Duration, engines_dir_option, output_option, store_option, strict_option
 
 
 @click.command
 @click.argument("run", default="latest")
+@click.option(
+    "--more",
+    "more_s",
+    type=Duration(),
+    metavar="DURATION",
+    default=0.0,
+    show_default="none",
+    help="Time on top of what is left of the run's budget; a finished run goes on too.",
+)
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
 @output_option
 @store_option
 @engines_dir_option
 def resume(
-    run: str, strict: bool, as_json: bool, output: Path, store_url: str | None, engines_dirs: tuple[Path, ...]
+    run: str,
+    more_s: float,
+    strict: bool,
+    as_json: bool,
+    output: Path,
+    store_url: str | None,
+    engines_dirs: tuple[Path, ...],
 ) -> None:
     """Go on with RUN (default: the latest), repeating no finished trial, within what is left of its budget.
+
+    `--more 30m` is for verdicts that are still undecided when the budget is spent.
 
     \b
     Examples:
       bakeoff resume
+      bakeoff resume --more 30m
       bakeoff resume 2026-11-23-1 --output ~/races
     """
     from bakeoff.cli.racing import report_outcome
@@ -32,5 +50,5 @@ def resume(
 
     with opened(output, store_url) as store, watching() as observer:
         folders = engines_dirs or [Path(folder) for folder in store.run(run).plan.engines_dirs]
-        outcome = resume_race(run, Catalogue.load(folders), store, output, observer, strict=strict)
+        outcome = resume_race(run, Catalogue.load(folders), store, output, observer, strict=strict, more_s=more_s)
     report_outcome(outcome, as_json=as_json)

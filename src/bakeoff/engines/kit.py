@@ -1,7 +1,7 @@
 """An engine as it is now, packed up, so that it can be raced again when it is no longer so."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,6 +39,17 @@ def pack(engine: EngineSpec) -> EngineKit:
         takes=engine.takes,
         **_locked(engine.name, engine.adapter.parent, engine.environment),
     )
+
+
+def pack_all(engines: Sequence[EngineSpec], note: Callable[[str], None]) -> list[EngineKit]:
+    """What each engine is made of; one that cannot be kept is noted."""
+    kits = []
+    for engine in engines:
+        try:
+            kits.append(pack(engine))
+        except EngineFolderError as error:
+            note(f"{error}: no later gate can race it again as it is")
+    return kits
 
 
 def _packed_converter(name: str, converter: Converter | None) -> ConverterKit | None:

@@ -1,9 +1,11 @@
 """How many bursts a trial is worth, from the variances and the costs that the first rounds showed.
 
 A trial costs its process (load, checks, warm-up) and then so much for each burst. Of the variance of a ratio, a part
-differs between processes and is only sampled by starting more of them; the rest differs between bursts. For a fixed
-time the interval is narrowest with sqrt(process cost / burst cost x burst variance / process variance) bursts to a
-process (Kalibera & Jones, "Rigorous Benchmarking in Reasonable Time", 2013, section 6.2).
+differs between processes and is only sampled by starting more of them; the rest differs between bursts. More bursts
+make a round more precise, and leave time for fewer rounds. In a long race that is best settled by sqrt(process cost /
+burst cost x burst variance / process variance) bursts to a process (Kalibera & Jones, "Rigorous Benchmarking in
+Reasonable Time", 2013, section 6.2). A short one has a second reason for more rounds: Student's quantile falls steeply
+over the first few. So the number is the one whose interval would be narrowest at the end of the budget.
 
 All engines of a table get the same number, since they take turns; it comes from variances and costs, never from speed
 or rank, and from fixed rounds, so that no look at a verdict can change it.
@@ -12,11 +14,13 @@ or rank, and from fixed rounds, so that no look at a verdict can change it.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from statistics import fmean, median
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.judge.best import FEWEST_ROUNDS
+from bakeoff.judge.looks import sequential
 from bakeoff.records import Measurement, Plan, Record, Status, Trial
 
 ROUNDS = 3
@@ -28,32 +32,56 @@ Matrix = NDArray[np.float64]
 
 
 class Components(Record, frozen=True):
-    """Of one table: variances of log throughput, what rounds and turns share taken out, and costs in seconds."""
+    """Of one table: variances of log throughput, what rounds and turns share taken out."""
 
     process: float
     burst: float
+
+
+class Pace(Record, frozen=True):
+    """What a round of the whole race costs, and the time there is for all of them, in seconds."""
+
     process_s: float
     burst_s: float
+    """for one burst of every case"""
+    budget_s: float
+
+    def rounds(self, bursts_: int) -> float:
+        """How many rounds the budget holds with so many bursts to a trial."""
+        return self.budget_s / (self.process_s + bursts_ * self.burst_s)
 
 
 def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict[int, int]:
     """How many bursts each case of `model` gets in round `round_`, by batch size: the plan's number, until known."""
     chosen = dict.fromkeys(plan.sizes(model), plan.bursts)
     if round_ > ROUNDS:
-        of_model = [trial for trial in trials if trial.case.model == model and trial.case.engine in plan.engines]
+        first = [trial for trial in trials if 0 < trial.round <= ROUNDS and trial.case.engine in plan.engines]
         for size in plan.sizes(model):
-            found = components(trial for trial in of_model if trial.case.batch_size == size)
+            found = components(t for t in first if (t.case.model, t.case.batch_size) == (model, size))
             if found:
-                chosen[size] = best_bursts(found)
+                chosen[size] = best_bursts(found, pace(first, plan.budget_s), len(plan.engines) - 1)
     return chosen
 
 
-def best_bursts(found: Components) -> int:
-    """The number of bursts that makes the most of the time, within bounds."""
-    if found.process <= 0:
-        return MOST if found.burst > 0 else FEWEST
-    best = math.sqrt(found.process_s / found.burst_s * found.burst / found.process)
-    return max(FEWEST, min(MOST, round(best)))
+def best_bursts(found: Components, pace_: Pace, comparisons: int) -> int:
+    """The number of bursts, within bounds, whose intervals are narrowest by the end of the budget."""
+
+    def half_width(number: int) -> float:
+        rounds = pace_.rounds(number)
+        variance = max(0.0, found.process) + found.burst / number
+        return sequential(max(FEWEST_ROUNDS, round(rounds)), max(1, comparisons)) * math.sqrt(variance / rounds)
+
+    return min(range(FEWEST, MOST + 1), key=half_width)
+
+
+def pace(trials: Iterable[Trial], budget_s: float) -> Pace:
+    """What a round costs by the trials of the first ones, and the budget."""
+    measured = [trial.measurement for trial in trials if trial.measurement and not trial.profile]
+    return Pace(
+        process_s=sum(m.import_s * m.cold + m.load_s + m.prepare_s + sum(m.warm_up) for m in measured) / ROUNDS,
+        burst_s=sum(fmean(m.burst_s) + _untimed(m) for m in measured) / ROUNDS,
+        budget_s=budget_s,
+    )
 
 
 def components(trials: Iterable[Trial]) -> Components | None:
@@ -64,7 +92,7 @@ def components(trials: Iterable[Trial]) -> Components | None:
     by_engine: dict[str, dict[int, Measurement]] = defaultdict(dict)
     for trial in trials:
         measured = trial.measurement
-        if 0 < trial.round <= ROUNDS and trial.status is Status.OK and not trial.profile and measured:
+        if trial.status is Status.OK and not trial.profile and measured:
             by_engine[trial.case.engine][trial.round] = measured
     complete = [rounds for rounds in by_engine.values() if len(rounds) == ROUNDS]
     measured_ = [rounds[r] for rounds in complete for r in sorted(rounds)]
@@ -73,12 +101,7 @@ def components(trials: Iterable[Trial]) -> Components | None:
         return None
     logs = _log_means(complete)
     of_bursts = fmean(_interaction(logs[:, r]) for r in range(ROUNDS))
-    return Components(
-        process=_interaction(logs.mean(axis=2)) - of_bursts / logs.shape[2],
-        burst=of_bursts,
-        process_s=median(m.load_s + m.prepare_s + sum(m.warm_up) for m in measured_),
-        burst_s=median(fmean(m.burst_s) + _untimed(m) for m in measured_),
-    )
+    return Components(process=_interaction(logs.mean(axis=2)) - of_bursts / logs.shape[2], burst=of_bursts)
 
 
 def _log_means(complete: Iterable[Mapping[int, Measurement]]) -> NDArray[np.float64]:

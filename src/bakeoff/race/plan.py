@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.stopping import TARGET_CI, TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
 from bakeoff.models.sources import is_factory
-from bakeoff.records import EngineSpec, Plan, Scenario, Shaping
+from bakeoff.records import EngineSpec, Plan, RunRecord, Scenario, Shaping
 
 T = TypeVar("T")
 
@@ -192,3 +194,10 @@ def own_name(model: str) -> str:
 def unique(things: Sequence[T]) -> tuple[T, ...]:
     """Each thing once, in the order of first mention."""
     return tuple(dict.fromkeys(things))
+
+
+def with_more_time(run: RunRecord, seconds: float) -> Plan:
+    """The plan of `run` with `seconds` on top of what is left of its budget."""
+    if not seconds:
+        return run.plan
+    return msgspec.structs.replace(run.plan, budget_s=max(run.plan.budget_s, run.elapsed_s) + seconds)

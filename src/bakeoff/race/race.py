@@ -19,7 +19,7 @@ import bakeoff
 from bakeoff import paths
 from bakeoff.engines import kit
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.errors import EngineFolderError, ModelError, StoreError
+from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge import canary as song
 from bakeoff.judge import effort, stopping
 from bakeoff.judge.disturbance import repeats_help
@@ -33,11 +33,11 @@ from bakeoff.race.budget import Budget
 from bakeoff.race.course import Course, Entry
 from bakeoff.race.heat import run_heat
 from bakeoff.race.load import run_load
+from bakeoff.race.plan import with_more_time
 from bakeoff.records import (
     CANARY,
     CanaryFigure,
     Case,
-    EngineSpec,
     ModelRecord,
     Plan,
     RunRecord,
@@ -47,7 +47,6 @@ from bakeoff.records import (
     Verdict,
 )
 from bakeoff.report import write_all
-from bakeoff.scorecards import EngineKit
 from bakeoff.store import Spool, Store
 
 ARBITER = "onnxruntime"
@@ -172,7 +171,7 @@ def start(
             bakeoff_version=bakeoff.__version__,
             models=tuple(grid.models.values()),
             audit=findings,
-            engines=grid.engine_infos(store.keep_kits(kits_of(grid.engines, observer))),
+            engines=grid.engine_infos(store.keep_kits(kit.pack_all(grid.engines, observer.note))),
             tags=tuple(tags),
         )
         store.create_run(run)
@@ -180,21 +179,17 @@ def start(
         return finish(race, grid, library)
 
 
-def kits_of(engines: Sequence[EngineSpec], observer: Observer) -> list[EngineKit]:
-    """What each engine is made of, so that it can be raced again as it is; one that cannot be kept is noted."""
-    kits = []
-    for engine in engines:
-        try:
-            kits.append(kit.pack(engine))
-        except EngineFolderError as error:
-            observer.note(f"{error}: no later gate can race it again as it is")
-    return kits
-
-
 def resume(
-    name: str, catalogue: Catalogue, store: Store, output: Path, observer: Observer, *, strict: bool = False
+    name: str,
+    catalogue: Catalogue,
+    store: Store,
+    output: Path,
+    observer: Observer,
+    *,
+    strict: bool = False,
+    more_s: float = 0.0,
 ) -> Outcome:
-    """Go on with a run that was killed or interrupted, without repeating any finished trial.
+    """Go on with a run within what is left of its budget and `more_s` on top, without repeating any finished trial.
 
     Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was, and with `strict`
     `NotFitError` if the audit finds anything.
@@ -202,7 +197,9 @@ def resume(
     run = store.run(name)
     with hold.the_machine(f"run {run.name} in {output}", observer.note):
         run = msgspec.structs.replace(
-            run, audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict))
+            run,
+            plan=with_more_time(run, more_s),
+            audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict)),
         )
         library = ModelLibrary(paths.cache_dir())
         _, models = resolve.models(run.plan, catalogue, library, observer)
@@ -214,7 +211,7 @@ def resume(
                     "start a new run",
                 )
         grid, budget = prepare_in_budget(run.plan, models, catalogue, library, observer, run.elapsed_s)
-        store.update_run(run.name, audit=run.audit)
+        store.update_run(run.name, plan=run.plan, audit=run.audit)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
         race.trials = list(store.trials(run.name))
         return finish(race, grid, library)

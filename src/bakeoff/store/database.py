@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
-from bakeoff.records import EngineInfo, Finding, ModelRecord, RunRecord, Trial
+from bakeoff.records import EngineInfo, Finding, ModelRecord, Plan, RunRecord, Trial
 from bakeoff.scorecards import EngineKit
 from bakeoff.store import lookup
 from bakeoff.store.failures import plainly
@@ -107,6 +107,7 @@ class Store:
         models: Sequence[ModelRecord] | None = None,
         engines: Sequence[EngineInfo] | None = None,
         audit: Sequence[Finding] | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """Change what is given of a run, and leave the rest."""
         given = {
@@ -114,6 +115,7 @@ class Store:
             "elapsed_s": elapsed_s,
             "models": None if models is None else to_json(models),
             "engines": None if engines is None else to_json(engines),
+            "plan": None if plan is None else to_json(plan),
         }
         changes = {column: value for column, value in given.items() if value is not None}
         with self._writing() as connection:

@@ -8,8 +8,8 @@ from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.race import race
-from bakeoff.race.plan import make_plan
-from bakeoff.records import EngineSpec, Plan, Scenario, Shaping
+from bakeoff.race.plan import make_plan, with_more_time
+from bakeoff.records import EngineSpec, Plan, RunRecord, Scenario, Shaping
 from bakeoff.report.command import command_line
 
 pytestmark = pytest.mark.unit
@@ -27,6 +27,20 @@ def test_a_file_goes_by_its_own_name_and_is_remembered_by_its_whole_path(
 def test_two_files_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match=r"two models are called net\.onnx: .*\ba\W+net\.onnx and .*\bb\W+net\.onnx"):
         make_plan(Catalogue.load(), models=("a/net.onnx", "b/net.onnx"))
+
+
+@pytest.mark.parametrize(("elapsed_s", "budget_s"), [(40, 130), (100, 130), (112, 142)])
+def test_more_time_comes_on_top_of_what_is_left_of_the_budget(elapsed_s: float, budget_s: float) -> None:
+    run = RunRecord(
+        name="r",
+        started_at=0.0,
+        plan=make_plan(Catalogue.load(), budget_s=100),
+        machine={},
+        bakeoff_version="0",
+        elapsed_s=elapsed_s,
+    )
+    assert with_more_time(run, 30).budget_s == budget_s
+    assert with_more_time(run, 0) == run.plan
 
 
 def test_shapes_without_a_model_of_ones_own_are_refused() -> None:

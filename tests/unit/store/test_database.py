@@ -29,7 +29,9 @@ def test_what_the_audit_found_is_kept_beside_the_machine_and_may_change(store: S
     assert store.run() == run
     more = (finding, Finding(topic="load", found="9.9", advice="wait"))
     store.update_run(run.name, audit=more)
-    assert store.run() == msgspec.structs.replace(run, audit=more)
+    longer = msgspec.structs.replace(run.plan, budget_s=run.plan.budget_s + 60)
+    store.update_run(run.name, plan=longer)
+    assert store.run() == msgspec.structs.replace(run, audit=more, plan=longer)
 
 
 def test_a_trial_keeps_its_disturbance(store: Store, a_run: MakeRun, a_trial: MakeTrial) -> None:
