@@ -1,9 +1,10 @@
-"""What bakeoff itself costs: per inference, in controller CPU while a worker measures, and at start-up.
+"""What bakeoff itself costs: per inference, per query under load, in controller CPU while a worker measures, at start-up.
 
     .venv/bin/python benchmarks/overhead.py
 
 The first figure is the time between two readings of the clock around an engine that does nothing, and the loop's
-whole cost per inference; the second the CPU that the controller uses while it waits ten seconds for a worker.
+whole cost per inference; then what passes between LoadGen's driver and an instance that does nothing; the CPU that the
+controller uses while it waits ten seconds for a worker; and a command that only helps.
 """
 
 import statistics
@@ -11,12 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from bakeoff.worker.session import WorkerSession, spawn_environment
+from bakeoff.worker.scenarios import Instance
+from bakeoff.worker.session import PROTOCOL, WORKER, WorkerSession, spawn_environment
 
 NOTHING = """
 import time
@@ -31,7 +34,9 @@ class Engine:
     def outputs(self): return []
     def close(self): pass
 """
+MODEL = {"path": "", "format": "onnx", "inputs": [], "outputs": []}
 CALLS = 20_000
+QUERIES = 5_000
 WAIT_S = 10.0
 
 
@@ -46,13 +51,13 @@ def main() -> None:
             session.hello()
             per_inference(session)
             controller_cpu(session)
+        per_query(command, adapter)
     start_up()
 
 
 def load(session: WorkerSession, nap: float) -> None:
     """Load an engine that sleeps for `nap` seconds, or does nothing."""
-    model = {"path": "", "format": "onnx", "inputs": [], "outputs": []}
-    session.call("load", model=model, settings={"nap": nap})
+    session.call("load", model=MODEL, settings={"nap": nap})
     session.call("prepare", input_sets=[])
 
 
@@ -73,6 +78,25 @@ def controller_cpu(session: WorkerSession) -> None:
     session.call("measure", order=[0], untimed=[])
     used = sum(me.cpu_times()[:2]) - before
     print(f"controller CPU while a worker measures: {used / WAIT_S:.3%} of a core   (limit 0.1%)")
+
+
+def per_query(command: Sequence[str], adapter: Path) -> None:
+    """A query that takes no time, and its answer, between the driver and an instance."""
+    instance = Instance("instance", [*command, str(WORKER), str(adapter)], spawn_environment(1))
+    for op, arguments in (
+        ("hello", {"protocol": PROTOCOL}),
+        ("load", {"model": MODEL, "settings": {"nap": 0.0}}),
+        ("prepare", {"input_sets": []}),
+    ):
+        instance.ask({"op": op, **arguments})
+    seconds = []
+    for _ in range(QUERIES):
+        begin = time.perf_counter()
+        instance.answer(0)
+        seconds.append(time.perf_counter() - begin)
+    instance.say_goodbye()
+    instance.end()
+    print(f"a query handed to an instance and answered: {statistics.median(seconds) * 1e6:.0f} us (median)")
 
 
 def start_up() -> None:

@@ -322,7 +322,8 @@ def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
                 run_one_heat(race, course, grid.entries[name], wanted, ground.canary)
         race.budget.reserved_s = profile.reserve_s(plan, round_ + 1)
         left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
-        if not any(race.budget.holds_a_heat_of(name) for name in left):
+        resumed_later = any(trial.round > round_ for trial in race.trials)
+        if not resumed_later and not any(race.budget.holds_a_heat_of(name) for name in left):
             return
 
 
