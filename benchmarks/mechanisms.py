@@ -69,8 +69,8 @@ MECHANISMS = (
     Mechanism(
         "all comparisons at once",
         "judge/looks.py",
-        "t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, rounds - 1)",
-        "t_quantile(1 - error_of_look(rounds + left_out) / 2, rounds - 1)",
+        "t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, df or rounds - 1)",
+        "t_quantile(1 - error_of_look(rounds + left_out) / 2, df or rounds - 1)",
         ("tests/unit/judge/test_looks.py", "tests/unit/judge/test_best.py", "tests/simulation/test_races.py"),
     ),
     Mechanism(
@@ -109,6 +109,20 @@ MECHANISMS = (
         ("tests/unit/judge/test_stopping.py",),
     ),
     Mechanism(
+        "an interval from the variances of all batch sizes",
+        "judge/best.py",
+        "    return min(by_own, by_pooled) / math.sqrt(rounds)\n",
+        "    return by_own / math.sqrt(rounds)\n",
+        ("tests/unit/judge/test_best.py", "tests/simulation/test_batch_sizes.py"),
+    ),
+    Mechanism(
+        "half of the error for each of two intervals",
+        "judge/best.py",
+        "critical(rounds, 2 * comparisons, left_out, pooled_df)",
+        "critical(rounds, comparisons, left_out, pooled_df)",
+        ("tests/unit/judge/test_best.py",),
+    ),
+    Mechanism(
         "the floor of rounds",
         "judge/looks.py",
         "FLOOR = 5\n",
@@ -118,7 +132,7 @@ MECHANISMS = (
     Mechanism(
         "bursts from variance components",
         "judge/effort.py",
-        "                chosen[size] = best_bursts(found, pace(first, plan.budget_s), len(plan.engines) - 1)\n",
+        "                chosen[size] = best_bursts(found, costs, len(plan.engines) - 1, len(plan.sizes(model)))\n",
         "                pass\n",
         ("tests/unit/judge/test_effort.py",),
     ),

@@ -1,4 +1,4 @@
-"""What bakeoff itself costs: per inference, per query under load, in controller CPU while a worker measures, at start-up.
+"""What bakeoff itself costs: an inference, a query under load, controller CPU while a worker measures, the start-up.
 
     .venv/bin/python benchmarks/overhead.py
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -82,7 +83,8 @@ def controller_cpu(session: WorkerSession) -> None:
 
 def per_query(command: Sequence[str], adapter: Path) -> None:
     """A query that takes no time, and its answer, between the driver and an instance."""
-    instance = Instance("instance", [*command, str(WORKER), str(adapter)], spawn_environment(1))
+    start: Any = Instance  # it has no annotations, since old Pythons run it
+    instance = start("instance", [*command, str(WORKER), str(adapter)], spawn_environment(1))
     for op, arguments in (
         ("hello", {"protocol": PROTOCOL}),
         ("load", {"model": MODEL, "settings": {"nap": 0.0}}),

@@ -126,7 +126,7 @@ def run(logs: Logs, stop: bool = True, disturbed: NDArray[np.bool_] | None = Non
         begin = look
         if stop:
             spoilt = {str(i): {r for r, hit in enumerate(hits, 1) if hit} for i, hits in enumerate(known)}
-            active = wanted_engines(as_table(seen), names(engines), spoilt=spoilt)
+            active = wanted_engines(as_table(seen), spoilt, names(engines))
             if not active:
                 break
     return Race(logs, ran, said)
@@ -172,7 +172,7 @@ def test_the_interval_of_a_ratio_covers_it_in_95_of_100_races(machine: Machine, 
     rng = np.random.default_rng(rounds)
 
     def covers() -> bool:
-        pair = compare_array(names(2), machine.race(rng, [0.1, 0.0], rounds), at_once)
+        pair = compare_array(names(2), machine.race(rng, [0.1, 0.0], rounds), critical=at_once)
         return bool(abs(pair.mean[0, 1] - 0.1) <= pair.half_width[0, 1])
 
     covered = share([covers() for _ in range(2000)])
@@ -188,7 +188,7 @@ def test_all_intervals_behind_the_best_hold_at_once(engines: int) -> None:
     behind = true_ratios(true)
 
     def hold() -> bool:
-        said = standings(compare_array(names(engines), WORSE.race(rng, true, 7), at_once))
+        said = standings(compare_array(names(engines), WORSE.race(rng, true, 7), critical=at_once))
         return all(holds(standing, behind[int(standing.engine)]) for standing in said)
 
     held = share([hold() for _ in range(2000)])
@@ -254,7 +254,7 @@ def test_looking_without_paying_for_it_would_be_wrong_too_often() -> None:
 
     def difference() -> bool:
         logs = WORSE.race(rng, [0.0, 0.0], 56)
-        looks = [compare_array(names(2), logs[:, :look], at_once) for look in looks_up_to(56)]
+        looks = [compare_array(names(2), logs[:, :look], critical=at_once) for look in looks_up_to(56)]
         return any(look.half_width[0, 1] < abs(look.mean[0, 1]) for look in looks)
 
     assert share([difference() for _ in range(500)]) > 0.10
@@ -305,7 +305,7 @@ def test_a_true_5_percent_is_found_sooner_when_the_rounds_are_fixed_beforehand(m
     """As in a self-test: one look, at the end."""
 
     def slower(logs: Logs) -> bool:
-        return standings(compare_array(names(2), logs, at_once))[1].outcome is Outcome.SLOWER
+        return standings(compare_array(names(2), logs, critical=at_once))[1].outcome is Outcome.SLOWER
 
     assert power(machine, rounds, slower) >= 0.90
 

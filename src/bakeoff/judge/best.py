@@ -11,14 +11,22 @@ against the k - 1 others all hold. Then
 
 Only those k - 1 comparisons have to hold at once, whoever leads in the sample. Here each is an interval by
 Student's t on log ratios paired by round, with Bonferroni's share of the error. That assumes neither equal
-variances, nor anything about how engines of a round depend on each other, nor equal numbers of rounds. The price
-against Dunnett's pooled variance is width below ten rounds or so.
+variances of engines, nor anything about how engines of a round depend on each other, nor equal numbers of rounds.
+
+What a few rounds lack is degrees of freedom: with three rounds of eight engines such an interval reaches 17 standard
+errors to each side, and a gap of four times stays undecided. So where there are tables of other batch sizes, a pair
+gets a second interval around the same mean, whose variance is pooled over all batch sizes of the two engines, which are
+loaded and run anew for each. Both get half of the error, so that both hold at once, and the narrower counts. Pooling
+supposes that deviations at two batch sizes are independent and of one size. In three races of 28 November 2026 (two
+cores, 8 and 24 engines) they were correlated by -0.15 to 0.10, and variances differed little more than chance makes
+those of so few rounds differ. `tests/simulation/test_batch_sizes.py` shows that a good deal more of either is no harm.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +56,10 @@ class Comparison:
     """mean log ratio of row over column; NaN without common rounds"""
     sd: Matrix
     """standard deviation of the log ratio between rounds; NaN below two common rounds"""
+    pooled_sd: Matrix
+    """the same, pooled over all batch sizes"""
+    pooled_df: NDArray[np.int64]
+    """degrees of freedom of `pooled_sd`; 0 where there is no other batch size"""
     half_width: Matrix
     """of the simultaneous interval around `mean`; infinite below two common rounds"""
     critical: Critical
@@ -101,16 +113,17 @@ class Comparison:
         The estimate supposes that mean and deviation stay what they are; only where the mean lies at `effect` by
         chance, the truth is taken to be a probable error away. None if that is nobody's patience.
         """
-        rounds = int(self.rounds[self.leader, engine])
+        pair = self.leader, engine
+        rounds, left_out = int(self.rounds[pair]), int(self.left_out[pair])
         if rounds < FEWEST_ROUNDS:
             return None
-        sd = float(self.sd[self.leader, engine])
-        room = max(abs(float(self.mean[self.leader, engine]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
-        left_out = int(self.left_out[self.leader, engine])
+        sd, pooled_sd, pooled_df = float(self.sd[pair]), float(self.pooled_sd[pair]), int(self.pooled_df[pair])
+        room = max(abs(float(self.mean[pair]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
         number = looks_done(rounds + left_out)
         while (later := look_rounds(number)) <= MOST_ROUNDS:
             used = later - left_out
-            if self.critical(used, self._comparisons, left_out) * sd / math.sqrt(used) < room:
+            df_then = pooled_df * (used - 1) // (rounds - 1)
+            if half_width(self.critical, self._comparisons, used, left_out, sd, pooled_sd, df_then) < room:
                 return used - rounds
             number += 1
         return None
@@ -132,62 +145,115 @@ class Comparison:
         return np.where(self._comparable, self.mean + self.half_width, np.inf)
 
 
-def compare(
-    table: Mapping[str, Mapping[int, float]],
-    critical: Critical = sequential,
-    spoilt: Mapping[str, Collection[int]] | None = None,
-) -> Comparison:
-    """Compare engines by their log throughputs: engine -> round -> log(images/s).
+Table = Mapping[str, Mapping[int, float]]
+"""engine -> round -> log(images/s)"""
+Spoilt = Mapping[str, Collection[int]]
+"""engine -> the rounds in which others disturbed it"""
 
-    Engines may have different rounds; a pair uses those that both have. `spoilt` are the rounds in which others
-    disturbed an engine: a pair leaves them out where at least five others remain (`bakeoff.judge.disturbance`).
+
+def compare(
+    table: Table,
+    critical: Critical = sequential,
+    spoilt: Spoilt | None = None,
+    siblings: Iterable[tuple[Table, Spoilt]] = (),
+) -> Comparison:
+    """Compare engines by their log throughputs.
+
+    Engines may have different rounds; a pair uses those that both have, but for `spoilt` ones where at least five
+    others remain (`bakeoff.judge.disturbance`). `siblings` are the tables of the other batch sizes.
     Raises `ValueError` without engines.
     """
     if not table:
         raise ValueError("no engines to compare")
+    engines = tuple(table)
+    return compare_array(
+        engines,
+        *_arrays(engines, table, spoilt or {}),
+        critical=critical,
+        siblings=[_arrays(engines, *sibling) for sibling in siblings],
+    )
+
+
+def _arrays(engines: Sequence[str], table: Table, spoilt: Spoilt) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds)."""
     numbers = sorted({number for rounds in table.values() for number in rounds})
-    shape = len(table), len(numbers)
-    logs = np.array([[rounds.get(number, np.nan) for number in numbers] for rounds in table.values()])
-    disturbed = np.array([[number in (spoilt or {}).get(engine, ()) for number in numbers] for engine in table])
-    return compare_array(tuple(table), logs.reshape(shape), critical, disturbed.reshape(shape).astype(bool))
+    shape = len(engines), len(numbers)
+    logs = [[table.get(engine, {}).get(number, np.nan) for number in numbers] for engine in engines]
+    disturbed = [[number in spoilt.get(engine, ()) for number in numbers] for engine in engines]
+    return np.array(logs, dtype=float).reshape(shape), np.array(disturbed, dtype=bool).reshape(shape)
 
 
 def compare_array(
     engines: Sequence[str],
     logs: Matrix,
-    critical: Critical = sequential,
     disturbed: NDArray[np.bool_] | None = None,
+    *,
+    critical: Critical = sequential,
+    siblings: Iterable[tuple[Matrix, NDArray[np.bool_] | None]] = (),
 ) -> Comparison:
     """Like `compare`; `logs` has shape (engines, rounds), NaN where an engine has no trial in a round.
 
-    `disturbed` has the same shape.
+    `disturbed` has the same shape, and so have those of the `siblings`, but for their number of rounds.
     """
+    own = _paired(logs, disturbed)
+    others = [_paired(*sibling) for sibling in siblings]
+    df_of_others = sum((other.df for other in others), np.zeros_like(own.df))
+    pooled_df = np.where(df_of_others > 0, own.df + df_of_others, 0)
+    squares = sum((other.squares for other in others), own.squares)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd, pooled_sd = np.sqrt(own.squares / own.df), np.sqrt(squares / pooled_df)
+    pairs = zip(
+        *(matrix.ravel().tolist() for matrix in (own.rounds, own.left_out, sd, pooled_sd, pooled_df)), strict=True
+    )
+    reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
+    return Comparison(
+        engines=tuple(engines),
+        rounds=own.rounds,
+        left_out=own.left_out,
+        mean=own.mean,
+        sd=sd,
+        pooled_sd=pooled_sd,
+        pooled_df=pooled_df,
+        half_width=np.array(reach).reshape(sd.shape),
+        critical=critical,
+    )
+
+
+def half_width(
+    critical: Critical, comparisons: int, rounds: int, left_out: int, sd: float, pooled_sd: float, pooled_df: int
+) -> float:
+    """Of the interval of a pair's mean log ratio, by its own variance or the pooled one; infinite below two rounds."""
+    if rounds < FEWEST_ROUNDS:
+        return math.inf
+    if not pooled_df:
+        return critical(rounds, comparisons, left_out, rounds - 1) * sd / math.sqrt(rounds)
+    by_own = critical(rounds, 2 * comparisons, left_out, rounds - 1) * sd
+    by_pooled = critical(rounds, 2 * comparisons, left_out, pooled_df) * pooled_sd
+    return min(by_own, by_pooled) / math.sqrt(rounds)
+
+
+class _Paired(NamedTuple):
+    """Of every pair of engines of one table, k x k each."""
+
+    rounds: NDArray[np.int64]
+    left_out: NDArray[np.int64]
+    mean: Matrix
+    squares: Matrix
+    """of the log ratios' deviations from their mean, added up"""
+
+    @property
+    def df(self) -> NDArray[np.int64]:
+        return np.maximum(self.rounds - 1, 0)
+
+
+def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
     ratios = logs[:, None, :] - logs[None, :, :]
     there = raced = np.isfinite(ratios)
     if disturbed is not None:
         undisturbed = raced & ~(disturbed[:, None, :] | disturbed[None, :, :])
         there = np.where(undisturbed.sum(axis=2, keepdims=True) >= FLOOR, undisturbed, raced)
     rounds = there.sum(axis=2)
-    left_out = raced.sum(axis=2) - rounds
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds
         squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)
-        sd = np.sqrt(squares / np.where(rounds > 1, rounds - 1, np.nan))
-        half_width = _multiples(rounds, left_out, max(1, len(engines) - 1), critical) * sd / np.sqrt(rounds)
-    return Comparison(
-        engines=tuple(engines),
-        rounds=rounds,
-        left_out=left_out,
-        mean=mean,
-        sd=sd,
-        half_width=np.where(np.isnan(half_width), np.inf, half_width),
-        critical=critical,
-    )
-
-
-def _multiples(rounds: NDArray[np.int64], left_out: NDArray[np.int64], comparisons: int, critical: Critical) -> Matrix:
-    multiples = np.full(rounds.shape, np.inf)
-    for used, out in set(zip(rounds.ravel().tolist(), left_out.ravel().tolist(), strict=True)):
-        if used >= FEWEST_ROUNDS:
-            multiples[(rounds == used) & (left_out == out)] = critical(used, comparisons, out)
-    return multiples
+    return _Paired(rounds, raced.sum(axis=2) - rounds, mean, squares)

@@ -19,7 +19,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.judge.best import FEWEST_ROUNDS
+from bakeoff.judge.best import FEWEST_ROUNDS, half_width
 from bakeoff.judge.looks import sequential
 from bakeoff.records import Measurement, Plan, Record, Status, Trial
 
@@ -59,19 +59,24 @@ def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict
         for size in plan.sizes(model):
             found = components(t for t in first if (t.case.model, t.case.batch_size) == (model, size))
             if found:
-                chosen[size] = best_bursts(found, pace(first, plan.budget_s), len(plan.engines) - 1)
+                costs = pace(first, plan.budget_s)
+                chosen[size] = best_bursts(found, costs, len(plan.engines) - 1, len(plan.sizes(model)))
     return chosen
 
 
-def best_bursts(found: Components, pace_: Pace, comparisons: int) -> int:
-    """The number of bursts, within bounds, whose intervals are narrowest by the end of the budget."""
+def best_bursts(found: Components, pace_: Pace, comparisons: int, sizes: int) -> int:
+    """The number of bursts, within bounds, whose intervals are narrowest by the end of the budget.
 
-    def half_width(number: int) -> float:
-        rounds = pace_.rounds(number)
-        variance = max(0.0, found.process) + found.burst / number
-        return sequential(max(FEWEST_ROUNDS, round(rounds)), max(1, comparisons)) * math.sqrt(variance / rounds)
+    A verdict has so many `comparisons`, and the variances of so many batch `sizes` to rest on.
+    """
 
-    return min(range(FEWEST, MOST + 1), key=half_width)
+    def reach(number: int) -> float:
+        whole = max(FEWEST_ROUNDS, round(pace_.rounds(number)))
+        sd = math.sqrt(max(0.0, found.process) + found.burst / number)
+        pooled_df = sizes * (whole - 1) if sizes > 1 else 0
+        return half_width(sequential, max(1, comparisons), whole, 0, sd, sd, pooled_df)
+
+    return min(range(FEWEST, MOST + 1), key=reach)
 
 
 def pace(trials: Iterable[Trial], budget_s: float) -> Pace:

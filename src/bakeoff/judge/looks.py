@@ -18,9 +18,9 @@ FLOOR = 5
 SECOND = 7
 """the second look; after it they double by twos: 5, 7, 10, 14, 20, 28, 40, 56 ..."""
 
-Critical = Callable[[int, int, int], float]
-"""(rounds used, comparisons, rounds left out) -> the multiple of the standard error that an interval reaches to each
-side"""
+Critical = Callable[[int, int, int, int], float]
+"""(rounds used, comparisons, rounds left out, degrees of freedom) -> the multiple of the standard error that an
+interval reaches to each side"""
 
 
 def look_rounds(number: int) -> int:
@@ -52,16 +52,17 @@ def error_of_look(rounds: int) -> float:
     return (1 - CONFIDENCE) * 0.5 ** (number + 1)
 
 
-def sequential(rounds: int, comparisons: int, left_out: int = 0) -> float:
+def sequential(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
     """The critical value of two-sided intervals that hold over all looks and all `comparisons` at once.
 
     A look spends its own share of the error whichever of its rounds an interval rests on, provided that those
-    `left_out` were not chosen by what was measured in them; the degrees of freedom are those of the rounds used.
+    `left_out` were not chosen by what was measured in them; the degrees of freedom `df` are by default those of the
+    rounds used.
     """
-    return t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, rounds - 1)
+    return t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, df or rounds - 1)
 
 
-def at_once(rounds: int, comparisons: int, left_out: int = 0) -> float:
+def at_once(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
     """The critical value for a number of rounds that was fixed beforehand and is looked at once."""
     del left_out
-    return t_quantile(1 - (1 - CONFIDENCE) / comparisons / 2, rounds - 1)
+    return t_quantile(1 - (1 - CONFIDENCE) / comparisons / 2, df or rounds - 1)

@@ -9,11 +9,11 @@ answer does not change.
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from bakeoff.judge.best import Comparison, compare
+from bakeoff.judge.best import Comparison, Spoilt, Table, compare
 from bakeoff.judge.disturbance import disturbed_rounds, last_tries, quiet
 from bakeoff.judge.looks import last_look
 from bakeoff.judge.statistics import geometric_mean_interval
-from bakeoff.judge.verdict import log_throughputs, precision, standings
+from bakeoff.judge.verdict import precision, standings, with_spoilt
 from bakeoff.records import Case, Outcome, Plan, Status, Trial
 
 TARGET_CI = 0.02
@@ -59,34 +59,41 @@ def wanted(
     for trial in by_then:
         if trial.case in by_case:
             by_case[trial.case].append(trial)
+    measured = {
+        key: with_spoilt([trial for case in cases for trial in by_case[case]], spoilt)
+        for key, cases in by_table.items()
+    }
     found: set[Case] = set()
-    for cases in by_table.values():
-        table = log_throughputs(trial for case in cases for trial in by_case[case])
-        spoilt_here = {case.engine: spoilt[case] for case in cases if case in spoilt}
-        names = wanted_engines(table, [case.engine for case in cases], target_ci, target_ci_rest, spoilt_here)
+    for key, cases in by_table.items():
+        model, _, league_ = key
+        siblings = [
+            sibling for other, sibling in measured.items() if other != key and (other[0], other[2]) == (model, league_)
+        ]
+        engines = [case.engine for case in cases]
+        names = wanted_engines(*measured[key], engines, target_ci, target_ci_rest, siblings)
         found |= {case for case in cases if case.engine in names}
     return found
 
 
 def wanted_engines(
-    table: Mapping[str, Mapping[int, float]],
+    table: Table,
+    spoilt: Spoilt,
     engines: Sequence[str],
     target_ci: float = TARGET_CI,
     target_ci_rest: float = TARGET_CI_REST,
-    spoilt: Mapping[str, Collection[int]] | None = None,
+    siblings: Iterable[tuple[Table, Spoilt]] = (),
 ) -> set[str]:
-    """Which of the live `engines` of one table deserve more, given log throughputs: engine -> round -> log(images/s).
+    """Which of the live `engines` of one table deserve more; it lacks those that have no trial yet.
 
-    `table` lacks engines that have no trial yet; `spoilt` are the rounds in which others disturbed an engine.
+    `siblings` are the tables of the other batch sizes.
     """
     found = {engine for engine in engines if engine not in table}
     if not table:
         return found
-    spoilt = spoilt or {}
     if len(engines) == 1:
         half_widths = {engine: _own_half_width(rounds, spoilt.get(engine, ())) for engine, rounds in table.items()}
         return found | {engine for engine, half_width in half_widths.items() if half_width > target_ci}
-    return found | _undecided(compare(table, spoilt=spoilt), target_ci, target_ci_rest)
+    return found | _undecided(compare(table, spoilt=spoilt, siblings=siblings), target_ci, target_ci_rest)
 
 
 def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) -> set[str]:

@@ -8,9 +8,9 @@ otherwise it is *undecided*. All three hold over every engine and every look at 
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, compare
+from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, Spoilt, Table, compare
 from bakeoff.judge.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.looks import Critical, sequential
 from bakeoff.judge.summary import throughput
@@ -19,9 +19,6 @@ from bakeoff.records import Case, Outcome, RunRecord, Standing, Status, Summary,
 
 MINIMUM_EFFECT = 0.02
 """the smallest relative difference in throughput that anybody should act on"""
-
-LogThroughputs = Mapping[str, Mapping[int, float]]
-"""engine -> round -> log(images/s)"""
 
 
 def precision(case: Case) -> str:
@@ -49,13 +46,19 @@ def verdicts(
     for trial in tries:
         case = trial.case
         tables[case.model, case.batch_size, case.threads, league(case), case.device].append(trial)
+    measured = {key: with_spoilt(of_table, spoilt) for key, of_table in tables.items()}
     found = []
-    for (model, batch_size, threads, name, device), of_table in tables.items():
-        table = log_throughputs(of_table)
+    for key, of_table in tables.items():
+        model, batch_size, threads, name, device = key
+        table, spoilt_here = measured[key]
         if not table:
             continue
-        cases = {trial.case for trial in of_table}
-        comparison = compare(table, critical, {case.engine: spoilt[case] for case in cases if case in spoilt})
+        siblings = [
+            sibling
+            for other, sibling in measured.items()
+            if other != key and (other[0], *other[2:]) == (model, threads, name, device)
+        ]
+        comparison = compare(table, critical, spoilt_here, siblings)
         leader = comparison.engines[comparison.leader]
         pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.engine == leader))
         standings_ = standings(comparison)
@@ -102,6 +105,12 @@ def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:
         if raced and trial.status is Status.OK and measured and any(map(any, measured.latencies)):
             table[trial.case.engine][trial.round] = math.log(throughput(trial.case.batch_size, measured))
     return {engine: rounds for engine, rounds in table.items() if engine not in wrong}
+
+
+def with_spoilt(trials: Collection[Trial], spoilt: Mapping[Case, Collection[int]]) -> tuple[Table, Spoilt]:
+    """A table's log throughputs, and of its engines the rounds in which others disturbed them."""
+    cases = {trial.case for trial in trials}
+    return log_throughputs(trials), {case.engine: spoilt[case] for case in cases if case in spoilt}
 
 
 def standings(comparison: Comparison) -> tuple[Standing, ...]:

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.judge.best import Comparison, compare, compare_array
+from bakeoff.judge.best import Comparison, Spoilt, Table, compare, compare_array
 from bakeoff.judge.looks import at_once
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,7 @@ def drawn(*true: float, rounds: int = 10, sd: float = 0.01, seed: int = 0) -> Co
 def test_an_interval_is_scipy_s_paired_t() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(1.0, 0.1, 8), rng.normal(0.9, 0.1, 8)
-    pair = compare_array(["a", "b"], np.array([a, b]), at_once)
+    pair = compare_array(["a", "b"], np.array([a, b]), critical=at_once)
     low, high = scipy.stats.ttest_rel(a, b).confidence_interval(0.95)
     assert pair.mean[0, 1] - pair.half_width[0, 1] == pytest.approx(low)
     assert pair.mean[0, 1] + pair.half_width[0, 1] == pytest.approx(high)
@@ -47,6 +47,44 @@ def test_more_engines_make_wider_intervals() -> None:
     logs = rng.normal(0, 1, (8, 6))
     few, many = compare_array(["a", "b"], logs[:2]), compare_array(list("abcdefgh"), logs)
     assert many.half_width[0, 1] > few.half_width[0, 1]
+
+
+def test_variances_of_other_batch_sizes_make_narrower_intervals() -> None:
+    """Two intervals with half of the error each; the narrower counts. Here it is scipy's t with the pooled variance."""
+    rng = np.random.default_rng(3)
+    tables = [rng.normal(0, 0.1, (2, 4)) for _ in range(4)]
+    ratios = [table[0] - table[1] for table in tables]
+    pair = compare_array(["a", "b"], tables[0], critical=at_once, siblings=[(table, None) for table in tables[1:]])
+    pooled = math.sqrt(np.mean([ratio.var(ddof=1) for ratio in ratios]))
+    by_pooled = scipy.stats.t.isf(0.05 / 4, 12) * pooled / math.sqrt(4)
+    by_own = scipy.stats.t.isf(0.05 / 4, 3) * ratios[0].std(ddof=1) / math.sqrt(4)
+    assert by_pooled < by_own
+    assert pair.half_width[0, 1] == pytest.approx(by_pooled)
+    assert pair.precision(0, 1) == pytest.approx(scipy.stats.t.isf(0.025, 3) * ratios[0].std(ddof=1) / 2)
+
+
+def test_a_batch_size_quieter_than_the_others_keeps_its_own_interval() -> None:
+    rng = np.random.default_rng(4)
+    quiet, loud = rng.normal(0, 0.001, (2, 8)), rng.normal(0, 0.5, (2, 8))
+    pair = compare_array(["a", "b"], quiet, critical=at_once, siblings=[(loud, None)])
+    alone = compare_array(["a", "b"], quiet, critical=at_once)
+    assert alone.half_width[0, 1] < pair.half_width[0, 1] < 1.3 * alone.half_width[0, 1]
+
+
+def test_other_batch_sizes_without_rounds_in_common_change_nothing() -> None:
+    table = {"a": {1: 1.0, 2: 1.1, 3: 0.9}, "b": {1: 0.5, 2: 0.5, 3: 0.51}}
+    siblings: list[tuple[Table, Spoilt]] = [({"a": {1: 1.0, 2: 9.0}}, {}), ({"c": {1: 1.0}}, {})]
+    assert compare(table, siblings=siblings).half_width[0, 1] == compare(table).half_width[0, 1]
+
+
+def test_the_rounds_to_decide_are_fewer_with_other_batch_sizes() -> None:
+    rng = np.random.default_rng(5)
+    logs = np.array([[0.25], [0.0]]) + rng.normal(0, 0.1, (2, 3))
+    alone, together = compare_array(["a", "b"], logs), compare_array(["a", "b"], logs, siblings=[(logs, None)] * 3)
+    few, many = together.rounds_to_decide(1, 0.02), alone.rounds_to_decide(1, 0.02)
+    assert few is not None
+    assert many is not None
+    assert few < many
 
 
 def test_a_clear_best_is_the_only_candidate_and_the_others_lie_within_its_own_intervals() -> None:

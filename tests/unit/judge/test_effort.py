@@ -65,12 +65,14 @@ def test_in_a_long_race_the_number_is_kalibera_s_and_jones_s(
     process: float, burst: float, process_s: float, burst_s: float
 ) -> None:
     one, costs = Components(process=process, burst=burst), Pace(process_s=process_s, burst_s=burst_s, budget_s=1e4)
-    assert best_bursts(one, costs, 7) == kalibera_and_jones(one, costs)
+    assert best_bursts(one, costs, 7, 1) == kalibera_and_jones(one, costs)
 
 
 def test_where_processes_differ_in_nothing_bursts_are_all_there_is_to_gain() -> None:
-    assert best_bursts(Components(process=-1e-6, burst=1e-4), Pace(process_s=4, burst_s=0.5, budget_s=1e4), 7) == MOST
-    assert best_bursts(Components(process=-1e-6, burst=0), Pace(process_s=4, burst_s=0.5, budget_s=1e4), 7) == FEWEST
+    assert (
+        best_bursts(Components(process=-1e-6, burst=1e-4), Pace(process_s=4, burst_s=0.5, budget_s=1e4), 7, 4) == MOST
+    )
+    assert best_bursts(Components(process=-1e-6, burst=0), Pace(process_s=4, burst_s=0.5, budget_s=1e4), 7, 4) == FEWEST
 
 
 def test_a_short_race_rather_has_more_rounds() -> None:
@@ -78,8 +80,8 @@ def test_a_short_race_rather_has_more_rounds() -> None:
     noisy, costs = Components(process=1e-4, burst=4e-3), Pace(process_s=143, burst_s=41, budget_s=900)
     assert kalibera_and_jones(noisy, costs) == MOST
     assert costs.rounds(MOST) < 3
-    assert best_bursts(noisy, costs, 7) == 1
-    assert best_bursts(noisy, msgspec.structs.replace(costs, budget_s=3 * 3600), 7) >= MOST - 1
+    assert best_bursts(noisy, costs, 7, 1) == 1
+    assert best_bursts(noisy, msgspec.structs.replace(costs, budget_s=3 * 3600), 7, 1) >= MOST - 1
 
 
 def test_noisy_bursts_get_more_of_them_and_noisy_processes_fewer() -> None:
