@@ -9,6 +9,7 @@ language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["*.py"]
+html_extra_path = ["report.html"]
 myst_heading_anchors = 4
 highlight_language = "text"
 default_role = "code"  # docstrings name code between single backticks, as they do in the source

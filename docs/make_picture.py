@@ -30,7 +30,9 @@ def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_siz
     of_table = [trial for trial in trials if trial.case in ok and trial.case.model == model]
     speeds = log_throughputs([trial for trial in of_table if trial.case.batch_size == batch_size])
     names = [each.engine for each in standings]
-    looks = {"scale": {"domain": names, "range": SERIES}}, {"scale": {"domain": names, "range": SHAPES}}
+    legend = {"columns": 2, "orient": "bottom", "columnPadding": 48}
+    colours, shapes = (*SERIES, "var(--ink)"), (*SHAPES, "triangle-right")
+    looks = [{"legend": legend, "scale": {"domain": names, "range": range_}} for range_ in (colours, shapes)]
     return {
         "hconcat": [_rounds(speeds, names, looks), _ratios(speeds, standings, verdict.leader)],
         "spacing": 40,
@@ -38,7 +40,7 @@ def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_siz
     }
 
 
-def _rounds(speeds: Any, names: Sequence[str], looks: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
+def _rounds(speeds: Any, names: Sequence[str], looks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     values = [
         {"engine": name, "round": round_, "fps": math.exp(log_fps)}
         for name in names

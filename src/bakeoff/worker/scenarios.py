@@ -4,7 +4,8 @@ Started as ``<the environment's python> scenarios.py <adapter.py>``. LoadGen own
 comes; each instance is a worker (worker.py, beside this file) in a process of its own, as a server would run them:
 frameworks have one thread pool to a process, and two instances in one would share it, and Python's lock. An instance
 answers one query at a time, and whichever is free takes the next. What passes between the processes is a line of JSON
-each way, a good tenth of a millisecond together, the same for every engine. Needs Python 3.9, as LoadGen's wheels do, and numpy.
+each way, together a good tenth of a millisecond, the same for every engine. Needs Python 3.9, as LoadGen's wheels do,
+and numpy.
 
 Protocol
 ========

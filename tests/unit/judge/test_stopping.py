@@ -8,7 +8,8 @@ import pytest
 from tests.unit.made import a_measurement
 
 from bakeoff.judge.stopping import wanted
-from bakeoff.records import Case, Plan, Status, Trial
+from bakeoff.judge.verdict import verdicts
+from bakeoff.records import Case, Outcome, Plan, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +54,25 @@ def cells(cases: set[Case]) -> set[tuple[str, int]]:
 
 CLEAR = {"fast": 100.0, "slow": 40.0}
 CLOSE = {"a": 100.0, "b": 99.0, "slow": 40.0}
+
+
+def test_it_rests_on_the_same_intervals_as_the_verdict() -> None:
+    """At the first look, which four batch sizes together decide, and one alone does not."""
+    true, sd = {"fast": 100.0, "slow": 80.0}, 0.1
+    apart = [race(plan(*true, batch_sizes=(size,)), true, 5, sd, seed) for seed, size in enumerate((1, 2, 4, 8))]
+    together = [trial for trials in apart for trial in trials]
+    for trials in (*apart, together):
+        sizes = tuple(sorted({trial.case.batch_size for trial in trials}))
+        undecided = {
+            (standing.engine, verdict.batch_size)
+            for verdict in verdicts(trials)
+            for standing in verdict.standings
+            if standing.outcome is Outcome.UNDECIDED
+        }
+        assert undecided <= cells(wanted(plan(*true, batch_sizes=sizes), trials, 6))
+    loose = {"target_ci": 1.0, "target_ci_rest": 1.0}
+    assert enough(plan(*true, batch_sizes=(1, 2, 4, 8)), together, **loose)
+    assert not all(enough(plan(*true, batch_sizes=(trials[0].case.batch_size,)), trials, **loose) for trials in apart)
 
 
 def test_before_the_floor_every_case_is_wanted() -> None:

@@ -69,6 +69,30 @@ def test_a_clear_lead_names_the_leader_and_by_how_much_the_others_lose() -> None
     assert verdict.decided
 
 
+EIGHT = {f"engine{i}": 100.0 * 0.7**i for i in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("other", "decided"),
+    [({"batch_size": 1}, True), ({"batch_size": 1, "model": "n"}, False), ({"batch_size": 1, "threads": 1}, False)],
+)
+def test_three_rounds_decide_with_the_variances_of_the_model_s_other_batch_sizes(
+    other: dict[str, Any], decided: bool
+) -> None:
+    trials = race(EIGHT, rounds=3, sd=0.06)
+    alone = one(trials)
+    assert not alone.decided
+    more = [each for seed in (1, 2, 3) for each in race(EIGHT, 3, 0.06, seed, **other | {"batch_size": 2**seed * 8})]
+    assert verdicts([*trials, *more])[0].decided is decided
+
+
+def test_a_league_lends_no_variance_to_another() -> None:
+    trials = race(EIGHT, rounds=3, sd=0.06)
+    more = [each for seed in (1, 2, 3) for each in race(EIGHT, 3, 0.06, seed, batch_size=2**seed * 8)]
+    league = {trial.case: "bf16" for trial in more}
+    assert not verdicts([*trials, *more], league=lambda case: league.get(case, "fp32"))[0].decided
+
+
 def test_the_leader_s_interval_is_its_lead_over_the_best_of_the_others() -> None:
     verdict = one(race({"fast": 100.0, "middle": 80.0, "slow": 50.0}))
     lead, middle = verdict.standings[:2]

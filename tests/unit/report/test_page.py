@@ -215,13 +215,13 @@ def test_markdown_holds_what_only_a_report_tells(run: RunRecord, rows: Sequence[
 
 def test_the_headline_counts_who_leads(run: RunRecord, rows: Sequence[Summary]) -> None:
     report = a_report(run, rows)
-    assert insights.headline(report) == "openvino leads in 8 of 8 cases. 8 of 8 verdicts are decided."
+    assert insights.headline(report) == "openvino leads in 8 of 8 cases. 8 of 8 comparisons with a leader are decided."
     first, *others = report.verdicts
     leader, beaten = first.standings
     open_ = msgspec.structs.replace(beaten, outcome=Outcome.UNDECIDED)
     undecided = msgspec.structs.replace(first, leader="keras", standings=(leader, open_))
     said = insights.headline(msgspec.structs.replace(report, verdicts=(undecided, *others)))
-    assert said == "openvino leads in 7 of 8 cases, keras in 1. 7 of 8 verdicts are decided."
+    assert said == "openvino leads in 7 of 8 cases, keras in 1. 7 of 8 comparisons with a leader are decided."
     alone = insights.headline(msgspec.structs.replace(report, verdicts=(undecided,)))
     assert alone == "keras leads; the verdict is undecided."
     assert insights.headline(msgspec.structs.replace(report, verdicts=())) == "Nothing was measured."
