@@ -5,34 +5,36 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from bakeoff.judge.best import Table
 from bakeoff.judge.summary import summarise
 from bakeoff.judge.verdict import MINIMUM_EFFECT, judge, log_throughputs
 from bakeoff.records import RunRecord, Standing, Status, Trial
 from bakeoff.report import page
-from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS
+from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS, Spec, by_standing
 from bakeoff.report.page.drawing import draw
 from bakeoff.store import Store
 
 TARGET = Path(__file__).with_name("race.svg")
 FARTHEST = 2.0
 """times slower than the leader: who lies farther behind is left out, or nobody else could be told apart"""
+COLOURS, MARKS = (*SERIES, "var(--ink)"), (*SHAPES, "triangle-right")
+"""of engines; who is slower than these is left out as well"""
 HEIGHT = 280
 
 
-def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_size: int) -> dict[str, Any]:
+def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_size: int) -> Spec:
     """Left, every engine's trials round by round; right, the same as ratios to the leader, and what is made of them."""
     rows = summarise(run, trials)
     ok = {row.case for row in rows if row.status is Status.OK}
     (verdict,) = (each for each in judge(run, rows, trials) if (each.model, each.batch_size) == (model, batch_size))
-    standings = [each for each in verdict.standings if each.ratio is not None and each.ratio < FARTHEST]
+    near = [each for each in verdict.standings if each.ratio is not None and each.ratio < FARTHEST]
+    standings = near[: len(COLOURS)]
     of_table = [trial for trial in trials if trial.case in ok and trial.case.model == model]
     speeds = log_throughputs([trial for trial in of_table if trial.case.batch_size == batch_size])
     names = [each.engine for each in standings]
     legend = {"columns": 2, "orient": "bottom", "columnPadding": 48}
-    colours, shapes = (*SERIES, "var(--ink)"), (*SHAPES, "triangle-right")
-    looks = [{"legend": legend, "scale": {"domain": names, "range": range_}} for range_ in (colours, shapes)]
+    looks = [{"legend": legend, "scale": {"domain": names, "range": range_}} for range_ in (COLOURS, MARKS)]
     return {
         "hconcat": [_rounds(speeds, names, looks), _ratios(speeds, standings, verdict.leader)],
         "spacing": 40,
@@ -40,7 +42,7 @@ def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_siz
     }
 
 
-def _rounds(speeds: Any, names: Sequence[str], looks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _rounds(speeds: Table, names: Sequence[str], looks: Sequence[Spec]) -> Spec:
     values = [
         {"engine": name, "round": round_, "fps": math.exp(log_fps)}
         for name in names
@@ -69,7 +71,7 @@ def _rounds(speeds: Any, names: Sequence[str], looks: Sequence[dict[str, Any]]) 
     }
 
 
-def _ratios(speeds: Any, standings: Sequence[Standing], leader: str) -> dict[str, Any]:
+def _ratios(speeds: Table, standings: Sequence[Standing], leader: str) -> Spec:
     others = [each for each in standings if each.engine != leader]
     single = [
         {"engine": each.engine, "ratio": math.exp(speeds[leader][round_] - log_fps)}
@@ -88,12 +90,9 @@ def _ratios(speeds: Any, standings: Sequence[Standing], leader: str) -> dict[str
         for each in others
         if each.interval
     ]
-    used = [look for look in STANDINGS.values() if any(value["standing"] == look[0] for value in judged)]
-    names, colours, shapes = zip(*used, strict=True)
-    colour = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}}
-    shape = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}}
+    colour, shape = by_standing(judged)
     y = {"field": "engine", "type": "nominal", "sort": [each.engine for each in others], "title": None}
-    x: dict[str, Any] = {"type": "quantitative", "title": f"times slower than {leader}", "axis": {"tickCount": 5}}
+    x: Spec = {"type": "quantitative", "title": f"times slower than {leader}", "axis": {"tickCount": 5}}
     x["scale"] = {"type": "log", "nice": False, "padding": 8}
     band = {"low": 1 / (1 + MINIMUM_EFFECT), "high": 1 + MINIMUM_EFFECT}
     return {

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from tests.simulation.test_races import (
     LATENCIES,
-    STANDARD_ERROR,
     WORSE,
     Logs,
     Machine,
@@ -78,10 +77,12 @@ def said(tables: Sequence[Logs], critical: Critical) -> list[tuple[Standing, ...
     ]
 
 
-@pytest.mark.parametrize(("unlike", "common"), [(1.0, 0.0), (1.5, 0.2), (2.0, 0.4)])
+@pytest.mark.parametrize(
+    ("unlike", "common", "least"), [(1.0, 0.0, 0.94), (1.5, 0.2, 0.94), (2.0, 0.4, 0.94), (3.0, 0.0, 0.93)]
+)
 @pytest.mark.parametrize("rounds", [3, 4, 5, 10])
-def test_all_intervals_of_a_table_hold_at_once(rounds: int, unlike: float, common: float) -> None:
-    """Where the best is clear: the least favourable truth."""
+def test_all_intervals_of_a_table_hold_at_once(rounds: int, unlike: float, common: float, least: float) -> None:
+    """Where the best is clear: the least favourable truth. Noise unlike by 3 is the worst found in real races."""
     rng = np.random.default_rng(rounds)
     true = [0.0, *[-0.5] * 7]
     behind = true_ratios(true)
@@ -93,7 +94,7 @@ def test_all_intervals_of_a_table_hold_at_once(rounds: int, unlike: float, commo
         ]
     )
     print(f"\n8 engines, {rounds} rounds, noise unlike by {unlike}, {common:.0%} common: intervals hold in {held:.1%}")
-    assert held >= 0.95 - 3 * STANDARD_ERROR
+    assert held >= least
 
 
 def test_no_look_says_anything_wrong_in_95_of_100_races() -> None:

@@ -17,9 +17,8 @@ What a few rounds lack is degrees of freedom: with three rounds of eight engines
 errors to each side, and a gap of four times stays undecided. So where there are tables of other batch sizes, a pair
 gets a second interval around the same mean, whose variance is pooled over all batch sizes of the two engines, which are
 loaded and run anew for each. Both get half of the error, so that both hold at once, and the narrower counts. Pooling
-supposes that deviations at two batch sizes are independent and of one size. In three races of 28 November 2026 (two
-cores, 8 and 24 engines) they were correlated by -0.15 to 0.10, and variances differed little more than chance makes
-those of so few rounds differ. `tests/simulation/test_batch_sizes.py` shows that a good deal more of either is no harm.
+supposes that deviations at two batch sizes are independent and of one size. docs/method.md has what
+`benchmarks/batch_sizes.py` found of that in real races, and `tests/simulation/test_batch_sizes.py` what comes of it.
 """
 
 import math

@@ -56,10 +56,10 @@ def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict
     chosen = dict.fromkeys(plan.sizes(model), plan.bursts)
     if round_ > ROUNDS:
         first = [trial for trial in trials if 0 < trial.round <= ROUNDS and trial.case.engine in plan.engines]
+        costs = pace(first, plan.budget_s)
         for size in plan.sizes(model):
             found = components(t for t in first if (t.case.model, t.case.batch_size) == (model, size))
             if found:
-                costs = pace(first, plan.budget_s)
                 chosen[size] = best_bursts(found, costs, len(plan.engines) - 1, len(plan.sizes(model)))
     return chosen
 

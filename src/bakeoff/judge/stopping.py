@@ -13,7 +13,7 @@ from bakeoff.judge.best import Comparison, Spoilt, Table, compare
 from bakeoff.judge.disturbance import disturbed_rounds, last_tries, quiet
 from bakeoff.judge.looks import last_look
 from bakeoff.judge.statistics import geometric_mean_interval
-from bakeoff.judge.verdict import precision, standings, with_spoilt
+from bakeoff.judge.verdict import other_batch_sizes, precision, standings, with_spoilt
 from bakeoff.records import Case, Outcome, Plan, Status, Trial
 
 TARGET_CI = 0.02
@@ -65,10 +65,7 @@ def wanted(
     }
     found: set[Case] = set()
     for key, cases in by_table.items():
-        model, _, league_ = key
-        siblings = [
-            sibling for other, sibling in measured.items() if other != key and (other[0], other[2]) == (model, league_)
-        ]
+        siblings = other_batch_sizes(measured, key)
         engines = [case.engine for case in cases]
         names = wanted_engines(*measured[key], engines, target_ci, target_ci_rest, siblings)
         found |= {case for case in cases if case.engine in names}

@@ -9,6 +9,7 @@ otherwise it is *undecided*. All three hold over every engine and every look at 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from bakeoff.judge.best import FEWEST_ROUNDS, Comparison, Spoilt, Table, compare
 from bakeoff.judge.disturbance import disturbed_rounds, last_tries
@@ -53,12 +54,7 @@ def verdicts(
         table, spoilt_here = measured[key]
         if not table:
             continue
-        siblings = [
-            sibling
-            for other, sibling in measured.items()
-            if other != key and (other[0], *other[2:]) == (model, threads, name, device)
-        ]
-        comparison = compare(table, critical, spoilt_here, siblings)
+        comparison = compare(table, critical, spoilt_here, other_batch_sizes(measured, key))
         leader = comparison.engines[comparison.leader]
         pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.engine == leader))
         standings_ = standings(comparison)
@@ -111,6 +107,13 @@ def with_spoilt(trials: Collection[Trial], spoilt: Mapping[Case, Collection[int]
     """A table's log throughputs, and of its engines the rounds in which others disturbed them."""
     cases = {trial.case for trial in trials}
     return log_throughputs(trials), {case.engine: spoilt[case] for case in cases if case in spoilt}
+
+
+def other_batch_sizes(
+    tables: Mapping[tuple[Any, ...], tuple[Table, Spoilt]], key: tuple[Any, ...]
+) -> list[tuple[Table, Spoilt]]:
+    """Of `tables`, by model, batch size and the rest: those that differ from `key` in the batch size alone."""
+    return [table for other, table in tables.items() if other != key and (other[0], *other[2:]) == (key[0], *key[2:])]
 
 
 def standings(comparison: Comparison) -> tuple[Standing, ...]:

@@ -89,11 +89,8 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
         value | {"standing": STANDINGS[standings.get((row.case.batch_size, row.case.engine), Outcome.UNDECIDED)][0]}
         for value, row in zip(_speeds(rows), rows, strict=True)
     ]
-    present = [look for look in STANDINGS.values() if any(value["standing"] == look[0] for value in values)]
-    names, colours, shapes = zip(*present, strict=True)
+    colour, shape = by_standing(values)
     x = {"type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 4}}
-    colour = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}}
-    shape = {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}}
     order = _by_best((label(row), row.fps) for row in rows)
     return _facets(
         values,
@@ -105,6 +102,16 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
             },
             {"mark": "point", "encoding": {"x": {**x, "field": "fps"}, "color": colour, "shape": shape}},
         ],
+    )
+
+
+def by_standing(values: Iterable[Spec]) -> tuple[Spec, Spec]:
+    """Colour and shape by the field `standing` of `values`, with a legend of those that there are."""
+    there = {value["standing"] for value in values}
+    names, colours, shapes = zip(*(look for look in STANDINGS.values() if look[0] in there), strict=True)
+    return (
+        {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}},
+        {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}},
     )
 
 
