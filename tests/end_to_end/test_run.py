@@ -96,6 +96,7 @@ def test_a_run_whose_budget_is_spent_goes_on_with_more_time(bakeoff: Any, rogues
     result = bakeoff("resume", "--more", "2m", "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out)["cases"][0]["trials"] == 2
+    assert "nothing was raced" in bakeoff("resume", "--more", "2m").err
 
 
 def test_a_quick_run_spends_nothing_on_profiles(bakeoff: Any, rogues: str) -> None:

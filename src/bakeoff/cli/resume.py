@@ -13,9 +13,7 @@ from bakeoff.cli.params import Duration, engines_dir_option, output_option, stor
     "--more",
     "more_s",
     type=Duration(),
-    metavar="DURATION",
     default=0.0,
-    show_default="none",
     help="Time on top of what is left of the run's budget; a finished run goes on too.",
 )
 @strict_option

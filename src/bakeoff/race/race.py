@@ -214,7 +214,11 @@ def resume(
         store.update_run(run.name, plan=run.plan, audit=run.audit)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
         race.trials = list(store.trials(run.name))
-        return finish(race, grid, library)
+        known = len(race.trials)
+        outcome = finish(race, grid, library)
+        if len(outcome.trials) == known and outcome.run.state == "finished":
+            observer.note("nothing was raced: no verdict needs another round, or none fits into the time or the rounds")
+        return outcome
 
 
 def prepare_in_budget(
@@ -322,8 +326,8 @@ def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
                 run_one_heat(race, course, grid.entries[name], wanted, ground.canary)
         race.budget.reserved_s = profile.reserve_s(plan, round_ + 1)
         left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
-        resumed_later = any(trial.round > round_ for trial in race.trials)
-        if not resumed_later and not any(race.budget.holds_a_heat_of(name) for name in left):
+        been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed
+        if not been_further and not any(race.budget.holds_a_heat_of(name) for name in left):
             return
 
 
