@@ -99,6 +99,15 @@ def test_a_folder_of_more_than_code_is_refused(mine: EngineSpec) -> None:
         kit.pack(mine)
 
 
+def test_an_engine_that_cannot_be_kept_is_noted_and_the_others_are_kept(mine: EngineSpec) -> None:
+    notes: list[str] = []
+    (mine.adapter.parent / "weights.bin").write_bytes(b"\xff\xfe\x00")
+    other = Catalogue.load().engines["onnxruntime"]
+    assert [each.name for each in kit.pack_all([mine, other], notes.append)] == ["onnxruntime"]
+    assert len(notes) == 1
+    assert "weights.bin is no text" in notes[0]
+
+
 @pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "a\\b.py", "c:outside.py"])
 def test_a_kit_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_path: Path, name: str) -> None:
     bad = msgspec.structs.replace(kit.pack(mine), files={name: "boom"})
