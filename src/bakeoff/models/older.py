@@ -15,6 +15,12 @@ BOUNDS_ARE_INPUTS = 11
 """the opset in which Clip's bounds became inputs"""
 AXES_ARE_INPUTS = 13
 """the opset in which the axes of Squeeze, Unsqueeze and ReduceSum became inputs"""
+AXES_OF_OTHERS_ARE_INPUTS = 18
+"""... and those of the other reductions"""
+SIZES_ARE_INPUTS = {"Slice": 10, "Pad": 11, "Resize": 11, "Split": 13}
+"""the opset in which what these go by became inputs, and got the meaning that it still has"""
+UPSAMPLE = 9
+"""the one opset in which Upsample takes its scales as an input"""
 ANY_NEGATIVE_AXIS = 11
 """the first opset in which every axis may count from the end"""
 
@@ -79,11 +85,14 @@ def _softmax(node: NodeProto, current: int, _opset: int, known: Facts) -> NodePr
 
 
 def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
-    if current < AXES_ARE_INPUTS or any(a.name == "noop_with_empty_axes" and a.i for a in node.attribute):
+    early = node.op_type in {"ReduceSum", "Squeeze", "Unsqueeze"}
+    since = AXES_ARE_INPUTS if early else AXES_OF_OTHERS_ARE_INPUTS
+    may_do_nothing = any(a.name == "noop_with_empty_axes" and a.i for a in node.attribute)
+    axes = known.constants.get(node.input[1]) if len(node.input) > 1 else None
+    if current < since or (may_do_nothing and (axes is None or axes.size == 0)):
         return None
-    if opset >= AXES_ARE_INPUTS or len(node.input) == 1:
+    if opset >= since or len(node.input) == 1:
         return node
-    axes = known.constants.get(node.input[1])
     if axes is None:
         return None
     counted: Sequence[int] = [int(axis) for axis in axes.ravel()]
@@ -94,6 +103,64 @@ def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeP
         full = rank + len(counted) if node.op_type == "Unsqueeze" else rank
         counted = [axis % full for axis in counted]
     return _renewed(node, 1, {"axes": counted})
+
+
+def _slice(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
+    """Bounds as attributes, which know no steps."""
+    if current < SIZES_ARE_INPUTS["Slice"]:
+        return None
+    if opset >= SIZES_ARE_INPUTS["Slice"]:
+        return node
+    given = [known.constants.get(name) for name in node.input[1:] if name]
+    if any(value is None for value in given) or len(given) != len(node.input) - 1:
+        return None
+    starts, ends, *rest = [[int(item) for item in value.ravel()] for value in given if value is not None]
+    axes = rest[0] if rest else list(range(len(starts)))
+    steps_forward = len(rest) < 2 or set(rest[1]) == {1}  # noqa: PLR2004
+    if not steps_forward or (min(axes) < 0 and opset < ANY_NEGATIVE_AXIS):
+        return None
+    return _renewed(node, 1, {"starts": starts, "ends": ends, "axes": axes})
+
+
+def _pad(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
+    if current < SIZES_ARE_INPUTS["Pad"] or len(node.input) > 3:  # noqa: PLR2004 - some axes only, since opset 18
+        return None
+    if opset >= SIZES_ARE_INPUTS["Pad"]:
+        return node
+    given = [known.constants.get(name) for name in node.input[1:] if name]
+    if any(value is None for value in given):
+        return None
+    pads, *rest = [value for value in given if value is not None]
+    value = float(rest[0].item()) if rest else 0.0
+    return _renewed(node, 1, {"pads": [int(size) for size in pads], "value": value})
+
+
+def _split(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
+    """Into equal parts as many as there are outputs, unless sizes are given."""
+    if current < SIZES_ARE_INPUTS["Split"]:
+        return None
+    if opset >= SIZES_ARE_INPUTS["Split"] or len(node.input) == 1:
+        return node
+    sizes = known.constants.get(node.input[1])
+    return None if sizes is None else _renewed(node, 1, {"split": [int(size) for size in sizes]})
+
+
+def _resize(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
+    """Before opset 11 there was the enlargement alone in which each value is repeated: Upsample."""
+    if current < SIZES_ARE_INPUTS["Resize"]:
+        return None
+    if opset >= SIZES_ARE_INPUTS["Resize"]:
+        return node
+    how = {a.name: a.s.decode() for a in node.attribute if a.name.endswith("mode")}
+    repeats = (
+        how.get("mode", "nearest") == "nearest"
+        and how.get("coordinate_transformation_mode") == "asymmetric"
+        and how.get("nearest_mode") == "floor"
+    )
+    scales = known.constants.get(node.input[2]) if len(node.input) == 3 else None  # noqa: PLR2004
+    if opset != UPSAMPLE or not repeats or scales is None or scales.size == 0 or scales.min() < 1:
+        return None
+    return helper.make_node("Upsample", [node.input[0], node.input[2]], node.output, node.name, mode="nearest")
 
 
 def _renewed(node: NodeProto, inputs: int, attributes: Mapping[str, object]) -> NodeProto:
@@ -110,8 +177,17 @@ def _renewed(node: NodeProto, inputs: int, attributes: Mapping[str, object]) -> 
 REWRITES: Mapping[str, Callable[[NodeProto, int, int, Facts], NodeProto | None]] = {
     "Clip": _clip,
     "LogSoftmax": _softmax,
+    "Pad": _pad,
+    "ReduceL2": _with_axes,
+    "ReduceMax": _with_axes,
+    "ReduceMean": _with_axes,
+    "ReduceMin": _with_axes,
+    "ReduceProd": _with_axes,
     "ReduceSum": _with_axes,
+    "Resize": _resize,
+    "Slice": _slice,
     "Softmax": _softmax,
+    "Split": _split,
     "Squeeze": _with_axes,
     "Unsqueeze": _with_axes,
 }

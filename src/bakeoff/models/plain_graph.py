@@ -3,8 +3,8 @@
 A plain graph is a folder with ``graph.json`` and ``weights.npz``; docs/design.md describes it. Reading it takes
 `json` and ``numpy.load(allow_pickle=False)`` and nothing else, on Python 3.6 and numpy 1.16 as on today's.
 Everything that ONNX leaves open is settled here once, so that translators stay small: opset 13, every default
-written out, padding as numbers, constants among the weights, operators that do nothing at inference gone, and layer
-norms and GELU in one piece (LayerNormalization of opset 17 and Gelu of opset 20).
+written out, sizes and padding as numbers, constants among the weights, operators that do nothing at inference gone, and
+layer norms, GELU and HardSwish in one piece, as later opsets have them.
 """
 
 import json
@@ -20,11 +20,14 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, num
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models import idioms
+from bakeoff.models.settling import settled
 from bakeoff.models.signature import tensor_specs
 from bakeoff.models.versions import at_opset
 
 SCHEMA = 1
 OPSET = 13
+YOUNGER = {"HardSwish": 14, "LayerNormalization": 17, "Gelu": 20}
+"""Operators that are layers of frameworks, and the opset that has them."""
 DTYPES = {
     TensorProto.FLOAT,
     TensorProto.DOUBLE,
@@ -50,7 +53,7 @@ def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
     Raises `UnsupportedModelError` naming the operator for what a plain graph cannot carry: subgraphs, other domains
     than ONNX's own, and operators whose meaning at opset 13 is not known.
     """
-    model = at_opset(model, OPSET)
+    model = at_opset(settled(model), OPSET, besides=YOUNGER)
     graph = onnx.shape_inference.infer_shapes(model).graph
     weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
     ranks = {name: len(shape) for name, shape in _shapes(graph, weights).items()}
@@ -82,17 +85,66 @@ def _lowered(graph: GraphProto, weights: dict[str, Array]) -> list[dict[str, Any
             _must_do_nothing(node, inputs, graph, weights)
             aliases[node.output[0]] = inputs[0]
         else:
+            operands, settings = _said_by_inputs(node, inputs, shapes, weights)
             nodes.append(
                 {
                     "op": node.op_type,
                     "name": node.name or node.output[0],
-                    "inputs": inputs,
+                    "inputs": operands,
                     "outputs": list(node.output),
-                    "attributes": _attributes(node, inputs, shapes),
+                    "attributes": _attributes(node, inputs, shapes) | settings,
                 }
             )
     _name_outputs(graph, nodes, aliases)
     return nodes
+
+
+def _said_by_inputs(
+    node: NodeProto, inputs: list[str], shapes: Shapes, weights: Mapping[str, Array]
+) -> tuple[list[str], dict[str, Any]]:
+    """The operands of `node` alone, and as attributes what it goes by, which since some opset are inputs, too.
+
+    What is computed stays an input.
+    """
+    operands, others = inputs[:1], inputs[1:]
+    if node.op_type.startswith("Reduce"):
+        return operands, {"axes": _axes(node, inputs, shapes, weights)}
+    if node.op_type == "Resize" and len(shapes.get(node.output[0], ())) == len(shapes.get(inputs[0], (None,) * 99)):
+        return operands, _sizes(node, inputs, shapes, weights)
+    names = BY_INPUTS.get(node.op_type, ())
+    if not names or not all(name in weights for name in others if name):
+        return inputs, {}
+    said = dict(zip(names, others, strict=False))
+    return operands, {name: weights[tensor].tolist() for name, tensor in said.items() if tensor}
+
+
+BY_INPUTS = {"Slice": ("starts", "ends", "axes", "steps"), "Pad": ("pads", "value"), "Split": ("split",)}
+"""What these go by, as older opsets call it."""
+
+
+def _axes(node: NodeProto, inputs: list[str], shapes: Shapes, weights: Mapping[str, Array]) -> list[int]:
+    """The axes of a reduction, which some have as an input and some not at all, meaning every one."""
+    said = next((list(a.ints) for a in node.attribute if a.name == "axes"), [])
+    if len(inputs) > 1 and inputs[1]:
+        if inputs[1] not in weights:
+            raise _unsupported(node, "reduces computed axes")
+        said = [int(axis) for axis in weights[inputs[1]].tolist()]
+    does_nothing = any(a.name == "noop_with_empty_axes" and a.i for a in node.attribute)
+    if not said and (does_nothing or inputs[0] not in shapes):
+        raise _unsupported(node, "does nothing, or reduces an input of unknown rank")
+    return said or list(range(len(shapes[inputs[0]])))
+
+
+def _sizes(node: NodeProto, inputs: list[str], shapes: Shapes, weights: Mapping[str, Array]) -> dict[str, Any]:
+    """What a Resize leads to: the sizes of the axes behind the first two, and how many times these are the old ones."""
+    before, after = shapes[inputs[0]], shapes[node.output[0]]
+    olds, news = before[2:], after[2:]
+    if before[1] != after[1] or None in (*olds, *news):
+        raise _unsupported(node, "resizes channels, or to an unknown size")
+    given = weights.get(inputs[2]) if len(inputs) > 2 and inputs[2] else None  # noqa: PLR2004
+    if given is not None and given.size == len(before):
+        return {"sizes": list(news), "scales": [float(scale) for scale in given.tolist()[2:]]}
+    return {"sizes": list(news), "scales": [new / old for old, new in zip(olds, news, strict=True) if old and new]}
 
 
 def _name_outputs(graph: GraphProto, nodes: list[dict[str, Any]], aliases: Mapping[str, str]) -> None:
@@ -163,7 +215,7 @@ def _save(weights: Mapping[str, Array], path: Path) -> None:
 
 def _attributes(node: NodeProto, inputs: list[str], shapes: Shapes) -> dict[str, Any]:
     """What the node says, and every default that ONNX gives to what it does not say."""
-    schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
+    schema = onnx.defs.get_schema(node.op_type, YOUNGER.get(node.op_type, OPSET), node.domain)
     defaults = [a.default_value for a in schema.attributes.values() if a.default_value.type != AttributeProto.UNDEFINED]
     values = {a.name: _plain_value(node, a) for a in [*defaults, *node.attribute]}
     fill = _FILLED_IN.get(node.op_type)
@@ -236,8 +288,24 @@ def _fill_perm(node: NodeProto, inputs: list[str], shapes: Shapes, values: dict[
         values["perm"] = list(range(len(shapes[inputs[0]])))[::-1]
 
 
+def _norm_last_axis(node: NodeProto, inputs: list[str], shapes: Shapes, values: dict[str, Any]) -> None:
+    """A layer norm over the last axis, with a scale and a shift, is what frameworks have as a layer."""
+    rank = len(shapes.get(inputs[0], ())) or None
+    last = values["axis"] == -1 or (rank is not None and values["axis"] % rank == rank - 1)
+    if not last or len([name for name in inputs if name]) != 3 or len(node.output) > 1:  # noqa: PLR2004
+        raise _unsupported(node, "is other than a scaled and shifted one over the last axis")
+    values["axis"] = -1
+
+
+def _exact(node: NodeProto, _inputs: list[str], _shapes: Shapes, values: dict[str, Any]) -> None:
+    if values["approximate"] != "none":
+        raise _unsupported(node, f"is approximated by {values['approximate']}")
+
+
 _FILLED_IN: dict[str, Callable[[NodeProto, list[str], Shapes, dict[str, Any]], None]] = {
     **dict.fromkeys(WINDOWED, _fill_window),
+    "Gelu": _exact,
+    "LayerNormalization": _norm_last_axis,
     "Transpose": _fill_perm,
 }
 """Defaults that ONNX gives in words, not in its schema."""

@@ -6,7 +6,7 @@ an operator means the same in both versions and uses nothing that the older one 
 some, such as Clip, are said in the older way (`bakeoff.models.older`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -17,17 +17,18 @@ from bakeoff.models import older
 from bakeoff.models.inputs import draw, stack
 from bakeoff.models.opening import graphs
 from bakeoff.models.reference import Float64Model
+from bakeoff.models.settling import settled
 from bakeoff.models.signature import tensor_specs
 
 # fmt: off
 MEANS_THE_SAME = frozenset({
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Concat", "Constant", "Conv",
-    "ConvTranspose", "Cos", "Div", "DepthToSpace", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor",
+    "ConvTranspose", "Cos", "DepthToSpace", "Div", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor",
     "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid", "Identity",
-    "InstanceNormalization", "LRN", "LeakyRelu", "Less", "LessOrEqual", "Log", "LpNormalization", "MatMul", "Max",
-    "MaxPool", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
-    "ReduceMin", "Relu", "Reshape", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "SpaceToDepth", "Softplus",
-    "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Where",
+    "InstanceNormalization", "IsNaN", "LRN", "LeakyRelu", "Less", "LessOrEqual", "Log", "LpNormalization", "MatMul",
+    "Max", "MaxPool", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax",
+    "ReduceMean", "ReduceMin", "Relu", "Reshape", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign",
+    "SpaceToDepth", "Sqrt", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Where",
 })
 # fmt: on
 """Operators that compute the same in every opset from 9 on that accepts their types, attributes and inputs: later
@@ -37,10 +38,12 @@ INITIALIZERS_ARE_INPUTS = 3
 """The last IR version in which every initializer had to be a graph input."""
 
 
-def at_opset(model: ModelProto, opset: int) -> ModelProto:
+def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> ModelProto:
     """`model` with the meaning of `opset`, a copy unless it has it already.
 
-    Raises `UnsupportedModelError` naming the operators that do not exist there or do not mean the same.
+    Operators called as one of `besides` may stay though they are younger. Where single operators do not have that
+    meaning, what the model computes from shapes alone is settled first (`bakeoff.models.settling`). Raises
+    `UnsupportedModelError` naming the operators that do not exist there or do not mean the same.
     """
     foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if foreign:
@@ -50,20 +53,32 @@ def at_opset(model: ModelProto, opset: int) -> ModelProto:
         raise UnsupportedModelError("the model does not say which opset its operators are of")
     if current == opset:
         return model
-    hard = {i: why for i, node in enumerate(model.graph.node) if (why := _obstacle(node, current, opset))}
-    said_otherwise = _said_otherwise(model, hard, current, opset)
-    obstacles = sorted({why for i, why in hard.items() if i not in said_otherwise})
+    said_otherwise, obstacles = _changes(model, current, opset, besides)
+    if obstacles:
+        model = settled(model)
+        said_otherwise, obstacles = _changes(model, current, opset, besides)
     try:
         changed = (
             version_converter.convert_version(model, opset) if obstacles else _relabelled(model, opset, said_otherwise)
         )
-        onnx.checker.check_model(changed, full_check=True)
+        if not any(node.op_type in besides for node in changed.graph.node):
+            onnx.checker.check_model(changed, full_check=True)
         if obstacles:
             _must_compute_the_same(model, changed)
     except Exception as error:  # the converter and the checker raise several kinds, not all of them public
         why = "; ".join(obstacles[:3]) or " ".join(str(error).split())[:200]
         raise UnsupportedModelError(f"no form at opset {opset} (the model is at {current}): {why}") from error
     return changed
+
+
+def _changes(
+    model: ModelProto, current: int, opset: int, besides: Collection[str]
+) -> tuple[dict[int, NodeProto], list[str]]:
+    """The nodes that are said otherwise at `opset`, by number, and why the rest of the model has no form there."""
+    nodes = [(i, node) for i, node in enumerate(model.graph.node) if node.op_type not in besides]
+    hard = {i: why for i, node in nodes if (why := _obstacle(node, current, opset))}
+    said_otherwise = _said_otherwise(model, hard, current, opset)
+    return said_otherwise, sorted({why for i, why in hard.items() if i not in said_otherwise})
 
 
 def _must_compute_the_same(model: ModelProto, changed: ModelProto) -> None:
@@ -144,6 +159,8 @@ def _relabelled(model: ModelProto, opset: int, said_otherwise: Mapping[int, Node
     if said_otherwise:
         _drop_unread(changed.graph)
     for node in changed.graph.node:
+        if not onnx.defs.has(node.op_type, opset, node.domain):
+            continue  # a younger one, which was to stay
         known = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes
         kept = [a for a in node.attribute if a.name in known]
         del node.attribute[:]
