@@ -88,7 +88,7 @@ def _lowered(graph: GraphProto, weights: dict[str, Array]) -> list[dict[str, Any
             operands, settings = _said_by_inputs(node, inputs, shapes, weights)
             nodes.append(
                 {
-                    "op": node.op_type,
+                    "op": _plain_name(node, inputs, shapes),
                     "name": node.name or node.output[0],
                     "inputs": operands,
                     "outputs": list(node.output),
@@ -109,6 +109,8 @@ def _said_by_inputs(
     operands, others = inputs[:1], inputs[1:]
     if node.op_type.startswith("Reduce"):
         return operands, {"axes": _axes(node, inputs, shapes, weights)}
+    if _plain_name(node, inputs, shapes) in GLOBAL.values():
+        return operands, {"axes": list(range(2, len(shapes[inputs[0]]))), "keepdims": 1}
     if node.op_type == "Resize" and len(shapes.get(node.output[0], ())) == len(shapes.get(inputs[0], (None,) * 99)):
         return operands, _sizes(node, inputs, shapes, weights)
     names = BY_INPUTS.get(node.op_type, ())
@@ -120,6 +122,16 @@ def _said_by_inputs(
 
 BY_INPUTS = {"Slice": ("starts", "ends", "axes", "steps"), "Pad": ("pads", "value"), "Split": ("split",)}
 """What these go by, as older opsets call it."""
+
+
+def _plain_name(node: NodeProto, inputs: list[str], shapes: Shapes) -> str:
+    """Frameworks pool images; over other than two axes a global pool is a reduction."""
+    rank = len(shapes.get(inputs[0], ())) if inputs else 0
+    return node.op_type if rank in {0, IMAGE_RANK} else GLOBAL.get(node.op_type, node.op_type)
+
+
+GLOBAL = {"GlobalAveragePool": "ReduceMean", "GlobalMaxPool": "ReduceMax"}
+IMAGE_RANK = 4
 
 
 def _axes(node: NodeProto, inputs: list[str], shapes: Shapes, weights: Mapping[str, Array]) -> list[int]:

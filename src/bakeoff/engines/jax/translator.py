@@ -86,6 +86,26 @@ def conv(attributes, x, weight, bias=None):
     return y if bias is None else y + bias.reshape(-1, *[1] * len(axes))
 
 
+def conv_transpose(attributes, x, weight, bias=None):
+    """A convolution of `x` with its values moved `strides` apart, and the kernel turned round."""
+    if attributes["group"] != 1 or "output_shape" in attributes:
+        raise NotImplementedError("with groups or an output shape")
+    axes = SPATIAL[-len(attributes["kernel_shape"]) :]
+    reach = [(k - 1) * d for k, d in zip(attributes["kernel_shape"], attributes["dilations"])]
+    more = attributes["output_padding"]
+    padding = [(r - a, r - b + m) for r, (a, b), m in zip(reach, pairs(attributes["pads"]), more)]
+    y = lax.conv_general_dilated(
+        x,
+        jnp.flip(weight, range(2, weight.ndim)),
+        window_strides=[1] * len(axes),
+        padding=padding,
+        lhs_dilation=attributes["strides"],
+        rhs_dilation=attributes["dilations"],
+        dimension_numbers=("NC" + axes, "IO" + axes, "NC" + axes),
+    )
+    return y if bias is None else y + bias.reshape(-1, *[1] * len(axes))
+
+
 def batch_normalization(attributes, x, scale, shift, mean, variance):
     if attributes.get("training_mode"):
         raise NotImplementedError("in training mode")
@@ -197,15 +217,35 @@ def reshape(attributes, x, shape):
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(sizes)])
 
 
-def slice_(_attributes, x, starts, ends, axes=None, steps=None):
-    starts, ends = integers(starts, "starts"), integers(ends, "ends")
-    axes = range(len(starts)) if axes is None else integers(axes, "axes")
-    steps = [1] * len(starts) if steps is None else integers(steps, "steps")
+def slice_(attributes, x, starts=None, ends=None, axes=None, steps=None):
+    """Bounds are attributes, or inputs if they are computed from shapes."""
+    starts = attributes["starts"] if starts is None else integers(starts, "starts")
+    ends = attributes["ends"] if ends is None else integers(ends, "ends")
+    axes = attributes.get("axes") or range(len(starts)) if axes is None else integers(axes, "axes")
+    steps = attributes.get("steps") or [1] * len(starts) if steps is None else integers(steps, "steps")
     index = [slice(None)] * x.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps):
         beyond_the_front = step < 0 and end < -x.shape[axis]
         index[axis] = slice(start, None if beyond_the_front else end, step)
     return x[tuple(index)]
+
+
+def pad(attributes, x):
+    if attributes["mode"] != "constant" or "pads" not in attributes:
+        raise NotImplementedError("by {}, or by a computed size".format(attributes["mode"]))
+    return jnp.pad(x, pairs(attributes["pads"]), constant_values=attributes.get("value", 0))
+
+
+def resize(attributes, x):
+    """Each value repeated, or linear between the middles of pixels."""
+    mode, way, scales = attributes["mode"], attributes["coordinate_transformation_mode"], attributes["scales"]
+    if mode == "nearest" and all(scale % 1 == 0 for scale in scales) and way != "align_corners":
+        for axis, scale in enumerate(scales, start=2):
+            x = jnp.repeat(x, int(scale), axis=axis)
+        return x
+    if mode == "linear" and way in {"half_pixel", "pytorch_half_pixel"} and min(attributes["sizes"]) > 1:
+        return jax.image.resize(x, (*x.shape[:2], *attributes["sizes"]), "linear", antialias=False)
+    raise NotImplementedError("{} {} by {}".format(way, mode, scales))
 
 
 def squeeze(_attributes, x, axes=None):
@@ -227,7 +267,8 @@ def gather(attributes, x, indices):
 
 def split(attributes, x, sizes=None):
     """Into parts of `sizes`, else into equal ones."""
-    parts = len(attributes["outputs"]) if sizes is None else np.cumsum(integers(sizes, "sizes"))[:-1].tolist()
+    sizes = attributes.get("split") if sizes is None else integers(sizes, "sizes")
+    parts = len(attributes["outputs"]) if sizes is None else np.cumsum(sizes)[:-1].tolist()
     return jnp.split(x, parts, axis=attributes["axis"])
 
 
@@ -256,34 +297,50 @@ def plain(function):
 
 
 OPERATORS = {
+    "Abs": plain(jnp.abs),
     "Add": plain(jnp.add),
+    "And": plain(jnp.logical_and),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
     "Cast": cast,
     "Clip": clip,
     "Concat": lambda attributes, *parts: jnp.concatenate(parts, attributes["axis"]),
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "Div": divide,
+    "Elu": lambda attributes, x: jax.nn.elu(x, attributes["alpha"]),
     "Equal": plain(jnp.equal),
     "Erf": plain(lax.erf),
     "Exp": plain(jnp.exp),
     "Expand": expand,
     "Flatten": flatten,
+    "Floor": plain(jnp.floor),
     "Gather": gather,
     "Gelu": lambda _, x: jax.nn.gelu(x, approximate=False),
     "Gemm": gemm,
     "GlobalMaxPool": lambda _, x: jnp.max(x, axis=tuple(range(2, x.ndim)), keepdims=True),
     "GlobalAveragePool": lambda _, x: jnp.mean(x, axis=tuple(range(2, x.ndim)), keepdims=True),
+    "Greater": plain(jnp.greater),
+    "GreaterOrEqual": plain(jnp.greater_equal),
     "HardSigmoid": lambda a, x: jnp.clip(x * a["alpha"] + a["beta"], 0, 1),
     "HardSwish": lambda _, x: x * jnp.clip(x / 6 + 0.5, 0, 1),
+    "Identity": lambda _, x: x,
+    "IsNaN": plain(jnp.isnan),
     "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda attributes, x: jnp.where(x >= 0, x, attributes["alpha"] * x),
+    "Less": plain(jnp.less),
+    "LessOrEqual": plain(jnp.less_equal),
+    "Log": plain(jnp.log),
     "MatMul": plain(jnp.matmul),
     "Max": folded(jnp.maximum),
     "MaxPool": max_pool,
     "Min": folded(jnp.minimum),
     "Mul": plain(jnp.multiply),
     "Neg": plain(jnp.negative),
+    "Not": plain(jnp.logical_not),
+    "Or": plain(jnp.logical_or),
+    "PRelu": lambda _, x, slope: jnp.where(x >= 0, x, slope * x),
+    "Pad": pad,
     "Pow": lambda _, base, exponent: jnp.power(base, exponent).astype(base.dtype),
     "Reciprocal": plain(jnp.reciprocal),
     "ReduceMax": reduction(jnp.max),
@@ -292,14 +349,17 @@ OPERATORS = {
     "ReduceSum": reduction(jnp.sum),
     "Relu": plain(jax.nn.relu),
     "Reshape": reshape,
+    "Resize": resize,
     "Shape": lambda attributes, x: np.array(x.shape[attributes.get("start", 0) : attributes.get("end")], np.int64),
     "Sigmoid": plain(jax.nn.sigmoid),
     "Slice": slice_,
     "Softmax": lambda attributes, x: jax.nn.softmax(x, axis=attributes["axis"]),
+    "Softplus": plain(jax.nn.softplus),
     "Split": split,
     "Sqrt": plain(jnp.sqrt),
     "Squeeze": squeeze,
     "Sub": plain(jnp.subtract),
+    "Sum": folded(jnp.add),
     "Tanh": plain(jnp.tanh),
     "Transpose": lambda attributes, x: jnp.transpose(x, attributes["perm"]),
     "Unsqueeze": unsqueeze,

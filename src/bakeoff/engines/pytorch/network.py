@@ -20,7 +20,7 @@ class Network(nn.Module):
         for i, node in enumerate(nodes):
             reads = [name for name in node["inputs"] if name and name not in constants]
             dead = [name for name in set(reads) if last_reader[name] == i and name not in self.outputs]
-            self.steps.append((reads, node["outputs"][0], dead))
+            self.steps.append((reads, node["outputs"], dead))
         self._work_in_place(nodes)
 
     def _work_in_place(self, nodes):
@@ -35,7 +35,8 @@ class Network(nn.Module):
     def forward(self, *tensors):
         values = dict(zip(self.inputs, tensors))
         for layer, (reads, written, dead) in zip(self.layers, self.steps):
-            values[written] = layer(*[values[name] for name in reads])
+            result = layer(*[values[name] for name in reads])
+            values.update(zip(written, result) if len(written) > 1 else [(written[0], result)])
             for name in dead:
                 del values[name]
         results = tuple(values[name] for name in self.outputs)

@@ -4,12 +4,15 @@ The layers are those that a PyTorch user would write; like torchvision's, activa
 where nothing else reads their operand. What is no longer read is let go at once, as local variables would be.
 """
 
+import functools
 import json
 import os
 
 import numpy as np
 import torch
 from network import Network
+from operands import Function, WithConstants, constant, filled, function, optional
+from shapes import SHAPES
 from torch import nn
 
 SPATIAL_AXES = 2
@@ -42,9 +45,18 @@ def translate(folder):
 # Layers with weights. They start without random values, since the real ones follow: that saves most of the loading.
 
 
+class Conv1d(nn.Conv1d):
+    def reset_parameters(self):
+        """Leaves the weights as they are."""
+
+
 class Conv2d(nn.Conv2d):
     def reset_parameters(self):
         """Leaves the weights as they are."""
+
+
+CONVOLUTIONS = {1: Conv1d, 2: Conv2d}
+"""By the number of axes that the kernel moves along."""
 
 
 class Linear(nn.Linear):
@@ -52,43 +64,28 @@ class Linear(nn.Linear):
         """Leaves the weights as they are."""
 
 
-def filled(layer, **values):
-    """`layer` with its parameters and buffers set to the arrays of `values`."""
-    with torch.no_grad():
-        for name, value in values.items():
-            getattr(layer, name).copy_(torch.from_numpy(np.array(value)))
-    return layer
-
-
-def optional(node, weights, index):
-    """The constant that is input `index` of `node`, or None if it has none."""
-    name = node["inputs"][index] if index < len(node["inputs"]) else ""
-    return constant(node, weights, index) if name else None
-
-
-def constant(node, weights, index):
-    if node["inputs"][index] not in weights:
-        raise NotImplementedError("with a computed input {}".format(index))
-    return weights[node["inputs"][index]]
-
-
 def padded(make, node, value):
     """The layer that ``make(padding=...)`` gives, behind an explicit padding of `value` where it has none as asked."""
     pads = node["attributes"]["pads"]
-    if len(pads) != 2 * SPATIAL_AXES:
-        raise NotImplementedError("over {} axes".format(len(pads) // 2))
-    top, left, bottom, right = pads
-    if (top, left) == (bottom, right):
-        return make(padding=(top, left))
-    return nn.Sequential(nn.ConstantPad2d((left, right, top, bottom), value), make(padding=0))
+    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    if before == after:
+        return make(padding=tuple(before))
+    # PyTorch names the last axis first, and both of its ends together.
+    ends = tuple(size for pair in zip(reversed(before), reversed(after)) for size in pair)
+    return nn.Sequential(PADDINGS[len(before)](ends, value), make(padding=0))
+
+
+PADDINGS = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}
 
 
 def conv(node, weights):
     attributes, weight, bias = node["attributes"], constant(node, weights, 1), optional(node, weights, 2)
     groups = attributes["group"]
+    if weight.ndim - 2 not in CONVOLUTIONS:
+        raise NotImplementedError("over {} axes".format(weight.ndim - 2))
 
     def make(padding):
-        layer = Conv2d(
+        layer = CONVOLUTIONS[weight.ndim - 2](
             weight.shape[1] * groups,
             weight.shape[0],
             tuple(attributes["kernel_shape"]),
@@ -103,11 +100,40 @@ def conv(node, weights):
     return padded(make, node, 0.0)
 
 
+class ConvTranspose2d(nn.ConvTranspose2d):
+    def reset_parameters(self):
+        """Leaves the weights as they are."""
+
+
+def conv_transpose(node, weights):
+    attributes, weight, bias = node["attributes"], constant(node, weights, 1), optional(node, weights, 2)
+    top, left, bottom, right = pads = attributes["pads"]
+    if (top, left) != (bottom, right) or "output_shape" in attributes or weight.ndim != 2 + SPATIAL_AXES:
+        raise NotImplementedError("with pads {} or an output shape".format(pads))
+    layer = ConvTranspose2d(
+        weight.shape[0],
+        weight.shape[1] * attributes["group"],
+        tuple(attributes["kernel_shape"]),
+        stride=tuple(attributes["strides"]),
+        padding=(top, left),
+        output_padding=tuple(attributes["output_padding"]),
+        dilation=tuple(attributes["dilations"]),
+        groups=attributes["group"],
+        bias=bias is not None,
+    )
+    return filled(layer, weight=weight) if bias is None else filled(layer, weight=weight, bias=bias)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    def _check_input_dim(self, _input):
+        """Takes tensors that are no images, too."""
+
+
 def batch_normalization(node, weights):
     scale, shift, mean, variance = (constant(node, weights, i) for i in range(1, 5))
     if node["attributes"].get("training_mode"):
         raise NotImplementedError("in training mode")
-    layer = nn.BatchNorm2d(len(scale), eps=node["attributes"]["epsilon"])
+    layer = BatchNorm(len(scale), eps=node["attributes"]["epsilon"])
     return filled(layer, weight=scale, bias=shift, running_mean=mean, running_var=variance)
 
 
@@ -119,18 +145,12 @@ def gemm(node, weights):
     return linear(attributes["alpha"] * weight, None if bias is None else attributes["beta"] * bias)
 
 
-class Product(nn.Module):
-    def forward(self, x, y):
-        return torch.matmul(x, y)
-
-
 def matmul(node, weights):
-    if not any(name in weights for name in node["inputs"]):
-        return Product()
-    weight = constant(node, weights, 1)
-    if weight.ndim != 2:  # noqa: PLR2004
-        raise NotImplementedError("with a constant of {} axes".format(weight.ndim))
-    return linear(weight.T, None)
+    """A linear layer if the second operand is a constant matrix, else a product."""
+    weight = weights.get(node["inputs"][1])
+    if weight is not None and weight.ndim == 2 and node["inputs"][0] not in weights:  # noqa: PLR2004
+        return linear(weight.T, None)
+    return WithConstants(lambda operands: torch.matmul(*operands), node, weights)
 
 
 def layer_normalization(node, weights):
@@ -148,8 +168,14 @@ def linear(weight, bias):
 # Pooling
 
 
+def over_images(node):
+    if len(node["attributes"]["kernel_shape"]) != SPATIAL_AXES:
+        raise NotImplementedError("over {} axes".format(len(node["attributes"]["kernel_shape"])))
+    return node["attributes"]
+
+
 def max_pool(node, _weights):
-    attributes = node["attributes"]
+    attributes = over_images(node)
     if len(node["outputs"]) > 1 and node["outputs"][1]:
         raise NotImplementedError("with indices")
 
@@ -166,7 +192,7 @@ def max_pool(node, _weights):
 
 
 def average_pool(node, _weights):
-    attributes = node["attributes"]
+    attributes = over_images(node)
     counts_padding = bool(attributes["count_include_pad"])
 
     def make(padding):
@@ -183,47 +209,12 @@ def average_pool(node, _weights):
     return padded(make, node, 0.0)
 
 
-class Mean(nn.Module):
-    def __init__(self, axes, keepdim):
-        super(Mean, self).__init__()
-        self.axes, self.keepdim = axes, keepdim
-
-    def forward(self, x):
-        return x.mean(self.axes, keepdim=self.keepdim)
-
-
 # Activations and arithmetic
-
-
-class Function(nn.Module):
-    """`function` of its operands, for what ``torch.nn`` has no layer of."""
-
-    def __init__(self, function):
-        super(Function, self).__init__()
-        self.function = function
-
-    def forward(self, *tensors):
-        return self.function(*tensors)
-
-
-def function(of):
-    return lambda _node, _weights: Function(of)
 
 
 def gelu(_node, _weights):
     """A layer since PyTorch 1.2."""
     return nn.GELU() if hasattr(nn, "GELU") else Function(lambda x: x * 0.5 * (1 + torch.erf(x / 2**0.5)))
-
-
-def cast(node, _weights):
-    dtype = DTYPES.get(node["attributes"]["to"])
-    if dtype is None:
-        raise NotImplementedError("to ONNX's type {}".format(node["attributes"]["to"]))
-    return Function(lambda x: x.to(dtype))
-
-
-DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: getattr(torch, "bool", None), 11: torch.float64}
-"""TensorProto.DataType -> PyTorch's; bool came with 1.2."""
 
 
 class Clamp(nn.Module):
@@ -264,9 +255,14 @@ class Arithmetic(nn.Module):
     def forward(self, x, y=None):
         if y is None:
             x, y = (self.operand, x) if self.side == 0 else (x, self.operand)
-        if self.inplace and self.side != 0 and x.shape == y.shape:
+        if self.inplace and self.in_place and self.side != 0 and x.shape == y.shape:
             return self.in_place(x, y)
         return self.function(x, y)
+
+
+def divide(x, y):
+    """Integers as in C: rounded towards zero."""
+    return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
 
 def arithmetic(function, in_place):
@@ -279,101 +275,82 @@ def arithmetic(function, in_place):
     return build
 
 
-# Shapes
+def comparison(compare):
+    """`compare` of two operands, either of which may be constant; None is what PyTorch has since 1.5 only."""
+    return arithmetic(compare, None) if compare else since_1_5
 
 
-class Concat(nn.Module):
-    def __init__(self, axis):
-        super(Concat, self).__init__()
-        self.axis = axis
-
-    def forward(self, *tensors):
-        return torch.cat(tensors, self.axis)
+def since_1_5(_node, _weights):
+    raise NotImplementedError("before PyTorch 1.5")
 
 
-def concat(node, weights):
-    if any(name in weights for name in node["inputs"]):
-        raise NotImplementedError("with a constant part")
-    return Concat(node["attributes"]["axis"])
+def folded(pair):
+    """The largest, the smallest, the sum: of as many operands as there are."""
+    return lambda node, weights: WithConstants(lambda operands: functools.reduce(pair, operands), node, weights)
 
 
-def gather(node, weights):
-    """Rows of a constant table by computed indices, or one slice of a tensor."""
-    axis = node["attributes"]["axis"]
-    if node["inputs"][0] in weights and node["inputs"][1] not in weights:
-        table = weights[node["inputs"][0]]
-        if axis != 0 or table.ndim != 2:  # noqa: PLR2004
-            raise NotImplementedError("other than of a table's rows")
-        return nn.Embedding(*table.shape, _weight=torch.from_numpy(np.array(table)))
-    at = constant(node, weights, 1)
-    if node["inputs"][0] in weights or at.ndim:
-        raise NotImplementedError("at several constant indices")
-    return Function(lambda x: x.select(axis, int(at)))
+def prelu(node, weights):
+    """One slope for all values, or one for each channel."""
+    slope = constant(node, weights, 1)
+    if slope.size != max(slope.shape or (1,)):
+        raise NotImplementedError("with slopes of several axes")
+    return filled(nn.PReLU(slope.size), weight=slope.ravel())
 
 
-class Flatten(nn.Module):
-    def forward(self, x):
-        return x.reshape(x.shape[0], -1)
-
-
-def flatten(node, _weights):
-    if node["attributes"]["axis"] != 1:
-        raise NotImplementedError("from axis {}".format(node["attributes"]["axis"]))
-    return Flatten()
-
-
-class Reshape(nn.Module):
-    """To `shape`, in which 0 keeps an axis and -1 takes the rest."""
-
-    def __init__(self, shape):
-        super(Reshape, self).__init__()
-        self.shape = shape
-
-    def forward(self, x):
-        return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(self.shape)])
-
-
-class Permute(nn.Module):
-    def __init__(self, axes):
-        super(Permute, self).__init__()
-        self.axes = axes
-
-    def forward(self, x):
-        return x.permute(*self.axes)
+def power(x, y):
+    """In the type of the base."""
+    return torch.pow(x, y).to(x.dtype)
 
 
 LAYERS = {
+    "Abs": function(torch.abs),
     "Add": arithmetic(torch.add, torch.Tensor.add_),
+    "And": comparison(getattr(torch, "logical_and", None)),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
-    "Cast": cast,
     "Clip": clip,
-    "Concat": concat,
     "Conv": conv,
-    "Div": arithmetic(torch.div, torch.Tensor.div_),
+    "ConvTranspose": conv_transpose,
+    "Div": arithmetic(divide, torch.Tensor.div_),
+    "Elu": lambda node, _: nn.ELU(node["attributes"]["alpha"]),
+    "Equal": comparison(torch.eq),
     "Erf": function(torch.erf),
-    "Flatten": flatten,
-    "Gather": gather,
+    "Exp": function(torch.exp),
+    "Floor": function(torch.floor),
     "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": lambda _node, _weights: nn.AdaptiveAvgPool2d(1),
+    "GlobalMaxPool": lambda _node, _weights: nn.AdaptiveMaxPool2d(1),
+    "Greater": comparison(torch.gt),
+    "GreaterOrEqual": comparison(torch.ge),
     "HardSigmoid": lambda node, _: Clamp(0.0, 1.0, node["attributes"]["alpha"], node["attributes"]["beta"]),
     "HardSwish": lambda _node, _weights: HardSwish(),
     "Identity": lambda _node, _weights: nn.Sequential(),
+    "IsNaN": function(torch.isnan),
     "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node, _: nn.LeakyReLU(node["attributes"]["alpha"]),
+    "Less": comparison(torch.lt),
+    "LessOrEqual": comparison(torch.le),
+    "Log": function(torch.log),
     "MatMul": matmul,
+    "Max": folded(torch.max),
     "MaxPool": max_pool,
+    "Min": folded(torch.min),
     "Mul": arithmetic(torch.mul, torch.Tensor.mul_),
-    "Pow": arithmetic(torch.pow, torch.Tensor.pow_),
-    "ReduceMean": lambda node, _: Mean(node["attributes"]["axes"], bool(node["attributes"]["keepdims"])),
+    "Neg": function(torch.neg),
+    "Not": function(lambda x: ~x),
+    "Or": comparison(getattr(torch, "logical_or", None)),
+    "PRelu": prelu,
+    "Pow": arithmetic(power, None),
+    "Reciprocal": function(torch.reciprocal),
     "Relu": lambda _node, _weights: nn.ReLU(),
-    "Reshape": lambda node, weights: Reshape([int(size) for size in constant(node, weights, 1)]),
     "Sigmoid": lambda _node, _weights: nn.Sigmoid(),
     "Softmax": lambda node, _: nn.Softmax(dim=node["attributes"]["axis"]),
+    "Softplus": lambda _node, _weights: nn.Softplus(),
     "Sqrt": function(torch.sqrt),
     "Sub": arithmetic(torch.sub, torch.Tensor.sub_),
+    "Sum": folded(torch.add),
     "Tanh": lambda _node, _weights: nn.Tanh(),
-    "Transpose": lambda node, _: Permute(node["attributes"]["perm"]),
 }
+LAYERS.update(SHAPES)
 """ONNX operator -> function from a node and the weights to a layer."""

@@ -1,0 +1,63 @@
+"""What a plain graph's node takes, and layers that are a function of it."""
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def constant(node, weights, index):
+    if node["inputs"][index] not in weights:
+        raise NotImplementedError("with a computed input {}".format(index))
+    return weights[node["inputs"][index]]
+
+
+def optional(node, weights, index):
+    """The constant that is input `index` of `node`, or None if it has none."""
+    name = node["inputs"][index] if index < len(node["inputs"]) else ""
+    return constant(node, weights, index) if name else None
+
+
+def setting(node, name):
+    """An attribute that is one only where it is constant."""
+    if name not in node["attributes"]:
+        raise NotImplementedError("with computed {}".format(name))
+    return node["attributes"][name]
+
+
+def filled(layer, **values):
+    """`layer` with its parameters and buffers set to the arrays of `values`."""
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(layer, name).copy_(torch.from_numpy(np.array(value)))
+    return layer
+
+
+class Function(nn.Module):
+    """`function` of its operands, for what ``torch.nn`` has no layer of."""
+
+    def __init__(self, function):
+        super(Function, self).__init__()
+        self.function = function
+
+    def forward(self, *tensors):
+        return self.function(*tensors)
+
+
+class WithConstants(nn.Module):
+    """`function` of a list of operands, some of them constant."""
+
+    def __init__(self, function, node, weights):
+        super(WithConstants, self).__init__()
+        self.function, self.names = function, []
+        for place, name in enumerate(node["inputs"]):
+            self.names.append("operand_{}".format(place) if name in weights else None)
+            if name in weights:
+                self.register_buffer(self.names[-1], torch.from_numpy(np.array(weights[name])))
+
+    def forward(self, *tensors):
+        left = list(tensors)
+        return self.function([getattr(self, name) if name else left.pop(0) for name in self.names])
+
+
+def function(of):
+    return lambda _node, _weights: Function(of)
