@@ -27,6 +27,8 @@ from bakeoff.models.sources import format_of
 from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
 
 VERSION = 1
+PLAIN = "plain-2"
+"""the folder of a model's plain graph; the number goes up whenever plain graphs change"""
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
 
 SECONDS_PER_SAMPLE = 120.0
@@ -288,7 +290,7 @@ class ModelLibrary:
         return record if sound else None
 
     def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
-        folder = source.with_name("plain")
+        folder = source.with_name(PLAIN)
         with self._making(folder) as scratch:
             if scratch:
                 scratch.mkdir()

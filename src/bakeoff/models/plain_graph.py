@@ -24,7 +24,7 @@ from bakeoff.models.settling import settled
 from bakeoff.models.signature import tensor_specs
 from bakeoff.models.versions import at_opset
 
-SCHEMA = 1
+SCHEMA = 2
 OPSET = 13
 YOUNGER = {"HardSwish": 14, "LayerNormalization": 17, "Gelu": 20}
 """Operators that are layers of frameworks, and the opset that has them."""

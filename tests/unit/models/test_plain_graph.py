@@ -26,7 +26,7 @@ def lowered(model: onnx.ModelProto, folder: Path) -> tuple[dict[str, Any], dict[
 
 def test_a_resnet_comes_out_as_documented(tiny: onnx.ModelProto, tmp_path: Path) -> None:
     graph, weights = lowered(tiny, tmp_path)
-    assert graph["schema"] == 1
+    assert graph["schema"] == 2
     assert graph["inputs"] == [{"name": "input", "dtype": "float32", "shape": [None, 3, 32, 32]}]
     assert graph["outputs"] == [{"name": "logits", "dtype": "float32", "shape": [None, 10]}]
     first = graph["nodes"][0]
@@ -122,3 +122,70 @@ def test_what_a_plain_graph_cannot_carry_is_named(net: Net, tmp_path: Path) -> N
         lower(net([training], condition), "net", tmp_path)
     with pytest.raises(UnsupportedModelError, match="'y' is an input, a constant or another output"):
         lower(net([helper.make_node("Identity", ["x"], ["y"])]), "net", tmp_path)
+    tanh = helper.make_node("Gelu", ["x"], ["y"], approximate="tanh")
+    with pytest.raises(UnsupportedModelError, match="Gelu is approximated by tanh"):
+        lower(net([tanh], opset=20), "net", tmp_path)
+
+
+def test_layers_of_later_opsets_stay_whole(net: Net, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "w", "b"], ["n"], axis=3),
+        helper.make_node("Gelu", ["n"], ["g"]),
+        helper.make_node("HardSwish", ["g"], ["h"]),
+        helper.make_node("ReduceMean", ["h", "axes"], ["y"], keepdims=0),
+    ]
+    weights = {"w": np.ones(8, np.float32), "b": np.zeros(8, np.float32), "axes": np.array([2, 3])}
+    graph, _ = lowered(net(nodes, weights, opset=20, out=["N", 4]), tmp_path)
+    assert [node["op"] for node in graph["nodes"]] == ["LayerNormalization", "Gelu", "HardSwish", "ReduceMean"]
+    assert graph["nodes"][0]["attributes"]["axis"] == -1
+    assert graph["nodes"][3]["inputs"] == ["h"]
+    assert graph["nodes"][3]["attributes"] == {"axes": [2, 3], "keepdims": 0}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "axis"), [(["x", "w", "b"], 2), (["x", "w8"], -1)], ids=["over two axes", "without a shift"]
+)
+def test_layer_norms_that_frameworks_have_no_layer_for_are_named(
+    net: Net, tmp_path: Path, inputs: list[str], axis: int
+) -> None:
+    node = helper.make_node("LayerNormalization", inputs, ["y"], axis=axis)
+    weights = {name: np.ones((8,) if name == "w8" else (8, 8), np.float32) for name in inputs[1:]}
+    with pytest.raises(UnsupportedModelError, match="LayerNormalization is other than a scaled and shifted one"):
+        lower(net([node], weights, opset=17), "net", tmp_path)
+
+
+def test_what_operators_go_by_are_attributes_if_it_is_constant(net: Net, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Slice", ["x", "from", "to", "axes"], ["part"]),
+        helper.make_node("Pad", ["part", "pads", "value"], ["padded"]),
+        helper.make_node("Split", ["padded", "sizes"], ["a", "b"], axis=1),
+        helper.make_node("ReduceSum", ["a"], ["sum"]),
+        helper.make_node("Add", ["sum", "b"], ["y"]),
+    ]
+    numbers = {"from": [0], "to": [4], "axes": [2], "pads": [0, 0, 0, 0, 0, 0, 4, 0], "sizes": [1, 3]}
+    weights: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in numbers.items()}
+    graph, kept = lowered(net(nodes, weights | {"value": np.float32(1)}, out=["N", 3, 8, 8]), tmp_path)
+    part, padded, parts, total, _ = graph["nodes"]
+    assert part["attributes"] == {"starts": [0], "ends": [4], "axes": [2]}
+    assert padded["attributes"] == {"mode": "constant", "pads": numbers["pads"], "value": 1.0}
+    assert parts["attributes"] == {"axis": 1, "split": [1, 3]}
+    assert total["attributes"]["axes"] == [0, 1, 2, 3]
+    assert all(len(node["inputs"]) == 1 for node in (part, padded, parts, total))
+    assert not kept, "nobody reads them"
+
+
+def test_a_resize_tells_sizes_and_scales(net: Net, tmp_path: Path) -> None:
+    node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], mode="linear")
+    graph, _ = lowered(net([node], {"sizes": np.array([1, 4, 16, 12])}, out=["N", 4, 16, 12]), tmp_path)
+    attributes = graph["nodes"][0]["attributes"]
+    assert (attributes["sizes"], attributes["scales"]) == ([16, 12], [2.0, 1.5])
+
+
+def test_a_global_pool_over_one_axis_is_a_reduction(net: Net, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Reshape", ["x", "sizes"], ["rows"]),
+        helper.make_node("GlobalMaxPool", ["rows"], ["y"]),
+    ]
+    graph, _ = lowered(net(nodes, {"sizes": np.array([0, 4, 64])}, out=["N", 4, 1]), tmp_path)
+    pool = graph["nodes"][1]
+    assert (pool["op"], pool["attributes"]) == ("ReduceMax", {"axes": [2], "keepdims": 1})

@@ -32,6 +32,9 @@ def test_initializers_are_inputs_for_ir_version_3_alone(tiny: onnx.ModelProto) -
     assert [value.name for value in at_ir_version(old, 4).graph.input] == ["input"]
 
 
+REPEATS = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+
 @pytest.mark.parametrize(
     ("opset", "target", "node"),
     [
@@ -42,6 +45,13 @@ def test_initializers_are_inputs_for_ir_version_3_alone(tiny: onnx.ModelProto) -
         (13, 9, helper.make_node("Clip", ["x", "low", "high"], ["y"])),
         (13, 9, helper.make_node("Clip", ["x", "", "high"], ["y"])),
         (17, 13, helper.make_node("Clip", ["x", "low"], ["y"])),
+        (13, 9, helper.make_node("Slice", ["x", "zeros", "eights", "sides"], ["y"])),
+        (11, 9, helper.make_node("Pad", ["x", "pads", "high"], ["y"])),
+        (13, 9, helper.make_node("Resize", ["x", "", "scales"], ["y"], **REPEATS)),
+        (18, 13, helper.make_node("Resize", ["x", "", "scales"], ["y"], **REPEATS)),
+        (18, 13, helper.make_node("ReduceMean", ["x", "sides"], ["y"])),
+        (18, 9, helper.make_node("ReduceMax", ["x", "sides"], ["y"])),
+        (13, 9, helper.make_node("ReduceSum", ["x", "sides"], ["y"], noop_with_empty_axes=1)),
         (9, 13, helper.make_node("Softmax", ["x"], ["y"], axis=1)),
         (9, 13, helper.make_node("Clip", ["x"], ["y"], min=0.0, max=6.0)),
     ],
@@ -50,8 +60,10 @@ def test_an_operator_with_the_same_meaning_there_goes_along(
     net: Net, opset: int, target: int, node: onnx.NodeProto
 ) -> None:
     weights = {"c": np.ones(4, np.float32), "low": np.float32(-0.5), "high": np.float32(0.25)}
+    weights |= {"zeros": np.zeros(2, np.int64), "eights": np.array([8, 7]), "sides": np.array([2, 3])}
+    weights |= {"pads": np.array([0, 0, 0, 0, 0, 0, 1, 1]), "scales": np.array([1, 1, 2, 2], np.float32)}
     read = {name: value for name, value in weights.items() if name in node.input}
-    model = net([node], read, opset)
+    model = net([node], read, opset, out=["N", *"ABC"])
     changed = at_opset(model, target)
     assert changed.opset_import[0].version == target
     x = draw("float32", (4, 8, 8), seed=0, count=1)
@@ -87,6 +99,8 @@ def test_bounds_that_are_computed_have_no_older_form(net: Net) -> None:
     ("opset", "target", "node", "name"),
     [
         (13, 9, helper.make_node("Softmax", ["x"], ["y"], axis=1), "Softmax"),
+        (13, 9, helper.make_node("Resize", ["x", "", "halves"], ["y"]), "Resize"),
+        (13, 9, helper.make_node("Slice", ["x", "halves", "halves", "halves", "halves"], ["y"]), "Slice"),
         (20, 9, helper.make_node("Gelu", ["x"], ["y"]), "Gelu"),
         (17, 13, helper.make_node("HardSwish", ["x"], ["y"]), "HardSwish"),
         (13, 9, helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1], dilations=[2, 2]), "MaxPool"),
@@ -98,3 +112,18 @@ def test_an_operator_that_means_something_else_there_is_refused_by_name(
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=name):
         at_opset(net([node], opset=opset), target)
+
+
+def test_shape_arithmetic_does_not_stand_in_the_way(net: Net) -> None:
+    """Its slice has no older form, but need not be there."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "zero", "one", "zero", "one"], ["batch"]),
+        helper.make_node("Concat", ["batch", "rest"], ["size"], axis=0),
+        helper.make_node("Reshape", ["x", "size"], ["y"]),
+    ]
+    model = net(nodes, {"zero": np.array([0]), "one": np.array([1]), "rest": np.array([-1])}, out=["N", 256])
+    old = at_opset(model, 9)
+    assert [node.op_type for node in old.graph.node][-1] == "Reshape"
+    x = draw("float32", (4, 8, 8), seed=0, count=1)
+    assert np.array_equal(Float64Model(model)([x])[0], Float64Model(old)([x])[0])
