@@ -192,10 +192,10 @@ class WorkerSession:
             self.kill()
             raise WorkerDiedError(f"answered `{op}` with something that is no reply: {line[:80]!r}") from wrong
         self._note(op, details)
-        first_line = message.strip().splitlines()[0] if message.strip() else ""
+        reason = opening(message)
         if kind == "NotImplementedError":
-            raise UnsupportedError(first_line or "the adapter gives no reason")
-        raise AdapterError(kind, first_line, details)
+            raise UnsupportedError(reason or "the adapter gives no reason")
+        raise AdapterError(kind, reason, details)
 
     def _note(self, op: str, details: str) -> None:
         # On a full disk the traceback is lost; its first line is in the row all the same.
@@ -284,6 +284,16 @@ class WorkerSession:
 def _of_ended_children(times: Any) -> float:
     """CPU seconds of a process' children that have ended; zero on Windows, which does not keep them."""
     return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
+
+
+def opening(message: str) -> str:
+    """The first line of an exception's message that is not blank, and what follows it while it ends with a colon."""
+    first = ""
+    for line in filter(None, map(str.strip, message.splitlines())):
+        first = f"{first} {line}".lstrip()
+        if not first.endswith(":"):
+            break
+    return first
 
 
 def how_it_ended(code: int) -> str:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
-from bakeoff.worker.session import WORKER, WorkerSession, spawn_environment, tail
+from bakeoff.worker.session import WORKER, WorkerSession, opening, spawn_environment, tail
 
 pytestmark = pytest.mark.unit
 
@@ -121,6 +121,23 @@ def test_an_exception_is_an_error_reply_and_the_worker_lives_on(start: Start) ->
         session.call("load", model=MODEL, settings=SETTINGS)
     assert "second line" in caught.value.details
     assert session.close() == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("odd weights\nsecond line", "odd weights"),
+        (
+            "Exception from model.cpp:761:\nInput 'mask' is not found.\n",
+            "Exception from model.cpp:761: Input 'mask' is not found.",
+        ),
+        ("backend raised:\n\n  RuntimeError:\n no scale\nrest", "backend raised: RuntimeError: no scale"),
+        ("\n nothing follows:\n\n", "nothing follows:"),
+        (" \n", ""),
+    ],
+)
+def test_a_reason_goes_on_where_its_line_ends_with_a_colon(message: str, reason: str) -> None:
+    assert opening(message) == reason
 
 
 def test_not_implemented_means_unsupported_with_the_adapters_reason(start: Start) -> None:
