@@ -1,7 +1,8 @@
 """MNN, with the model brought over from ONNX by its own converter.
 
-Conversion is part of `load`, in a temporary folder of the worker's. The module of the converter is called, never its
-script ``mnnconvert``, which reports each use to its makers.
+Conversion is part of `load`, in a temporary folder of the worker's and in a process of its own: why it cannot convert
+a model the converter only prints. Its module is called, never its script ``mnnconvert``, which reports each use to its
+makers.
 
 Threads: ``numThread`` of the runtime manager, which has no way to ask what took effect.
 
@@ -10,12 +11,14 @@ Its default, 3, allows tiles so large that their rounding costs two digits; 1 le
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 
-import _tools
 import MNN
 import numpy as np
 from MNN import expr, nn
+from refusal import reason_in
 
 WINOGRAD_MEMORY_LEVEL = 3
 """The number of that hint in MNN's Interpreter.hpp; here 3 is a name, not a level."""
@@ -69,11 +72,18 @@ class Engine:
 
 
 def convert(path, folder):
-    """The path of MNN's form of the ONNX model at `path`, written into `folder`."""
+    """The path of MNN's form of the ONNX model at `path`, written into `folder`.
+
+    Raises NotImplementedError naming the operators that MNN's converter lacks, or what it said last.
+    """
     target = os.path.join(folder, "model.mnn")
-    _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", path, "--MNNModel", target, "--bizCode", "bakeoff"])
-    if not os.path.isfile(target):
-        raise RuntimeError("MNN's converter cannot read this model")
+    words = ["mnnconvert", "-f", "ONNX", "--modelFile", path, "--MNNModel", target, "--bizCode", "bakeoff"]
+    command = [sys.executable, "-I", "-c", "import sys, _tools; _tools.mnnconvert(sys.argv[1:])", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode or not os.path.isfile(target):
+        said = done.stdout.decode("utf-8", "replace")
+        print(said)  # noqa: T201 - into the worker's log
+        raise NotImplementedError(reason_in(said, done.returncode))
     return target
 
 

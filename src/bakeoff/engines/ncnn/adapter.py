@@ -19,6 +19,7 @@ import tempfile
 
 import ncnn
 import numpy as np
+from refusal import reason_in
 
 PNNX = os.path.join(os.path.dirname(importlib.util.find_spec("pnnx").origin), "pnnx.exe" if os.name == "nt" else "pnnx")
 SUFFIXES = {"float32": "f32", "int32": "i32", "int64": "i64"}
@@ -85,7 +86,7 @@ def refuse_what_has_no_batch(model, batch_size):
 def converted(model, folder, half):
     """The paths of ncnn's two files for `model`, written into `folder` by pnnx.
 
-    Raises NotImplementedError naming the operators that it leaves as they are.
+    Raises NotImplementedError naming the operators that it leaves as they are, or where it gave up.
     """
     unknown = [t["dtype"] for t in model["inputs"] if t["dtype"] not in SUFFIXES]
     if unknown:
@@ -96,8 +97,9 @@ def converted(model, folder, half):
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     parameters, weights = (os.path.join(folder, "model.ncnn." + kind) for kind in ("param", "bin"))
     if done.returncode or not os.path.isfile(parameters):
-        print(done.stdout.decode("utf-8", "replace"))  # noqa: T201 - into the worker's log
-        raise RuntimeError("pnnx cannot convert this model: it ended with {}".format(done.returncode))
+        said = done.stdout.decode("utf-8", "replace")
+        print(said)  # noqa: T201 - into the worker's log
+        raise NotImplementedError(reason_in(said, done.returncode))
     with open(parameters, encoding="utf-8") as f:
         layers = {line.split()[0] for line in f.readlines()[2:] if line.strip()}
     lacking = sorted(layer for layer in layers if not OF_NCNN.fullmatch(layer))
