@@ -5,6 +5,7 @@ import shutil
 import sys
 
 import torch
+from network import Network, for_inductor
 from translator import translate
 
 without_gradients = getattr(torch, "inference_mode", torch.no_grad)  # inference_mode came with 1.9
@@ -136,7 +137,7 @@ def compiled(network, examples):
 
     torch._inductor.config.freezing = True  # noqa: SLF001 - as an option of torch.compile it does not reach all passes
     torch._dynamo.reset()  # noqa: SLF001 - else it gives up, in silence, after a few networks in one process
-    run = torch.compile(network, dynamic=False)
+    run = torch.compile(for_inductor(network) if isinstance(network, Network) else network, dynamic=False)
     run(*examples)
     return run, {}
 
