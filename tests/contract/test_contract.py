@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.contract import users_network
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
@@ -99,11 +101,19 @@ def test_a_worker_keeps_the_promise_that(driver: Driver, check: Callable[[Driver
 
 @pytest.mark.parametrize("family", OTHER_FAMILIES)
 def test_a_network_of_another_family_agrees_with_the_reference_or_is_refused(bench: Bench, family: str) -> None:
-    other = replace(bench, model=bench.library.resolve(family))
+    agrees_or_is_refused(replace(bench, model=bench.library.resolve(family)))
+
+
+def test_a_network_as_users_bring_it_agrees_with_the_reference_or_is_refused(bench: Bench, tmp_path: Path) -> None:
+    users_network.write(tmp_path / "users.onnx")
+    agrees_or_is_refused(replace(bench, model=bench.library.take(tmp_path / "users.onnx")))
+
+
+def agrees_or_is_refused(other: Bench) -> None:
     try:
         assert other.model_path.exists()
     except UnsupportedModelError as reason:
-        pytest.skip(f"{bench.engine.name} has no form of {family}: {reason}")
+        pytest.skip(f"{other.engine.name} has no form of {other.model.name}: {reason}")
     with other.worker(threads=1) as driver, what_shows_nothing_skipped():
         contract.load_and_compare(driver, 2, OTHER_TOLERANCE)
 

@@ -127,7 +127,8 @@ BY_INPUTS = {"Slice": ("starts", "ends", "axes", "steps"), "Pad": ("pads", "valu
 def _plain_name(node: NodeProto, inputs: list[str], shapes: Shapes) -> str:
     """Frameworks pool images; over other than two axes a global pool is a reduction."""
     rank = len(shapes.get(inputs[0], ())) if inputs else 0
-    return node.op_type if rank in {0, IMAGE_RANK} else GLOBAL.get(node.op_type, node.op_type)
+    operator: str = node.op_type
+    return operator if rank in {0, IMAGE_RANK} else GLOBAL.get(operator, operator)
 
 
 GLOBAL = {"GlobalAveragePool": "ReduceMean", "GlobalMaxPool": "ReduceMax"}

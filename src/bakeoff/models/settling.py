@@ -236,8 +236,8 @@ def _by_scales(node: NodeProto, pairs: Sequence[tuple[Shape, Shape]], constants:
     constants[name] = np.array(scales, np.float32)
     changed = NodeProto()
     changed.CopyFrom(node)
-    del changed.input[1:]
-    changed.input.extend(["", name])
+    del changed.input[2:]
+    changed.input.append(name)
     return changed
 
 

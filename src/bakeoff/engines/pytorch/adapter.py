@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import torch
-from network import Network, for_inductor
+from network import Network, named
 from translator import translate
 
 without_gradients = getattr(torch, "inference_mode", torch.no_grad)  # inference_mode came with 1.9
@@ -98,14 +98,14 @@ def mkldnn(network, examples):
     values = {name: tensor.to_mkldnn() for name, tensor in zip(network.inputs, examples)}
     for i, (layer, (reads, written, _)) in enumerate(zip(network.layers, network.steps)):
         try:
-            values[written] = layer(*[values[name] for name in reads])
+            values.update(named(written, layer(*[values[name] for name in reads])))
         except RuntimeError as error:
             if any(True for _ in layer.parameters()):  # which are in MKL-DNN's layout now
                 reason = str(error).splitlines()[0]
-                raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written, reason)) from error
+                raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written[0], reason)) from error
             network.layers[i] = Dense(layer)
-            values[written] = network.layers[i](*[values[name] for name in reads])
-            dense.append(written)
+            values.update(named(written, network.layers[i](*[values[name] for name in reads])))
+            dense.extend(written)
 
     def run(*tensors):
         results = network(*[tensor.to_mkldnn() for tensor in tensors])
@@ -122,7 +122,8 @@ class Dense(torch.nn.Module):
         self.layer = layer
 
     def forward(self, *tensors):
-        return self.layer(*[tensor.to_dense() for tensor in tensors]).to_mkldnn()
+        result = self.layer(*[tensor.to_dense() for tensor in tensors])
+        return tuple(r.to_mkldnn() for r in result) if isinstance(result, tuple) else result.to_mkldnn()
 
 
 def compiled(network, examples):
@@ -134,6 +135,7 @@ def compiled(network, examples):
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.expanduser(os.path.join("~", ".cache", "torchinductor")))
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     import torch._inductor.config
+    from inductor import for_inductor
 
     torch._inductor.config.freezing = True  # noqa: SLF001 - as an option of torch.compile it does not reach all passes
     torch._dynamo.reset()  # noqa: SLF001 - else it gives up, in silence, after a few networks in one process

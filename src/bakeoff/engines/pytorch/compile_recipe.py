@@ -4,7 +4,7 @@ import torch
 import torch._inductor.config
 
 sys.path.insert(0, ENGINE)
-from network import for_inductor
+from inductor import for_inductor
 from translator import translate  # bakeoff's network of torch.nn layers: put your own module in its place
 
 torch.set_num_threads(THREADS)
