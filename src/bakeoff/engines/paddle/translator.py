@@ -3,14 +3,12 @@
 import json
 import os
 
+import functions as f
+import layers
 import numpy as np
 import paddle
+from node import Node, applying
 from paddle import nn
-from paddle.nn import functional
-
-IMAGE_PADS = 4
-DTYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 11: "float64"}
-"""TensorProto.DataType of ONNX -> what Paddle calls it."""
 
 
 def translate(folder):
@@ -18,8 +16,8 @@ def translate(folder):
 
     Raises NotImplementedError naming every operator that has no translation.
     """
-    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as f:
-        graph = json.load(f)
+    with open(os.path.join(folder, "graph.json"), encoding="utf-8") as file:
+        graph = json.load(file)
     with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
         weights = {name: archive[name] for name in archive.files}
     steps, lacking = [], set()
@@ -56,236 +54,74 @@ class Network(nn.Layer):
         inputs, outputs = self.names
         values = dict(zip(inputs, tensors))
         for step, node, reads in zip(self.steps, self.nodes, self.reads):
-            values[node["outputs"][0]] = step(*[values[name] for name in reads])
+            results = step(*[values[name] for name in reads])
+            values.update(zip(node["outputs"], results if isinstance(results, (list, tuple)) else [results]))
         return [values[name] for name in outputs]
 
 
-class Node:
-    """A node with its attributes, and its constants by position."""
-
-    def __init__(self, node, weights):
-        self.attributes, self.inputs, self.outputs = node["attributes"], node["inputs"], node["outputs"]
-        self.constants = {i: weights[name] for i, name in enumerate(self.inputs) if name in weights}
-
-    def constant(self, index):
-        """The constant that is input `index`; raises NotImplementedError where it is computed."""
-        if index not in self.constants:
-            raise NotImplementedError("with a computed input {}".format(index))
-        return self.constants[index]
-
-    def optional(self, index):
-        """The same, or None where the input is absent."""
-        return self.constant(index) if index < len(self.inputs) and self.inputs[index] else None
-
-    def window(self):
-        """Kernel, stride and padding (top, bottom, left, right) over two axes, as Paddle's layers take them."""
-        pads = self.attributes["pads"]
-        if len(pads) != IMAGE_PADS:
-            raise NotImplementedError("over {} axes".format(len(pads) // 2))
-        top, left, bottom, right = pads
-        return self.attributes["kernel_shape"], self.attributes["strides"], [top, bottom, left, right]
-
-
-# Layers with weights
-
-
-def filled(layer, **values):
-    """`layer` with its parameters and buffers set to the arrays of `values`; those that are None it does not have."""
-    for name, value in values.items():
-        if value is not None:
-            getattr(layer, name).set_value(np.ascontiguousarray(value))
-    return layer
-
-
-def conv(node):
-    (kernel, stride, padding), attributes = node.window(), node.attributes
-    weight, bias = node.constant(1), node.optional(2)
-    layer = nn.Conv2D(
-        weight.shape[1] * attributes["group"],
-        weight.shape[0],
-        kernel,
-        stride=stride,
-        padding=padding,
-        dilation=attributes["dilations"],
-        groups=attributes["group"],
-        bias_attr=None if bias is not None else False,
-    )
-    return filled(layer, weight=weight, bias=bias)
-
-
-def batch_normalization(node):
-    scale, shift, mean, variance = (node.constant(i) for i in range(1, 5))
-    layer = nn.BatchNorm2D(len(scale), epsilon=node.attributes["epsilon"])
-    return filled(layer, weight=scale, bias=shift, _mean=mean, _variance=variance)
-
-
-def gemm(node):
-    attributes, weight, bias = node.attributes, node.constant(1), node.optional(2)
-    if attributes["transA"]:
-        raise NotImplementedError("with transA")
-    weight = attributes["alpha"] * (weight.T if attributes["transB"] else weight)
-    return linear(weight, None if bias is None else attributes["beta"] * bias)
-
-
-def matmul(node):
-    if not node.constants:
-        return paddle.matmul
-    weight = node.constant(1)
-    if weight.ndim != 2:  # noqa: PLR2004
-        raise NotImplementedError("with a constant of {} axes".format(weight.ndim))
-    return linear(weight, None)
-
-
-def layer_normalization(node):
-    scale = node.constant(1)
-    return filled(nn.LayerNorm(len(scale), node.attributes["epsilon"]), weight=scale, bias=node.constant(2))
-
-
-def linear(weight, bias):
-    layer = nn.Linear(*weight.shape, bias_attr=None if bias is not None else False)
-    return filled(layer, weight=weight, bias=bias if bias is None else np.broadcast_to(bias, weight.shape[1:]))
-
-
-# Pooling
-
-
-def max_pool(node):
-    (kernel, stride, padding), attributes = node.window(), node.attributes
-    if len(node.outputs) > 1 and node.outputs[1]:
-        raise NotImplementedError("with indices")
-    if set(attributes["dilations"]) != {1}:
-        raise NotImplementedError("with dilations")
-    return nn.MaxPool2D(kernel, stride, padding, ceil_mode=bool(attributes["ceil_mode"]))
-
-
-def average_pool(node):
-    (kernel, stride, padding), attributes = node.window(), node.attributes
-    exclusive = not attributes["count_include_pad"]
-    return nn.AvgPool2D(kernel, stride, padding, ceil_mode=bool(attributes["ceil_mode"]), exclusive=exclusive)
-
-
-# Arithmetic and shapes: functions of the tensors that are not constant
-
-
-def clip(node):
-    low, high = (None if bound is None else float(bound) for bound in (node.optional(1), node.optional(2)))
-    return nn.ReLU6() if (low, high) == (0.0, 6.0) else lambda x: paddle.clip(x, low, high)
-
-
-def arithmetic(function):
-    """`function` of two operands, of which one may be constant."""
-
-    def build(node):
-        if len(node.constants) > 1:
-            raise NotImplementedError("of constants alone")
-        if not node.constants:
-            return function
-        [(side, value)] = node.constants.items()
-        return Constant(function, value, side)
-
-    return build
-
-
-class Constant(nn.Layer):
-    """`function` with a constant, its operand number `side`."""
-
-    def __init__(self, function, operand, side):
-        super().__init__()
-        self.function, self.side = function, side
-        self.register_buffer("operand", paddle.to_tensor(operand))
-
-    def forward(self, x):
-        return self.function(self.operand, x) if self.side == 0 else self.function(x, self.operand)
-
-
-def concat(node):
-    if node.constants:
-        raise NotImplementedError("with a constant part")
-    axis = node.attributes["axis"]
-    return lambda *tensors: paddle.concat(tensors, axis)
-
-
-def flatten(node):
-    if node.attributes["axis"] != 1:
-        raise NotImplementedError("from axis {}".format(node.attributes["axis"]))
-    return nn.Flatten()
-
-
-def reshape(node):
-    shape = [int(size) for size in node.constant(1)]
-    return lambda x: paddle.reshape(x, shape)
-
-
-def unsqueeze(node):
-    axes = [int(axis) for axis in node.constant(1)]
-    return lambda x: paddle.unsqueeze(x, axes)
-
-
-def gather(node):
-    """Rows of a constant table by computed indices, or of a tensor at constant ones."""
-    axis = node.attributes["axis"]
-    if list(node.constants) == [0] and node.constants[0].ndim == 2 and axis == 0:  # noqa: PLR2004
-        return Constant(lambda table, indices: functional.embedding(indices, table), node.constants[0], 0)
-    index = node.constant(1)
-    if index.ndim == 1:
-        return Constant(lambda x, indices: paddle.index_select(x, indices, axis), index.reshape(-1), 1)
-    at = int(index)
-    return lambda x: paddle.index_select(x, paddle.to_tensor([at]), axis).squeeze(axis)
-
-
-def cast(node):
-    if node.attributes["to"] not in DTYPES:
-        raise NotImplementedError("to ONNX type {}".format(node.attributes["to"]))
-    dtype = DTYPES[node.attributes["to"]]
-    return lambda x: x.astype(dtype)
-
-
-def reduce_mean(node):
-    axes, keepdim = node.attributes["axes"], bool(node.attributes["keepdims"])
-    return lambda x: paddle.mean(x, axes, keepdim)
-
-
-def transpose(node):
-    perm = node.attributes["perm"]
-    return lambda x: paddle.transpose(x, perm)
-
-
-def hard_sigmoid(node):
-    slope, offset = node.attributes["alpha"], node.attributes["beta"]
-    return lambda x: functional.hardsigmoid(x, slope, offset)
-
-
 LAYERS = {
-    "Add": arithmetic(paddle.add),
-    "AveragePool": average_pool,
-    "BatchNormalization": batch_normalization,
-    "Cast": cast,
-    "Clip": clip,
-    "Concat": concat,
-    "Conv": conv,
-    "Div": arithmetic(paddle.divide),
+    "Abs": lambda _: paddle.abs,
+    "Add": applying(paddle.add),
+    "And": applying(paddle.logical_and),
+    "AveragePool": layers.average_pool,
+    "BatchNormalization": layers.batch_normalization,
+    "Cast": f.cast,
+    "Clip": f.clip,
+    "Concat": f.concat,
+    "Conv": layers.conv,
+    "ConvTranspose": layers.conv_transpose,
+    "Div": applying(f.divide),
+    "Elu": lambda node: nn.ELU(node.attributes["alpha"]),
+    "Equal": applying(paddle.equal),
     "Erf": lambda _: paddle.erf,
-    "Flatten": flatten,
-    "Gather": gather,
+    "Exp": lambda _: paddle.exp,
+    "Expand": f.expand,
+    "Flatten": f.flatten,
+    "Floor": lambda _: paddle.floor,
+    "Gather": f.gather,
     "Gelu": lambda _: nn.GELU(),
-    "Gemm": gemm,
+    "Gemm": layers.gemm,
     "GlobalAveragePool": lambda _: nn.AdaptiveAvgPool2D(1),
-    "HardSigmoid": hard_sigmoid,
-    "LayerNormalization": layer_normalization,
+    "GlobalMaxPool": f.global_max_pool,
+    "Greater": applying(paddle.greater_than),
+    "GreaterOrEqual": applying(paddle.greater_equal),
+    "HardSigmoid": f.hard_sigmoid,
+    "HardSwish": lambda _: nn.Hardswish(),
+    "IsNaN": lambda _: paddle.isnan,
+    "LayerNormalization": layers.layer_normalization,
     "LeakyRelu": lambda node: nn.LeakyReLU(node.attributes["alpha"]),
-    "MatMul": matmul,
-    "MaxPool": max_pool,
-    "Mul": arithmetic(paddle.multiply),
-    "Pow": arithmetic(paddle.pow),
-    "ReduceMean": reduce_mean,
+    "Less": applying(paddle.less_than),
+    "LessOrEqual": applying(paddle.less_equal),
+    "Log": lambda _: paddle.log,
+    "MatMul": layers.matmul,
+    "Max": f.folded(paddle.maximum),
+    "MaxPool": layers.max_pool,
+    "Min": f.folded(paddle.minimum),
+    "Mul": applying(paddle.multiply),
+    "Neg": lambda _: paddle.neg,
+    "Not": lambda _: paddle.logical_not,
+    "Or": applying(paddle.logical_or),
+    "PRelu": layers.prelu,
+    "Pad": f.pad,
+    "Pow": applying(paddle.pow),
+    "Reciprocal": lambda _: paddle.reciprocal,
+    "ReduceMax": f.reduction(paddle.max),
+    "ReduceMean": f.reduction(paddle.mean),
+    "ReduceMin": f.reduction(paddle.min),
+    "ReduceSum": f.reduction(f.total),
     "Relu": lambda _: nn.ReLU(),
-    "Reshape": reshape,
+    "Reshape": f.reshape,
+    "Resize": layers.resize,
     "Sigmoid": lambda _: nn.Sigmoid(),
+    "Slice": f.slice_,
     "Softmax": lambda node: nn.Softmax(node.attributes["axis"]),
+    "Softplus": lambda _: nn.Softplus(),
+    "Split": f.split,
     "Sqrt": lambda _: paddle.sqrt,
-    "Sub": arithmetic(paddle.subtract),
+    "Sub": applying(paddle.subtract),
     "Tanh": lambda _: nn.Tanh(),
-    "Transpose": transpose,
-    "Unsqueeze": unsqueeze,
+    "Transpose": f.transpose,
+    "Unsqueeze": f.unsqueeze,
+    "Where": applying(paddle.where),
 }
 """ONNX operator -> function from a `Node` to what computes it."""
