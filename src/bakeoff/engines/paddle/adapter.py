@@ -10,7 +10,7 @@ import os
 import tempfile
 
 import paddle
-from paddle import inference
+from paddle import inference, nn
 from translator import translate
 
 
@@ -27,13 +27,17 @@ class Engine:
             paddle.static.InputSpec(tensor["shape"], tensor["dtype"], "input_{}".format(i))
             for i, tensor in enumerate(model["inputs"])
         ]
+        network = translate(model["path"])
         with tempfile.TemporaryDirectory() as folder:
             program = os.path.join(folder, "program")
-            paddle.jit.save(translate(model["path"]), program, input_spec=[specs])
+            paddle.jit.save(network, program, input_spec=[specs])
             config = inference.Config(program + ".json", program + ".pdiparams")
             config.disable_gpu()
             config.disable_glog_info()
             config.enable_onednn()
+            if any(isinstance(part, (nn.Conv2D, nn.Conv2DTranspose)) for part in network.parts):
+                # What it fuses takes a convolution's output, in oneDNN's layout of blocks, for one in the plain order.
+                config.delete_pass("reshape_transpose_matmul_fuse_pass")
             config.set_cpu_math_library_num_threads(settings["threads"])
             self.predictor = inference.create_predictor(config)
         self.inputs = [self.predictor.get_input_handle(spec.name) for spec in specs]

@@ -107,7 +107,10 @@ def average_pool(node):
 
 
 def resize(node):
-    """To multiples by repeating pixels, or to any size by a straight line between them."""
+    """To multiples by repeating pixels, or to any size by a straight line between them.
+
+    Paddle Inference 3.3 with oneDNN refuses to run the interpolations of images, so that neither is one.
+    """
     attributes = node.attributes
     if len(attributes.get("sizes", ())) != IMAGE_AXES:
         raise NotImplementedError("to computed sizes, or over other than two axes")
@@ -116,9 +119,11 @@ def resize(node):
     )
     sizes, scales = attributes["sizes"], attributes["scales"]
     if mode == "nearest" and (coordinates, rounding) in REPEATING and not any(scale % 1 for scale in scales):
-        return nn.Upsample(sizes, mode="nearest")
+        down, right = (int(scale) for scale in scales)
+        return lambda x: paddle.repeat_interleave(paddle.repeat_interleave(x, down, 2), right, 3)
     if mode == "linear" and coordinates in HOLDS_CORNERS and hits_sizes(sizes, scales):
-        return nn.Upsample(sizes, mode="bilinear", align_corners=HOLDS_CORNERS[coordinates])
+        volume = nn.Upsample([1, *sizes], mode="trilinear", align_corners=HOLDS_CORNERS[coordinates])
+        return lambda x: volume(x.unsqueeze(2)).squeeze(2)
     raise NotImplementedError("{} {} {} by {}".format(mode, coordinates, rounding, scales))
 
 
