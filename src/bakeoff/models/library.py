@@ -27,8 +27,8 @@ from bakeoff.models.sources import format_of
 from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
 
 VERSION = 1
-PLAIN = "plain-2"
-"""the folder of a model's plain graph; the number goes up whenever plain graphs change"""
+FORMS = 2
+"""goes up whenever the forms that are made of models change"""
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
 
 SECONDS_PER_SAMPLE = 120.0
@@ -129,7 +129,8 @@ class ModelLibrary:
             raise ModelError(f"no model has the form {form.format!r}", 'Known: "onnx" and "plain".')
         if form.max_opset is None and form.max_ir_version is None:
             return source
-        target = source.with_name(f"opset-{form.max_opset or 'any'}-ir-{form.max_ir_version or 'any'}.onnx")
+        limited = f"opset-{form.max_opset or 'any'}-ir-{form.max_ir_version or 'any'}"
+        target = source.with_name(f"{limited}-{FORMS}.onnx")
         with self._making(target) as scratch:
             if scratch:
                 limits = {"max_opset": form.max_opset, "max_ir_version": form.max_ir_version}
@@ -290,7 +291,7 @@ class ModelLibrary:
         return record if sound else None
 
     def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
-        folder = source.with_name(PLAIN)
+        folder = source.with_name(f"plain-{FORMS}")
         with self._making(folder) as scratch:
             if scratch:
                 scratch.mkdir()

@@ -162,6 +162,8 @@ def _is_the_same(one: Array, other: Array) -> bool:
 def _in_numbers(node: NodeProto, seen: Sequence[_Seen], constants: dict[str, Array]) -> NodeProto:
     """`node` with sizes in numbers, which join `constants`; as it is where they cannot be told."""
     keeps_order = node.op_type in OF_SHAPES or (node.op_type == "GatherND" and _takes_all_in_order(node, seen))
+    if node.op_type in {"Conv", "ConvTranspose"}:
+        return _with_kernel(node, seen[0].shape(node.input[1]))
     if not (keeps_order or node.op_type in {"Expand", "Resize"}) or node.domain not in {"", "ai.onnx"}:
         return node
     befores = [each.shape(node.input[0]) for each in seen]
@@ -182,6 +184,16 @@ def _in_numbers(node: NodeProto, seen: Sequence[_Seen], constants: dict[str, Arr
     constants[name] = np.array(sizes, np.int64)
     op_type = "Expand" if node.op_type == "Expand" else "Reshape"
     return helper.make_node(op_type, [node.input[0], name], list(node.output), name=node.name)
+
+
+def _with_kernel(node: NodeProto, weight: Shape | None) -> NodeProto:
+    """A convolution that tells the size of its kernel, which old readers do not take from the weights."""
+    if weight is None or any(attribute.name == "kernel_shape" for attribute in node.attribute):
+        return node
+    changed = NodeProto()
+    changed.CopyFrom(node)
+    changed.attribute.append(helper.make_attribute("kernel_shape", weight[2:]))
+    return changed
 
 
 def _takes_all_in_order(node: NodeProto, seen: Sequence[_Seen]) -> bool:

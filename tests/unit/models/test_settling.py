@@ -166,6 +166,8 @@ def test_constants_are_computed_once_and_what_nobody_reads_goes(net: Net) -> Non
     changed = settled(model)
     assert operators(changed) == {"Conv": 1}
     assert [tensor.name for tensor in changed.graph.initializer] == ["weight"]
+    told = {attribute.name: list(attribute.ints) for attribute in changed.graph.node[0].attribute}
+    assert told["kernel_shape"] == [3, 3], "old readers do not take it from the weight"
     computes_the_same(model, changed)
 
 

@@ -46,7 +46,7 @@ class Engine:
             raise NotImplementedError("nGraph's MKL-DNN ends the process on AMD processors with AVX-512")
         fix_shapes(network.graph.input, model["inputs"])
         fix_shapes(network.graph.output, model["outputs"])
-        self.computation = ngraph.runtime("CPU").computation(import_onnx_model(network))
+        self.computation = ngraph.runtime("CPU").computation(imported(network))
         return {"threads": omp_threads, "backend": "CPU"}
 
     def prepare(self, input_sets):
@@ -68,6 +68,17 @@ def fix_shapes(values, tensors):
     for value in values:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ())):
             dim.dim_value = size
+
+
+def imported(network):
+    """The function of nGraph's; raises NotImplementedError with the operators that it does not know."""
+    try:
+        return import_onnx_model(network)
+    except RuntimeError as error:
+        lacking = str(error).partition("does not support the following ONNX operations:")[2].split()
+        if not lacking:
+            raise
+        raise NotImplementedError("nGraph does not know " + " ".join(lacking)) from error
 
 
 def is_amd_with_avx512():

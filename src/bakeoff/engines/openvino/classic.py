@@ -26,7 +26,7 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine runs OpenVINO in fp32 only")
-        network = self.core.read_network(model["path"])
+        network = self.network_of(model["path"])
         network.reshape({tensor["name"]: tuple(tensor["shape"]) for tensor in model["inputs"]})
         compiled = self.core.load_network(
             network,
@@ -48,6 +48,16 @@ class Engine:
             "precision": "bf16" if compiled.get_config("ENFORCE_BF16") == "YES" else "fp32",
             "cpu_pinning": compiled.get_config("CPU_BIND_THREAD"),
         }
+
+    def network_of(self, path):
+        """Raises NotImplementedError with the operators that OpenVINO does not know."""
+        try:
+            return self.core.read_network(path)
+        except RuntimeError as error:
+            lacking = str(error).partition("does not support the following ONNX operations:")[2].split()
+            if not lacking:
+                raise
+            raise NotImplementedError("OpenVINO does not know " + " ".join(lacking)) from error
 
     def prepare(self, input_sets):
         self.feeds = [dict(zip(self.input_names, arrays)) for arrays in input_sets]
