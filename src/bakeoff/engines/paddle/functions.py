@@ -2,7 +2,6 @@
 
 import functools
 
-import numpy as np
 import paddle
 from node import Partial, applying
 from paddle import nn
@@ -19,6 +18,7 @@ DTYPES = {
     11: "float64",
 }
 """TensorProto.DataType of ONNX -> what Paddle calls it."""
+VOLUME_AXES, VOLUME_PADS = 5, 6
 
 
 # Arithmetic
@@ -101,12 +101,20 @@ def slice_(node):
 
 
 def pad(node):
+    """As a volume is padded, along the last three axes of five.
+
+    Paddle Inference 3.3 with oneDNN writes past its memory where all axes are padded at once.
+    """
     attributes = node.attributes
-    if "pads" not in attributes or attributes["mode"] != "constant" or min(attributes["pads"]) < 0:
-        raise NotImplementedError("by computed or negative sizes, or in {} mode".format(attributes["mode"]))
-    befores_and_afters = np.reshape(attributes["pads"], (2, -1)).T.ravel().tolist()
-    value = attributes.get("value", 0)
-    return lambda x: functional.pad(x, befores_and_afters, value=value, pad_from_left_axis=True)
+    if "pads" not in attributes or attributes["mode"] != "constant":
+        raise NotImplementedError("by computed sizes, or in {} mode".format(attributes["mode"]))
+    pads, value = attributes["pads"], attributes.get("value", 0)
+    pairs = list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :]))
+    news = list(range(VOLUME_AXES - len(pairs)))
+    if not news or any(map(any, pairs[:-3])) or min(pads) < 0:
+        raise NotImplementedError("by {}".format(pads))
+    amounts = [amount for pair in reversed([(0, 0)] * len(news) + pairs) for amount in pair][:VOLUME_PADS]
+    return lambda x: functional.pad(x.unsqueeze(news), amounts, value=value).squeeze(news)
 
 
 def expand(node):
