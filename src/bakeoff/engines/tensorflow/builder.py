@@ -1,12 +1,25 @@
 """What builds a Keras model node after node, and knows which of a graph's axes stands where."""
 
+import importlib
 import json
 import os
 
 import numpy as np
 from layout import IMAGE_AXES, axis_in_nhwc, ceiled, nhwc_order, same_pads, shape_of
 
-OF_IMAGES = {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "MaxPool"}
+OF_IMAGES = {
+    "AveragePool",
+    "BatchNormalization",
+    "Conv",
+    "ConvTranspose",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Resize",
+}
+"""Operators whose operands, if they have four axes, must stand in NHWC."""
+TO_NHWC, TO_NCHW = (2, 3, 1), (3, 1, 2)
+"""What Keras' Permute takes, which never moves the first axis."""
 NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
 
 
@@ -19,25 +32,39 @@ def read(folder):
 
 
 class Builder:
-    """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors."""
+    """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors.
+
+    `in_nhwc` names those tensors of four axes that stand in NHWC, `turned` holds them and others the other way round.
+    `nhwc` is whether the operands and results of the node at hand stand in NHWC if they have four axes.
+    """
 
     def __init__(self, graph, weights, keras):
         self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
-        self.math = getattr(keras, "ops", keras.backend)
-        self.values, self.to_fill = {}, []
+        self.math = keras.ops if hasattr(keras, "ops") else importlib.import_module("old_math")
+        self.values, self.turned, self.to_fill = {}, {}, []
+        self.in_nhwc, self.nhwc = set(), True
         self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
-        tensors = graph["inputs"] + graph["outputs"]
-        four_axes = any(len(tensor["shape"]) == IMAGE_AXES for tensor in tensors)
-        self.images = four_axes or any(node["op"] in OF_IMAGES for node in graph["nodes"])
 
     def order(self, rank):
         """Which of the graph's axes stands where."""
-        return nhwc_order(rank) if self.images else tuple(range(rank))
+        return nhwc_order(rank) if self.nhwc else tuple(range(rank))
 
     def axis(self, axis, x):
         """Where the graph's `axis` of `x` stands."""
         rank = len(shape_of(x))
-        return axis_in_nhwc(axis, rank) if self.images else axis % rank
+        return axis_in_nhwc(axis, rank) if self.nhwc else axis % rank
+
+    def keep_order(self):
+        """From here on, the operands and results of the node at hand stand as the graph has them."""
+        self.nhwc = False
+
+    def wants_nhwc(self, node):
+        """Image layers do; all others take images as they stand, if there is nothing else among their operands."""
+        if node["op"] in OF_IMAGES:
+            return True
+        ranks = {len(shape_of(self.values[name])) for name in node["inputs"] if name in self.values}
+        most = max([self.weights[name].ndim for name in node["inputs"] if name in self.weights] or [0])
+        return ranks == {IMAGE_AXES} and most <= IMAGE_AXES and not self.in_nhwc.isdisjoint(node["inputs"])
 
     def build(self, batch_size, layers):
         """The `keras.Model`; `layers` has for each operator the function that adds it."""
@@ -46,20 +73,41 @@ class Builder:
             shape = [batch_size] + [i["shape"][axis] for axis in self.order(len(i["shape"]))[1:]]
             name = "input_{}".format(number)
             inputs.append(self.layers.Input(batch_shape=shape, dtype=i["dtype"], name=name))
-            self.values[i["name"]] = inputs[-1]
+            self.keep(i["name"], inputs[-1])
         for node in self.graph["nodes"]:
             try:
-                self.values[node["outputs"][0]] = layers[node["op"]](self, node, node["attributes"])
+                self.add(node, layers[node["op"]])
             except NotImplementedError as error:
                 raise NotImplementedError("no Keras translation for: {} {}".format(node["op"], error)) from error
-            except (AttributeError, TypeError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 if hasattr(self.keras, "ops"):
                     raise
                 reason = "this old Keras has no {} of this kind: {}".format(node["op"], error)
                 raise NotImplementedError(reason) from error
-        model = self.keras.models.Model(inputs, [self.values[o["name"]] for o in self.graph["outputs"]])
+        self.nhwc = True
+        model = self.keras.models.Model(inputs, [self.tensor(o["name"]) for o in self.graph["outputs"]])
         self.fill()
         return model
+
+    def add(self, node, layer):
+        self.nhwc = self.wants_nhwc(node)
+        made = layer(self, node, node["attributes"])
+        for name, x in zip(node["outputs"], made if isinstance(made, list) else [made]):
+            self.keep(name, x)
+
+    def keep(self, name, x):
+        self.values[name] = x
+        if self.nhwc and len(shape_of(x)) == IMAGE_AXES:
+            self.in_nhwc.add(name)
+
+    def tensor(self, name):
+        """The tensor of that name as the node at hand wants it to stand."""
+        x = self.values[name]
+        if len(shape_of(x)) != IMAGE_AXES or self.nhwc == (name in self.in_nhwc):
+            return x
+        if name not in self.turned:
+            self.turned[name] = self.layers.Permute(TO_NHWC if self.nhwc else TO_NCHW)(x)
+        return self.turned[name]
 
     def fill(self):
         """Sets all weights at once: one by one it takes TensorFlow 1 a session call each."""
@@ -77,13 +125,13 @@ class Builder:
         return y
 
     def inputs(self, node):
-        return [self.values[name] for name in node["inputs"] if name and name not in self.weights]
+        return [self.tensor(name) for name in node["inputs"] if name and name not in self.weights]
 
     def input(self, node):
         """The node's first operand, which may not be a constant."""
         if node["inputs"][0] not in self.values:
             raise NotImplementedError("of a constant")
-        return self.values[node["inputs"][0]]
+        return self.tensor(node["inputs"][0])
 
     def constant(self, node, index):
         """The constant that is input `index`, None where there is no such input."""
@@ -113,11 +161,7 @@ class Builder:
 
     def pad(self, x, pads, value):
         """`x` with `value` around it, for which Keras has no layer."""
-        if hasattr(self.keras, "ops"):
-            return self.keras.ops.pad(x, pads, constant_values=value)
-        import tensorflow as tf
-
-        return self.computed(lambda t: tf.pad(t, pads, constant_values=value), x)
+        return self.computed(lambda t: self.math.pad(t, pads, constant_values=value), x)
 
     def computed(self, function, x):
         """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""

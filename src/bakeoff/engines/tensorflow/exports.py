@@ -6,6 +6,8 @@ import shutil
 import tempfile
 import zipfile
 
+MAKERS = ("translator.py", "builder.py", "layout.py", "images.py", "arithmetic.py", "axes.py", "old_math.py")
+"""What a translation hangs on."""
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -16,7 +18,7 @@ def exported(plain_graph, kind, write):
     checksums of its weights, and the translator.
     """
     digest = hashlib.sha256(kind.encode())
-    ours = [os.path.join(HERE, name) for name in ("translator.py", "builder.py", "layout.py")]
+    ours = [os.path.join(HERE, name) for name in MAKERS]
     for path in [os.path.join(plain_graph, "graph.json"), *ours]:
         with open(path, "rb") as f:
             digest.update(f.read())
