@@ -175,5 +175,17 @@ def dense(build, node, weight, bias):
 
 def layer_normalization(build, node, attributes):
     build.keep_order()
+    x, scale, bias = build.input(node), build.constant(node, 1), build.constant(node, 2)
+    if bias is None:
+        raise NotImplementedError("without a bias")
+    if not hasattr(build.layers, "LayerNormalization"):
+        return build.computed(lambda t: normed(build.math, t, attributes["epsilon"]) * scale + bias, x)
     layer = build.layers.LayerNormalization(axis=-1, epsilon=attributes["epsilon"])
-    return build.filled(layer, build.input(node), [build.constant(node, 1), build.constant(node, 2)])
+    return build.filled(layer, x, [scale, bias])
+
+
+def normed(math, x, epsilon):
+    """As Keras 2's users wrote it, who had no layer for it."""
+    centred = x - math.mean(x, axis=-1, keepdims=True)
+    variance = math.mean(math.multiply(centred, centred), axis=-1, keepdims=True)
+    return centred / math.sqrt(variance + epsilon)

@@ -165,4 +165,7 @@ class Builder:
 
     def computed(self, function, x):
         """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""
-        return function(x) if hasattr(self.keras, "ops") else self.layers.Lambda(function)(x)
+        if hasattr(self.keras, "ops"):
+            return function(x)
+        made = function(x)  # which Keras 2 would try on placeholders of floats to know the shape
+        return self.layers.Lambda(function, output_shape=lambda _: self.keras.backend.int_shape(made))(x)

@@ -29,6 +29,8 @@ def conv(build, node, attributes):
     }
     channels_in, biases = weight.shape[1] * group, [] if bias is None else [bias]
     if group == channels_in and group > 1:
+        if len(set(attributes["strides"])) > 1 and getattr(build.math, "EQUAL_STRIDES_ONLY", False):
+            raise NotImplementedError("depthwise with unlike strides, which this TensorFlow does not know")
         multiplier = weight.shape[0] // group
         layer = build.layers.DepthwiseConv2D(depth_multiplier=multiplier, depthwise_initializer="zeros", **common)
         kernel = weight.reshape(group, multiplier, *weight.shape[2:]).transpose(2, 3, 0, 1)

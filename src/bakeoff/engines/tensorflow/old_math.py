@@ -1,6 +1,13 @@
 """TensorFlow 1's functions under the names and with the arguments that Keras 3 gives its own in ``keras.ops``."""
 
+import importlib.util
+
 import tensorflow as tf
+
+EQUAL_STRIDES_ONLY = not (
+    getattr(tf.pywrap_tensorflow, "IsMklEnabled", lambda: False)() or importlib.util.find_spec("ngraph_bridge")
+)
+"""Whether depthwise convolutions want the same stride both ways: only Intel's builds and nGraph take any."""
 
 abs = tf.abs  # noqa: A001 - Keras' name for it, as are the other three
 add = tf.add
@@ -44,6 +51,11 @@ transpose = tf.transpose
 
 def clip(x, low, high):
     return tf.clip_by_value(x, low, high)
+
+
+def gelu(x, approximate):
+    assert not approximate  # noqa: S101 - said for the reader: the graph's is the exact one
+    return 0.5 * x * (1.0 + tf.erf(x / 2.0**0.5))
 
 
 def pad(x, pads, constant_values):
