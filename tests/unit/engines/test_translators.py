@@ -35,7 +35,8 @@ def layout() -> Any:
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch, layout: Any) -> Any:
     monkeypatch.setitem(sys.modules, "layout", layout)  # as the worker puts the adapter's folder on the path
-    monkeypatch.setitem(sys.modules, "builder", module("builder"))
+    for name in ("builder", "arithmetic", "axes", "images"):
+        monkeypatch.setitem(sys.modules, name, module(name))
     return module("translator")
 
 
@@ -99,15 +100,106 @@ def test_an_axis_is_found_where_nhwc_has_it(layout: Any, axis: int, rank: int, e
     assert layout.axis_in_nhwc(axis, rank) == expected
 
 
-@pytest.mark.parametrize(("ops", "axis"), [(("Conv", "Softmax"), 3), (("MatMul", "Softmax"), 1)])
-def test_only_graphs_of_images_turn_their_axes_to_nhwc(
-    translator: Any, tmp_path: Path, ops: tuple[str, ...], axis: int
+class Fake:
+    """A tensor that is nothing but its shape."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+
+def node(op: str, output: str, *inputs: str, **attributes: Any) -> dict[str, Any]:
+    return {"op": op, "name": output, "inputs": list(inputs), "outputs": [output], "attributes": attributes}
+
+
+@pytest.fixture
+def build(translator: Any) -> Any:
+    """A builder that turns tensors by itself, without Keras."""
+    graph = {"nodes": [], "inputs": [], "outputs": []}
+    weights = {"sizes": np.array([0, 8, 3, 2]), "five": np.zeros((1, 1, 1, 1, 5))}
+
+    layers = types.SimpleNamespace(
+        Permute=lambda perm: lambda x: Fake(x.shape[0], *(x.shape[axis] for axis in perm)),
+        Reshape=lambda sizes: lambda x: Fake(x.shape[0], *sizes),
+    )
+    builder = translator.Builder(graph, weights, types.SimpleNamespace(layers=layers, ops=None, backend=None))
+    builder.keep("image", Fake(1, 6, 8, 3))
+    builder.keep("rows", Fake(1, 48))
+    return builder
+
+
+def add(translator: Any, build: Any, made: dict[str, Any]) -> Any:
+    build.add(made, translator.LAYERS[made["op"]])
+    return build.values[made["outputs"][0]]
+
+
+def test_an_image_is_turned_where_a_reshape_wants_the_graphs_order_and_back_where_a_layer_wants_nhwc(
+    translator: Any, build: Any
 ) -> None:
-    graph, weights = translator.read(str(plain_graph(tmp_path / "graph", *ops)))
-    for side in ("inputs", "outputs"):
-        graph[side][0]["shape"] = [None, 3]
-    build = translator.Builder(graph, weights, types.SimpleNamespace(layers=None, ops=None, backend=None))
-    assert build.axis(1, np.zeros((1, 3, 4, 4))) == axis
+    reshaped = add(translator, build, node("Reshape", "reshaped", "image", "sizes"))
+    assert build.turned["image"].shape == (1, 3, 6, 8)
+    assert reshaped.shape == (1, 8, 3, 2)
+    assert "reshaped" not in build.in_nhwc
+    build.nhwc = build.wants_nhwc(node("Conv", "y", "reshaped"))
+    assert build.tensor("reshaped").shape == (1, 3, 2, 8)
+    assert build.tensor("reshaped") is build.tensor("reshaped")
+
+
+@pytest.mark.parametrize(
+    ("perm", "shape"), [((0, 2, 3, 1), (1, 6, 8, 3)), ((0, 1, 2, 3), (1, 3, 6, 8)), ((0, 3, 1, 2), (1, 8, 3, 6))]
+)
+def test_an_image_is_transposed_at_once_from_where_its_axes_stand(
+    translator: Any, build: Any, perm: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    transposed = add(translator, build, node("Transpose", "transposed", "image", perm=list(perm)))
+    assert transposed.shape == shape
+    assert (transposed is build.values["image"]) == (perm == (0, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "nhwc"),
+    [
+        ("Conv", ["image"], True),
+        ("Softmax", ["image"], True),
+        ("Add", ["image", "image"], True),
+        ("Add", ["image", "rows"], False),
+        ("Add", ["image", "five"], False),
+        ("Softmax", ["rows"], False),
+    ],
+)
+def test_only_image_layers_and_what_has_images_alone_work_in_nhwc(
+    build: Any, op: str, inputs: list[str], nhwc: bool
+) -> None:
+    assert build.wants_nhwc(node(op, "y", *inputs)) == nhwc
+
+
+@pytest.mark.parametrize(("nhwc", "axis"), [(True, 3), (False, 1)])
+def test_an_axis_is_where_the_node_at_hand_has_it(build: Any, nhwc: bool, axis: int) -> None:
+    build.nhwc = nhwc
+    assert build.axis(1, Fake(1, 3, 4, 4)) == axis
+
+
+@pytest.mark.parametrize(
+    ("bounds", "size", "expected"),
+    [
+        ((1, 2**63 - 1, 2), 6, slice(1, 6, 2)),
+        ((0, 2**31 - 1, 1), None, slice(None)),
+        ((0, 10**9, 1), 6, slice(None)),
+        ((-4, 5, 1), 6, slice(2, 5, 1)),
+        ((1, 2, 1), None, slice(1, 2, 1)),
+    ],
+)
+def test_a_slices_bounds_lie_within_the_axis(
+    translator: Any, bounds: tuple[int, int, int], size: int | None, expected: slice
+) -> None:
+    assert translator.axes.settled_slice(*bounds, size) == expected
+
+
+def test_what_a_transposed_convolution_makes_too_much_is_cropped(translator: Any) -> None:
+    attributes = {"kernel_shape": [3, 3], "dilations": [1, 1], "strides": [2, 4], "pads": [1, 0, 1, 0]}
+    cropped = translator.images.cropped_from_transposed
+    assert cropped(attributes | {"output_padding": [1, 0]}) == ((1, 0), (0, 1))
+    with pytest.raises(NotImplementedError, match="output_padding"):
+        cropped(attributes | {"output_padding": [2, 0]})
 
 
 def test_an_export_is_written_once(exports: Any, tmp_path: Path) -> None:
