@@ -114,7 +114,7 @@ def node(op: str, output: str, *inputs: str, **attributes: Any) -> dict[str, Any
 @pytest.fixture
 def build(translator: Any) -> Any:
     """A builder that turns tensors by itself, without Keras."""
-    graph = {"nodes": [], "inputs": [], "outputs": []}
+    graph: dict[str, list[Any]] = {"nodes": [], "inputs": [], "outputs": []}
     weights = {"sizes": np.array([0, 8, 3, 2]), "five": np.zeros((1, 1, 1, 1, 5))}
 
     layers = types.SimpleNamespace(

@@ -94,6 +94,24 @@ def arithmetic(layer_name, function_name):
     return build_arithmetic
 
 
+def add(build, node, attributes):
+    """Keras on TensorFlow makes a bias of a second operand that is a vector, and guesses along which axis.
+
+    So vectors along any axis but the last go first.
+    """
+    tensors = build.inputs(node)
+    if len(tensors) == 1:
+        return of_operands(build, node, lambda x, y: add_constant(build.math, x, y))
+    vectors_first = sorted(node["inputs"], key=lambda name: len([n for n in shape_of(build.tensor(name)) if n != 1]))
+    return arithmetic("Add", "add")(build, dict(node, inputs=vectors_first), attributes)
+
+
+def add_constant(math, x, y):
+    tensor, constant = (y, x) if isinstance(x, np.ndarray) else (x, y)
+    elsewhere = constant.size > 1 and constant.size == max(constant.shape) != constant.shape[-1]
+    return math.add(constant, tensor) if elsewhere else math.add(tensor, constant)
+
+
 def divide(build, node, attributes):
     if any("int" in str(x.dtype) for x in build.inputs(node)):
         raise NotImplementedError("of whole numbers")

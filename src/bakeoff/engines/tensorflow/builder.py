@@ -18,8 +18,8 @@ OF_IMAGES = {
     "Resize",
 }
 """Operators whose operands, if they have four axes, must stand in NHWC."""
-TO_NHWC, TO_NCHW = (2, 3, 1), (3, 1, 2)
-"""What Keras' Permute takes, which never moves the first axis."""
+TO_NCHW = (0, 3, 1, 2)
+"""Where in NHWC the graph's axes stand."""
 NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax"}
 
 
@@ -35,13 +35,14 @@ class Builder:
     """Adds one node after another; `values` maps the graph's tensor names to Keras' tensors.
 
     `in_nhwc` names those tensors of four axes that stand in NHWC, `turned` holds them and others the other way round.
+    `transposed` has for what a Transpose made its source and the permutation, so that turning it is a single one.
     `nhwc` is whether the operands and results of the node at hand stand in NHWC if they have four axes.
     """
 
     def __init__(self, graph, weights, keras):
         self.graph, self.weights, self.keras, self.layers = graph, weights, keras, keras.layers
         self.math = keras.ops if hasattr(keras, "ops") else importlib.import_module("old_math")
-        self.values, self.turned, self.to_fill = {}, {}, []
+        self.values, self.turned, self.transposed, self.to_fill = {}, {}, {}, []
         self.in_nhwc, self.nhwc = set(), True
         self.maker = {node["outputs"][0]: node["op"] for node in graph["nodes"]}
 
@@ -106,8 +107,21 @@ class Builder:
         if len(shape_of(x)) != IMAGE_AXES or self.nhwc == (name in self.in_nhwc):
             return x
         if name not in self.turned:
-            self.turned[name] = self.layers.Permute(TO_NHWC if self.nhwc else TO_NCHW)(x)
+            source, perm = self.transposed.get(name, (x, range(IMAGE_AXES)))
+            turn = nhwc_order(IMAGE_AXES) if self.nhwc else TO_NCHW
+            self.turned[name] = self.permuted(source, tuple(perm[axis] for axis in turn))
         return self.turned[name]
+
+    def permuted(self, x, perm):
+        if perm == tuple(range(len(perm))):
+            return x
+        shape = shape_of(x)
+        moved = [axis for axis in perm if shape[axis] != 1]
+        if perm[0] == 0 and moved == sorted(moved) and None not in shape[1:]:
+            return self.layers.Reshape(tuple(shape[axis] for axis in perm[1:]))(x)
+        if perm[0] == 0:
+            return self.layers.Permute(perm[1:])(x)
+        return self.computed(lambda t: self.math.transpose(t, perm), x)
 
     def fill(self):
         """Sets all weights at once: one by one it takes TensorFlow 1 a session call each."""

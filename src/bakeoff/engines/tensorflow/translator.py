@@ -27,7 +27,7 @@ def translate(folder, keras, batch_size):
 
 LAYERS = {
     "Abs": a.plain("abs"),
-    "Add": a.arithmetic("Add", "add"),
+    "Add": a.add,
     "And": a.elementwise("logical_and"),
     "AveragePool": images.average_pool,
     "BatchNormalization": images.batch_normalization,
