@@ -99,17 +99,20 @@ def add(build, node, attributes):
 
     So vectors along any axis but the last go first.
     """
-    tensors = build.inputs(node)
-    if len(tensors) == 1:
+    if len(build.inputs(node)) == 1:
         return of_operands(build, node, lambda x, y: add_constant(build.math, x, y))
-    vectors_first = sorted(node["inputs"], key=lambda name: len([n for n in shape_of(build.tensor(name)) if n != 1]))
+    vectors_first = sorted(node["inputs"], key=lambda name: not is_no_bias(shape_of(build.tensor(name))))
     return arithmetic("Add", "add")(build, dict(node, inputs=vectors_first), attributes)
 
 
 def add_constant(math, x, y):
     tensor, constant = (y, x) if isinstance(x, np.ndarray) else (x, y)
-    elsewhere = constant.size > 1 and constant.size == max(constant.shape) != constant.shape[-1]
-    return math.add(constant, tensor) if elsewhere else math.add(tensor, constant)
+    return math.add(constant, tensor) if is_no_bias(constant.shape) else math.add(tensor, constant)
+
+
+def is_no_bias(shape):
+    """Whether it is a vector's, along another axis than the last."""
+    return len([size for size in shape if size != 1]) == 1 and shape[-1] == 1
 
 
 def divide(build, node, attributes):
