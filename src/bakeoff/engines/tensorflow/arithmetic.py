@@ -87,7 +87,7 @@ def arithmetic(layer_name, function_name):
     def build_arithmetic(build, node, attributes):
         tensors = build.inputs(node)
         alike = len({len(shape_of(x)) for x in tensors}) == 1
-        if layer_name and alike and len(tensors) == len(node["inputs"]):
+        if alike and len(tensors) == len(node["inputs"]) and hasattr(build.layers, layer_name):
             return getattr(build.layers, layer_name)()(tensors)
         return elementwise(function_name)(build, node, attributes)
 

@@ -123,6 +123,8 @@ def gather(build, node, attributes):
     table = build.weights.get(node["inputs"][0])
     if table is None or table.ndim != 2 or attributes["axis"] != 0:  # noqa: PLR2004
         raise NotImplementedError("other than of a constant table's rows or at constant places")
+    if not hasattr(build.keras, "ops"):  # whose embeddings not every TensorFlow 1 can freeze
+        return build.computed(lambda places: build.math.take(table, places), build.values[node["inputs"][1]])
     layer = build.layers.Embedding(*table.shape, embeddings_initializer="zeros")
     return build.filled(layer, build.values[node["inputs"][1]], [table])
 
