@@ -4,8 +4,9 @@ For engines that are built from plain graphs: their users write one layer where 
 that read ONNX recognise the same patterns by themselves.
 """
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,19 +120,31 @@ def _layer_norm(pattern: _Pattern) -> Node:
 def _gelu(pattern: _Pattern) -> Node:
     """Gelu of opset 20: x * (1 + erf(x / sqrt(2))) / 2."""
     _must(pattern.last["op"] == "Mul")
-    sides = pattern.made_by(pattern.with_number(pattern.last, 0.5), "Mul")["inputs"]
-    # Of x and the share of it, in whatever order, the share is made by an Add; x may be, too: then both are tried.
-    for share, x in (sides, sides[::-1]):
-        attempt = _Pattern(pattern.graph, pattern.last)
+    for attempt, share, x in _halves(pattern):
         try:
             erf = attempt.made_by(attempt.with_number(attempt.made_by(share, "Add"), 1.0), "Erf")
             inner = attempt.made_by(erf["inputs"][0], "Div", "Mul")
             _must(attempt.with_number(inner, math.sqrt(2) if inner["op"] == "Div" else math.sqrt(0.5)) == x)
         except _NoMatchError:
             continue
-        pattern.met += attempt.met[1:]
+        pattern.met = attempt.met
         return pattern.put_together("Gelu", [x], {"approximate": "none"})
     raise _NoMatchError
+
+
+def _halves(pattern: _Pattern) -> Iterator[tuple[_Pattern, str, str]]:
+    """The ways to read the last Mul as half a product of two tensors, whichever two factors were multiplied first."""
+    sides = pattern.last["inputs"]
+    for half, x in (sides, sides[::-1]):
+        with contextlib.suppress(_NoMatchError):
+            attempt = _Pattern(pattern.graph, pattern.last)
+            yield attempt, attempt.with_number(attempt.made_by(half, "Mul"), 0.5), x
+    with contextlib.suppress(_NoMatchError):
+        product = pattern.made_by(pattern.with_number(pattern.last, 0.5), "Mul")
+        for share, x in (product["inputs"], product["inputs"][::-1]):
+            attempt = _Pattern(pattern.graph, pattern.last)
+            attempt.met.append(product)
+            yield attempt, share, x
 
 
 def _must(condition: bool) -> None:

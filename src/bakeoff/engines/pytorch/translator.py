@@ -124,7 +124,7 @@ def conv_transpose(node, weights):
     return filled(layer, weight=weight) if bias is None else filled(layer, weight=weight, bias=bias)
 
 
-class BatchNorm(nn.BatchNorm2d):
+class BatchNorm2d(nn.BatchNorm2d):
     def _check_input_dim(self, _input):
         """Takes tensors that are no images, too."""
 
@@ -133,7 +133,7 @@ def batch_normalization(node, weights):
     scale, shift, mean, variance = (constant(node, weights, i) for i in range(1, 5))
     if node["attributes"].get("training_mode"):
         raise NotImplementedError("in training mode")
-    layer = BatchNorm(len(scale), eps=node["attributes"]["epsilon"])
+    layer = BatchNorm2d(len(scale), eps=node["attributes"]["epsilon"])
     return filled(layer, weight=scale, bias=shift, running_mean=mean, running_var=variance)
 
 
@@ -150,6 +150,8 @@ def matmul(node, weights):
     weight = weights.get(node["inputs"][1])
     if weight is not None and weight.ndim == 2 and node["inputs"][0] not in weights:  # noqa: PLR2004
         return linear(weight.T, None)
+    if not any(name in weights for name in node["inputs"]):
+        return Function(torch.matmul)
     return WithConstants(lambda operands: torch.matmul(*operands), node, weights)
 
 
