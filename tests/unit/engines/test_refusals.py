@@ -38,7 +38,7 @@ network.mlir:7:1: note: see current operation: "torch.operator"(%4) <{name = "on
 """
 
 
-def refusal(engine: str) -> ModuleType:
+def of(engine: str) -> ModuleType:
     path = Path(bakeoff.engines.__file__).parent / engine / "refusal.py"
     spec = importlib.util.spec_from_file_location(f"{engine}_refusal", path)
     assert spec is not None
@@ -66,7 +66,7 @@ def refusal(engine: str) -> ModuleType:
     ],
 )
 def test_pnnx_tells_its_pass_and_what_it_said_there(said: str, code: int, reason: str) -> None:
-    assert refusal("ncnn").reason_in(said, code) == f"pnnx cannot convert this model: {reason}"
+    assert of("ncnn").reason_in(said, code) == f"pnnx cannot convert this model: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_pnnx_tells_its_pass_and_what_it_said_there(said: str, code: int, reason
     ],
 )
 def test_mnns_converter_names_what_it_lacks(said: str, code: int, reason: str) -> None:
-    assert refusal("mnn").reason_in(said, code) == reason
+    assert of("mnn").reason_in(said, code) == reason
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,19 @@ def test_mnns_converter_names_what_it_lacks(said: str, code: int, reason: str) -
     ],
 )
 def test_irees_compiler_names_the_operator(said: str, reason: str) -> None:
-    assert refusal("iree").reason_in(said) == reason
+    assert of("iree").reason_in(said) == reason
+
+
+@pytest.mark.parametrize(
+    ("engine", "said", "code", "kind"),
+    [
+        ("ncnn", COUNTS, -11, NotImplementedError),
+        ("ncnn", "read_proto_from_binary failed\n", 255, RuntimeError),
+        ("ncnn", COUNTS, -9, RuntimeError),
+        ("mnn", MNN + LACKING, 0, NotImplementedError),
+        ("mnn", "[ERROR] Convert error, please check your file format.\n", 0, RuntimeError),
+        ("mnn", MNN, -9, RuntimeError),
+    ],
+)
+def test_only_what_the_converter_lacks_is_unsupported(engine: str, said: str, code: int, kind: type) -> None:
+    assert type(of(engine).refusal(said, code)) is kind

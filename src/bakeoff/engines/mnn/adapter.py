@@ -18,7 +18,7 @@ import tempfile
 import MNN
 import numpy as np
 from MNN import expr, nn
-from refusal import reason_in
+from refusal import refusal
 
 WINOGRAD_MEMORY_LEVEL = 3
 """The number of that hint in MNN's Interpreter.hpp; here 3 is a name, not a level."""
@@ -83,7 +83,7 @@ def convert(path, folder):
     if done.returncode or not os.path.isfile(target):
         said = done.stdout.decode("utf-8", "replace")
         print(said)  # noqa: T201 - into the worker's log
-        raise NotImplementedError(reason_in(said, done.returncode))
+        raise refusal(said, done.returncode)
     return target
 
 

@@ -6,6 +6,17 @@ LACKING = re.compile(r"These Op Not Support: (.*)")
 STAMP = re.compile(r"^\[[\d:]+\] \S*:\d+: ")
 
 
+UNREADABLE = "check your file format"
+KILLED = 9
+"""the signal that Linux sends when memory is out"""
+
+
+def refusal(said, code):
+    """What to raise: NotImplementedError, but for a file that cannot be read and for memory that it did not get."""
+    ours = UNREADABLE in said or code == -KILLED
+    return (RuntimeError if ours else NotImplementedError)(reason_in(said, code))
+
+
 def reason_in(said, code):
     """One line: the operators that it lacks, else what it said last of any use."""
     lacking = LACKING.search(said)

@@ -19,7 +19,7 @@ import tempfile
 
 import ncnn
 import numpy as np
-from refusal import reason_in
+from refusal import refusal
 
 PNNX = os.path.join(os.path.dirname(importlib.util.find_spec("pnnx").origin), "pnnx.exe" if os.name == "nt" else "pnnx")
 SUFFIXES = {"float32": "f32", "int32": "i32", "int64": "i64"}
@@ -99,7 +99,7 @@ def converted(model, folder, half):
     if done.returncode or not os.path.isfile(parameters):
         said = done.stdout.decode("utf-8", "replace")
         print(said)  # noqa: T201 - into the worker's log
-        raise NotImplementedError(reason_in(said, done.returncode))
+        raise refusal(said, done.returncode)
     with open(parameters, encoding="utf-8") as f:
         layers = {line.split()[0] for line in f.readlines()[2:] if line.strip()}
     lacking = sorted(layer for layer in layers if not OF_NCNN.fullmatch(layer))

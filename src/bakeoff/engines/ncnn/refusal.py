@@ -5,11 +5,21 @@ import signal
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 PASS = re.compile(r"#{3,} *(.+)")
+KILLED = 9
+"""the signal that Linux sends when memory is out"""
 STEP = re.compile(r"(\w+) \.\.\. ")
 """A step within a pass; what it took follows once it is done."""
 
 TELLING = re.compile("fail|error|cannot|not |unsupported|unknown", re.IGNORECASE)
 """Tables of figures and file names are no reason."""
+
+
+def refusal(said, code):
+    """What to raise: NotImplementedError once pnnx has read the file; a file that it cannot read is no lack of pnnx's,
+    nor is memory that it did not get.
+    """
+    begun = PASS.search(said) and code != -KILLED
+    return (NotImplementedError if begun else RuntimeError)(reason_in(said, code))
 
 
 def reason_in(said, code):
