@@ -1,7 +1,7 @@
 """What a model computes from shapes alone, computed once: a network whose sizes are numbers. Runs in a model worker.
 
 Exporters write a reshape to "whatever the first axis is, times twelve" as a dozen operators on the shapes of tensors.
-Where only the batch is open, all of that is constant or grows with the batch, and can be told by trying two batch
+Where only the batch is open, all of that is constant or grows with the batch, and can be told by trying a few batch
 sizes. Readers of ONNX do so themselves when they load a model; frameworks for which the network is built from layers,
 and old readers without some of these operators, get it done.
 """
@@ -17,8 +17,8 @@ from onnx.reference import ReferenceEvaluator
 
 from bakeoff.models.signature import BATCH, real_inputs
 
-TRIED = (2, 3)
-"""The batch sizes tried: two that are no multiples of each other, and not 1, which is what other axes are."""
+TRIED = (1, 2, 3)
+"""The batch sizes tried: 1, for which some models have a way of their own, and two that are no multiples of another."""
 MOST_BYTES = 2**30
 """What one constant may grow to."""
 OF_SHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
@@ -59,7 +59,7 @@ def settled(model: ModelProto) -> ModelProto:
     changed.CopyFrom(model)
     del changed.graph.node[:], changed.graph.value_info[:]
     outputs = {output.name for output in model.graph.output}
-    constants = {name: value for name, value in _in_both(seen) if name not in outputs}
+    constants = {name: value for name, value in _in_all(seen) if name not in outputs}
     for node in model.graph.node:
         if not all(name in constants for name in node.output):
             changed.graph.node.append(_in_numbers(node, seen, constants))
@@ -146,12 +146,11 @@ def _may_be_evaluated(node: NodeProto, seen: _Seen) -> bool:
 # What holds at every batch size
 
 
-def _in_both(seen: Sequence[_Seen]) -> Iterator[tuple[str, Array]]:
+def _in_all(seen: Sequence[_Seen]) -> Iterator[tuple[str, Array]]:
     """The values that do not hang on the batch size."""
-    one, other = (each.values for each in seen)
+    one, *others = (each.values for each in seen)
     for name, value in one.items():
-        same = other.get(name)
-        if same is value or (same is not None and _is_the_same(value, same)):
+        if all(name in other and (other[name] is value or _is_the_same(value, other[name])) for other in others):
             yield name, value
 
 
@@ -293,9 +292,10 @@ def _tell_shapes(model: ModelProto, seen: Sequence[_Seen]) -> None:
     """Write down the shape of whatever lies between inputs and outputs."""
     outputs = {output.name for output in model.graph.output}
     for name in [name for node in model.graph.node for name in node.output if name and name not in outputs]:
-        one, other = (each.shape(name) for each in seen)
-        if one is None or other is None or len(one) != len(other) or name not in seen[0].types:
+        shapes = [shape for each in seen if (shape := each.shape(name)) is not None]
+        if len(shapes) < len(seen) or len({len(shape) for shape in shapes}) > 1 or name not in seen[0].types:
             continue
-        axes = [a if a == b else BATCH if (a, b) == TRIED else None for a, b in zip(one, other, strict=True)]
+        sizes = zip(*shapes, strict=True)
+        axes = [each[0] if len(set(each)) == 1 else BATCH if each == TRIED else None for each in sizes]
         kind = seen[0].types[name].tensor_type.elem_type
         model.graph.value_info.append(helper.make_tensor_value_info(name, kind, axes))

@@ -198,3 +198,16 @@ def test_shapes_between_are_told(net: Net) -> None:
     changed = settled(net([*nodes, helper.make_node("Relu", ["z"], ["y"])], out=["N", 4, 4, 4]))
     [told] = changed.graph.value_info
     assert [dim.dim_value or dim.dim_param for dim in told.type.tensor_type.shape.dim] == ["batch", 4, 4, 4]
+
+
+def test_a_way_of_its_own_for_batch_1_stays(net: Net) -> None:
+    nodes = [
+        *shape_arithmetic(),
+        helper.make_node("Equal", ["batch", "one"], ["alone"]),
+        helper.make_node("Where", ["alone", "ten", "nought"], ["more"]),
+        helper.make_node("Add", ["x", "more"], ["y"]),
+    ]
+    model = net(nodes, SIZES | {"ten": np.array([10], np.float32), "nought": np.array([0], np.float32)})
+    changed = settled(model)
+    assert operators(changed)["Where"] == 1
+    computes_the_same(model, changed)
