@@ -31,7 +31,7 @@ docs: $(READY)  ## the documentation site in site/, its reference made from the 
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs site
 
-support: $(READY)  ## race every engine on other people's models, for hours, and write docs/support.md from it
+support: $(READY)  ## race every engine on other people's models, for most of an hour, and write docs/support.md from it
 	sh docs/support.sh
 
 clean:
