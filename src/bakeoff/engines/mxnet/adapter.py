@@ -36,9 +36,12 @@ class Engine:
                 )
             )
         logging.disable(logging.WARNING)
-        symbol, arguments, auxiliary = importer.import_model(model["path"])
         shapes = {tensor["name"]: tuple(tensor["shape"]) for tensor in model["inputs"]}
-        self.executor = symbol.simple_bind(mx.cpu(), grad_req="null", **shapes)
+        try:
+            symbol, arguments, auxiliary = importer.import_model(model["path"])
+            self.executor = symbol.simple_bind(mx.cpu(), grad_req="null", **shapes)
+        except (ValueError, RuntimeError) as error:  # of its importer's, and mx.MXNetError
+            raise NotImplementedError("MXNet's importer: " + " ".join(str(error).split())[:300]) from error
         self.executor.copy_params_from(arguments, auxiliary)
         self.inputs = [self.executor.arg_dict[name] for name in shapes]
         return {"threads": omp_threads, "subgraph_backend": os.environ.get("MXNET_SUBGRAPH_BACKEND", "MKLDNN")}

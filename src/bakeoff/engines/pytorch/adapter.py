@@ -104,7 +104,11 @@ def mkldnn(network, examples):
                 reason = str(error).splitlines()[0]
                 raise NotImplementedError("{} on MKL-DNN tensors: {}".format(written[0], reason)) from error
             network.layers[i] = Dense(layer)
-            values.update(named(written, network.layers[i](*[values[name] for name in reads])))
+            try:
+                values.update(named(written, network.layers[i](*[values[name] for name in reads])))
+            except RuntimeError as neither:
+                reason = str(neither).splitlines()[0]
+                raise NotImplementedError("{} behind MKL-DNN tensors: {}".format(written[0], reason)) from neither
             dense.extend(written)
 
     def run(*tensors):
@@ -140,7 +144,10 @@ def compiled(network, examples):
     torch._inductor.config.freezing = True  # noqa: SLF001 - as an option of torch.compile it does not reach all passes
     torch._dynamo.reset()  # noqa: SLF001 - else it gives up, in silence, after a few networks in one process
     run = torch.compile(for_inductor(network) if isinstance(network, Network) else network, dynamic=False)
-    run(*examples)
+    try:
+        run(*examples)
+    except torch._dynamo.exc.BackendCompilerFailed as error:  # noqa: SLF001 - raised to users, but has no public name
+        raise NotImplementedError("Inductor cannot compile it: " + " ".join(str(error).split())[:300]) from error
     return run, {}
 
 
