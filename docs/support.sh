@@ -31,6 +31,7 @@ race ./magika.onnx
 race "$ocr/ch_PP-OCRv4_det_infer.onnx" --input page.npz
 race "$ocr/ch_PP-OCRv4_rec_infer.onnx" --input line.npz
 race "$ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx" --input short.npz
-race mobilenet-v2 squeezenet1.1 vgg16
+race mobilenet-v2 squeezenet1.1
+race vgg16
 
 "$bin/python" "$root/docs/make_support.py" --results results --tag support
