@@ -46,6 +46,8 @@ class Engine:
             network = onnx.load(model["path"])
             refuse_what_fails_later(network.graph)
             fill, self.net = Caffe2Backend.onnx_graph_to_caffe2_net(network)
+        for operator in self.net.op:
+            operator.name = ""  # a global pool called anything with "Pool" in it asks for the size of its kernel
         workspace.SwitchWorkspace(WORKSPACE, True)
         workspace.RunNetOnce(fill)
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
@@ -82,11 +84,11 @@ class Engine:
 
 
 def refuse_what_fails_later(graph):
-    """The importer takes a power by a constant for one of tensors of equal shape, and running it fails."""
+    """The importer takes these for operators on tensors of equal shape though one is a number; running them fails."""
     scalars = {tensor.name for tensor in graph.initializer if not tensor.dims}
     for node in graph.node:
-        if node.op_type == "Pow" and node.input[1] in scalars:
-            raise NotImplementedError("Caffe2 has no Pow by a number ({})".format(node.output[0]))
+        if node.op_type in {"Pow", "Max", "Min"} and scalars & set(node.input):
+            raise NotImplementedError("Caffe2 has no {} by a number ({})".format(node.op_type, node.output[0]))
 
 
 def set_threads(threads):
