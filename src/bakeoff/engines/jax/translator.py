@@ -236,10 +236,23 @@ def pad(attributes, x):
     return jnp.pad(x, pairs(attributes["pads"]), constant_values=attributes.get("value", 0))
 
 
+ONE_SOURCE = {
+    ("asymmetric", "floor"),
+    ("half_pixel", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_ceil"),
+    ("pytorch_half_pixel", "round_prefer_floor"),
+    ("pytorch_half_pixel", "round_prefer_ceil"),
+}
+"""Ways to the nearest pixel that repeat each as often as the scale says, if that is a whole number."""
+
+
 def resize(attributes, x):
     """Each value repeated, or linear between the middles of pixels."""
+    if "scales" not in attributes:
+        raise NotImplementedError("to computed sizes")
     mode, way, scales = attributes["mode"], attributes["coordinate_transformation_mode"], attributes["scales"]
-    if mode == "nearest" and all(scale % 1 == 0 for scale in scales) and way != "align_corners":
+    whole = all(scale % 1 == 0 for scale in scales)
+    if mode == "nearest" and whole and (way, attributes["nearest_mode"]) in ONE_SOURCE:
         for axis, scale in enumerate(scales, start=2):
             x = jnp.repeat(x, int(scale), axis=axis)
         return x

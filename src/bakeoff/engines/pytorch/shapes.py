@@ -86,6 +86,16 @@ def expand(node, weights):
     return Function(expanded)
 
 
+ONE_SOURCE = {
+    ("asymmetric", "floor"),
+    ("half_pixel", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_ceil"),
+    ("pytorch_half_pixel", "round_prefer_floor"),
+    ("pytorch_half_pixel", "round_prefer_ceil"),
+}
+"""Ways to the nearest pixel that repeat each as often as the scale says, if that is a whole number."""
+
+
 def resize(node, _weights):
     """By whole numbers each value is repeated; or linear, in one of the two ways that PyTorch knows."""
     attributes, scales, sizes = node["attributes"], setting(node, "scales"), setting(node, "sizes")
@@ -94,7 +104,8 @@ def resize(node, _weights):
         raise NotImplementedError("over {} axes".format(len(sizes)))
     if mode == "nearest" and (ways, attributes["nearest_mode"]) == ("asymmetric", "floor"):
         return nn.Upsample(size=tuple(sizes), mode="nearest")
-    if mode == "nearest" and all(scale % 1 == 0 for scale in scales) and ways != "align_corners":
+    whole = all(scale % 1 == 0 for scale in scales)
+    if mode == "nearest" and whole and (ways, attributes["nearest_mode"]) in ONE_SOURCE:
         return nn.Upsample(size=tuple(sizes), mode="nearest")
     if mode == "linear" and ways in {"half_pixel", "pytorch_half_pixel", "align_corners"}:
         return nn.Upsample(size=tuple(sizes), mode="bilinear", align_corners=ways == "align_corners")
