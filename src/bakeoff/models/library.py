@@ -27,7 +27,7 @@ from bakeoff.models.sources import format_of
 from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
 
 VERSION = 1
-FORMS = 3
+FORMS = 4
 """goes up whenever the forms that are made of models change"""
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
 

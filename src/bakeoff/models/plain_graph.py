@@ -7,6 +7,7 @@ written out, sizes and padding as numbers, constants among the weights, operator
 layer norms, GELU and HardSwish in one piece, as later opsets have them.
 """
 
+import itertools
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -155,9 +156,25 @@ def _sizes(node: NodeProto, inputs: list[str], shapes: Shapes, weights: Mapping[
     if before[1] != after[1] or None in (*olds, *news):
         raise _unsupported(node, "resizes channels, or to an unknown size")
     given = weights.get(inputs[2]) if len(inputs) > 2 and inputs[2] else None  # noqa: PLR2004
+    scales = [new / old for old, new in zip(olds, news, strict=True) if old and new]
     if given is not None and given.size == len(before):
-        return {"sizes": list(news), "scales": [float(scale) for scale in given.tolist()[2:]]}
-    return {"sizes": list(news), "scales": [new / old for old, new in zip(olds, news, strict=True) if old and new]}
+        scales = [float(scale) for scale in given.tolist()[2:]]
+    repeats = [int(scale) for scale in scales] if _repeats_pixels(node, scales) else None
+    return {"sizes": list(news), "scales": scales, "repeats": repeats}
+
+
+def _repeats_pixels(node: NodeProto, scales: list[float]) -> bool:
+    """Whether a Resize is what frameworks call upsampling: each pixel as often as a whole scale says."""
+    how = {a.name: a.s.decode() for a in node.attribute}
+    ways = how.get("coordinate_transformation_mode", "half_pixel"), how.get("nearest_mode", "round_prefer_floor")
+    return how.get("mode", "nearest") == "nearest" and ways in REPEATING and not any(scale % 1 for scale in scales)
+
+
+REPEATING = {
+    ("asymmetric", "floor"),
+    *itertools.product(("half_pixel", "pytorch_half_pixel"), ("round_prefer_floor", "round_prefer_ceil")),
+}
+"""Where ONNX looks for the nearest pixel and how it rounds, such that whole scales repeat pixels."""
 
 
 def _name_outputs(graph: GraphProto, nodes: list[dict[str, Any]], aliases: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.plain_graph import lower
@@ -179,6 +180,33 @@ def test_a_resize_tells_sizes_and_scales(net: Net, tmp_path: Path) -> None:
     graph, _ = lowered(net([node], {"sizes": np.array([1, 4, 16, 12])}, out=["N", 4, 16, 12]), tmp_path)
     attributes = graph["nodes"][0]["attributes"]
     assert (attributes["sizes"], attributes["scales"]) == ([16, 12], [2.0, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("way", "nearest", "scale", "repeats"),
+    [
+        ("asymmetric", "floor", 2, [2, 2]),
+        ("half_pixel", "round_prefer_floor", 3, [3, 3]),
+        ("asymmetric", "ceil", 2, None),
+        ("asymmetric", "round_prefer_floor", 3, None),
+        ("half_pixel", "floor", 2, None),
+        ("align_corners", "round_prefer_floor", 2, None),
+        ("asymmetric", "floor", 1.5, None),
+    ],
+)
+def test_a_resize_repeats_pixels_only_where_onnx_does(
+    net: Net, tmp_path: Path, way: str, nearest: str, scale: float, repeats: list[int] | None
+) -> None:
+    node = helper.make_node(
+        "Resize", ["x", "", "scales"], ["y"], coordinate_transformation_mode=way, nearest_mode=nearest
+    )
+    model = net([node], {"scales": np.array([1, 1, scale, scale], np.float32)}, out=["N", 4, *[int(8 * scale)] * 2])
+    graph, _ = lowered(model, tmp_path)
+    assert graph["nodes"][0]["attributes"]["repeats"] == repeats
+    x = np.arange(256, dtype=np.float32).reshape(1, 4, 8, 8)
+    [y] = ReferenceEvaluator(model).run(None, {"x": x})
+    if repeats:
+        np.testing.assert_array_equal(y, x.repeat(repeats[0], axis=2).repeat(repeats[1], axis=3))
 
 
 def test_a_global_pool_over_one_axis_is_a_reduction(net: Net, tmp_path: Path) -> None:

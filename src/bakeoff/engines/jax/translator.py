@@ -236,29 +236,18 @@ def pad(attributes, x):
     return jnp.pad(x, pairs(attributes["pads"]), constant_values=attributes.get("value", 0))
 
 
-ONE_SOURCE = {
-    ("asymmetric", "floor"),
-    ("half_pixel", "round_prefer_floor"),
-    ("half_pixel", "round_prefer_ceil"),
-    ("pytorch_half_pixel", "round_prefer_floor"),
-    ("pytorch_half_pixel", "round_prefer_ceil"),
-}
-"""Ways to the nearest pixel that repeat each as often as the scale says, if that is a whole number."""
-
-
 def resize(attributes, x):
     """Each value repeated, or linear between the middles of pixels."""
     if "scales" not in attributes:
         raise NotImplementedError("to computed sizes")
-    mode, way, scales = attributes["mode"], attributes["coordinate_transformation_mode"], attributes["scales"]
-    whole = all(scale % 1 == 0 for scale in scales)
-    if mode == "nearest" and whole and (way, attributes["nearest_mode"]) in ONE_SOURCE:
-        for axis, scale in enumerate(scales, start=2):
-            x = jnp.repeat(x, int(scale), axis=axis)
+    mode, way = attributes["mode"], attributes["coordinate_transformation_mode"]
+    if attributes["repeats"]:
+        for axis, times in enumerate(attributes["repeats"], start=2):
+            x = jnp.repeat(x, times, axis=axis)
         return x
     if mode == "linear" and way in {"half_pixel", "pytorch_half_pixel"} and min(attributes["sizes"]) > 1:
         return jax.image.resize(x, (*x.shape[:2], *attributes["sizes"]), "linear", antialias=False)
-    raise NotImplementedError("{} {} by {}".format(way, mode, scales))
+    raise NotImplementedError("{} {} by {}".format(way, mode, attributes["scales"]))
 
 
 def squeeze(_attributes, x, axes=None):

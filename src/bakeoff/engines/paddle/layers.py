@@ -114,17 +114,15 @@ def resize(node):
     attributes = node.attributes
     if len(attributes.get("sizes", ())) != IMAGE_AXES:
         raise NotImplementedError("to computed sizes, or over other than two axes")
-    mode, coordinates, rounding = (
-        attributes[name] for name in ("mode", "coordinate_transformation_mode", "nearest_mode")
-    )
+    mode, coordinates = attributes["mode"], attributes["coordinate_transformation_mode"]
     sizes, scales = attributes["sizes"], attributes["scales"]
-    if mode == "nearest" and (coordinates, rounding) in REPEATING and not any(scale % 1 for scale in scales):
-        down, right = (int(scale) for scale in scales)
+    if attributes["repeats"]:
+        down, right = attributes["repeats"]
         return lambda x: paddle.repeat_interleave(paddle.repeat_interleave(x, down, 2), right, 3)
     if mode == "linear" and coordinates in HOLDS_CORNERS and hits_sizes(sizes, scales):
         volume = nn.Upsample([1, *sizes], mode="trilinear", align_corners=HOLDS_CORNERS[coordinates])
         return lambda x: volume(x.unsqueeze(2)).squeeze(2)
-    raise NotImplementedError("{} {} {} by {}".format(mode, coordinates, rounding, scales))
+    raise NotImplementedError("{} {} by {}".format(coordinates, mode, scales))
 
 
 def hits_sizes(sizes, scales):
@@ -133,7 +131,5 @@ def hits_sizes(sizes, scales):
 
 
 IMAGE_AXES = 2
-REPEATING = {("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")}
-"""Where ONNX looks for the nearest pixel, and how it rounds: the same at scales that are whole numbers."""
 HOLDS_CORNERS = {"half_pixel": False, "pytorch_half_pixel": False, "align_corners": True}
 """How ONNX calls the coordinates, and Paddle's ``align_corners``."""

@@ -86,30 +86,17 @@ def expand(node, weights):
     return Function(expanded)
 
 
-ONE_SOURCE = {
-    ("asymmetric", "floor"),
-    ("half_pixel", "round_prefer_floor"),
-    ("half_pixel", "round_prefer_ceil"),
-    ("pytorch_half_pixel", "round_prefer_floor"),
-    ("pytorch_half_pixel", "round_prefer_ceil"),
-}
-"""Ways to the nearest pixel that repeat each as often as the scale says, if that is a whole number."""
-
-
 def resize(node, _weights):
     """By whole numbers each value is repeated; or linear, in one of the two ways that PyTorch knows."""
-    attributes, scales, sizes = node["attributes"], setting(node, "scales"), setting(node, "sizes")
+    attributes, sizes = node["attributes"], setting(node, "sizes")
     mode, ways = attributes["mode"], attributes["coordinate_transformation_mode"]
     if len(sizes) != 2:  # noqa: PLR2004
         raise NotImplementedError("over {} axes".format(len(sizes)))
-    if mode == "nearest" and (ways, attributes["nearest_mode"]) == ("asymmetric", "floor"):
-        return nn.Upsample(size=tuple(sizes), mode="nearest")
-    whole = all(scale % 1 == 0 for scale in scales)
-    if mode == "nearest" and whole and (ways, attributes["nearest_mode"]) in ONE_SOURCE:
+    if attributes["repeats"]:
         return nn.Upsample(size=tuple(sizes), mode="nearest")
     if mode == "linear" and ways in {"half_pixel", "pytorch_half_pixel", "align_corners"}:
         return nn.Upsample(size=tuple(sizes), mode="bilinear", align_corners=ways == "align_corners")
-    raise NotImplementedError("{} {} by {}".format(ways, mode, scales))
+    raise NotImplementedError("{} {} by {}".format(ways, mode, attributes["scales"]))
 
 
 class Reshape(nn.Module):

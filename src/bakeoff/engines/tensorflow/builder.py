@@ -181,5 +181,5 @@ class Builder:
         """What `function` makes of `x`: Keras 3 computes with its tensors, Keras 2 wants a layer for it."""
         if hasattr(self.keras, "ops"):
             return function(x)
-        made = function(x)  # which Keras 2 would try on placeholders of floats to know the shape
+        made = function(x)  # for its shape; left to itself, Keras 2 calls it with floats, whatever x holds
         return self.layers.Lambda(function, output_shape=lambda _: self.keras.backend.int_shape(made))(x)

@@ -4,16 +4,6 @@ import numpy as np
 from arithmetic import reduction
 from layout import IMAGE_AXES, shape_of
 
-ONE_SOURCE = {
-    ("asymmetric", "floor"),
-    ("half_pixel", "round_prefer_floor"),
-    ("half_pixel", "round_prefer_ceil"),
-    ("pytorch_half_pixel", "round_prefer_floor"),
-    ("pytorch_half_pixel", "round_prefer_ceil"),
-}
-"""Ways to the nearest pixel that repeat each as often as the scale says, if that is a whole number."""
-
-
 # Layers with weights
 
 
@@ -155,8 +145,8 @@ def resize(build, node, attributes):
     sizes, scales = attributes["sizes"], attributes["scales"]
     if any(old * scale != new for old, scale, new in zip(shape_of(x)[1:3], scales, sizes)):
         raise NotImplementedError("by scales that do not lead to whole numbers")
-    if mode == "nearest" and (place, attributes["nearest_mode"]) in ONE_SOURCE and not any(s % 1 for s in scales):
-        return build.layers.UpSampling2D(tuple(int(scale) for scale in scales))(x)
+    if attributes["repeats"]:
+        return build.layers.UpSampling2D(tuple(attributes["repeats"]))(x)
     if mode == "linear" and place in {"half_pixel", "pytorch_half_pixel"}:
         image = build.math.image
         return image.resize(x, tuple(sizes), interpolation="bilinear", data_format="channels_last")
