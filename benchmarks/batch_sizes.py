@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import polygamma
 
-from bakeoff.judge.disturbance import last_tries
-from bakeoff.judge.verdict import log_throughputs
+from bakeoff.judge.case.disturbance import last_tries
+from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.records import RunRecord, Status, Trial
 from bakeoff.store import Store
 

@@ -30,10 +30,10 @@ from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import overlay
 from bakeoff.errors import BakeoffError, WorkerError
-from bakeoff.judge.statistics import geometric_mean_interval
+from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race.conversion import in_form
+from bakeoff.race.ready.conversion import in_form
 from bakeoff.records import EngineSpec, Installed
 from bakeoff.worker.session import WORKER, WorkerSession, spawn_environment
 

@@ -6,7 +6,7 @@ Exits with 1 unless at least 9 in 10 of the former fail and none of the latter d
 
 `python benchmarks/gate.py record [--runs 4] [--every 60m]` races the study's engines at different hours under the tag
 `aa`; `python benchmarks/gate.py spread` then holds every two of these runs against each other: no gate may fail (or it
-exits with 1), and the figure it prints is this machine's `bakeoff.judge.across.BETWEEN_RUNS`.
+exits with 1), and the figure it prints is this machine's `bakeoff.judge.between_runs.across.BETWEEN_RUNS`.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from pathlib import Path
 import msgspec
 
 from bakeoff.engines.catalogue import BUILT_IN
-from bakeoff.judge.across import estimate
-from bakeoff.judge.gate import gate_across
-from bakeoff.judge.pairing import pair
-from bakeoff.race import past
+from bakeoff.judge.between_runs.across import estimate
+from bakeoff.judge.between_runs.gate import gate_across
+from bakeoff.judge.between_runs.pairing import pair
+from bakeoff.race.stored import scorecards
 from bakeoff.scorecards import GateOutcome, Method, Scorecard
 from bakeoff.store import Store
 
@@ -133,7 +133,7 @@ def record(arguments: argparse.Namespace) -> int:
 def spread(arguments: argparse.Namespace) -> int:
     """Every two recorded runs against each other."""
     with Store.open(arguments.output, create=False) as store:
-        cards = [past.of_run(store, run.name) for run in store.history(tag=TAG)]
+        cards = [scorecards.of_run(store, run.name) for run in store.history(tag=TAG)]
     pairs = list(itertools.combinations(cards, 2))
     outcomes = Counter(gate_of(before, after) for before, after in pairs)
     print(f"{len(cards)} runs, {len(pairs)} pairs: {dict(outcomes)}")

@@ -28,13 +28,15 @@ from scipy.stats import chi2
 
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.judge.verdict import log_throughputs
+from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import hold, prepare
-from bakeoff.race.course import Course, Entry
-from bakeoff.race.heat import run_heat
-from bakeoff.race.plan import make_plan
+from bakeoff.race import machine_lock
+from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.heat import run_heat
 from bakeoff.race.race import ARBITER
+from bakeoff.race.ready import prepare
+from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import UNCALIBRATED, Plan, Trial
 from bakeoff.views.racing import PlainView, watching
 
@@ -76,20 +78,26 @@ def main() -> None:
         batch_sizes=(options.batch,),
         threads=options.threads,
     )
-    with watching() as observer, hold.the_machine("benchmarks/heats.py", observer.note), TemporaryDirectory() as folder:
-        course, entries = ready(catalogue, plan, observer, Path(folder))
+    with (
+        watching() as observer,
+        machine_lock.held("benchmarks/heats.py", observer.note),
+        TemporaryDirectory() as folder,
+    ):
+        context, runnables = ready(catalogue, plan, observer, Path(folder))
         whole, heats = Method("whole trials in turn"), Method("heats")
         for round_ in range(1, options.rounds + 1):
             observer.note(f"round {round_} of {options.rounds}")
-            now = replace(course, round=round_)
+            now = replace(context, round=round_)
             for method in shuffled((whole, heats), round_):
                 begin = time.monotonic()
-                for together in [entries] if method is heats else [[entry] for entry in shuffled(entries, round_)]:
+                for together in (
+                    [runnables] if method is heats else [[runnable] for runnable in shuffled(runnables, round_)]
+                ):
                     cases = {case for case in now.plan.cases() if case.engine in {e.engine.name for e in together}}
                     for trials in run_heat(now, together, cases):
                         method.trials += trials
                 method.seconds += time.monotonic() - begin
-    report(plan, (whole, heats), [entry.engine.name for entry in entries])
+    report(plan, (whole, heats), [runnable.engine.name for runnable in runnables])
 
 
 def arguments() -> argparse.Namespace:
@@ -103,31 +111,31 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def ready(catalogue: Catalogue, plan: Plan, observer: PlainView, folder: Path) -> tuple[Course, list[Entry]]:
-    """The course, and three entries: the first engine, itself again, the second engine."""
+def ready(catalogue: Catalogue, plan: Plan, observer: PlainView, folder: Path) -> tuple[HeatContext, list[Runnable]]:
+    """The context, and three runnables: the first engine, itself again, the second engine."""
     library = ModelLibrary(paths.cache_dir())
     engines = catalogue.select(plan.engines)
     models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
     [arbiter] = catalogue.select([ARBITER])
-    grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
+    preparation = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
     ((name, model),) = models.items()
-    if grid.unready:
-        raise SystemExit(f"{grid.unready[0].case.engine}: {grid.unready[0].reason}")
-    a, b = grid.entries[name]
+    if preparation.unready:
+        raise SystemExit(f"{preparation.unready[0].case.engine}: {preparation.unready[0].reason}")
+    a, b = preparation.runnables[name]
     again = replace(a, engine=msgspec.structs.replace(a.engine, name=f"{a.engine.name}-again"))
-    entries = [a, again, b]
-    course = Course(
-        plan=msgspec.structs.replace(plan, engines=tuple(entry.engine.name for entry in entries)),
+    runnables = [a, again, b]
+    context = HeatContext(
+        plan=msgspec.structs.replace(plan, engines=tuple(runnable.engine.name for runnable in runnables)),
         round=0,
         model=model,
-        materials=prepare.materials(plan, model, grid, library, folder / "inputs"),
+        inputs=prepare.materials(plan, model, preparation, library, folder / "inputs"),
         tolerance=UNCALIBRATED.fp32,
         logs=folder / "logs",
         scratch=folder / "scratch",
         time_is_up=lambda: False,
         say=lambda _: None,
     )
-    return course, entries
+    return context, runnables
 
 
 def shuffled(things: Sequence[T], seed: int) -> list[T]:

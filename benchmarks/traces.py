@@ -1,7 +1,7 @@
-"""Record real latency traces of which it is known what happened: tests/unit/judge/data holds what this wrote.
+"""Record real latency traces of which it is known what happened: tests/unit/judge/case/data holds what this wrote.
 
     .venv/bin/python benchmarks/traces.py
-    .venv/bin/python benchmarks/traces.py --engine openvino --model resnet18 --folder tests/unit/judge/data
+    .venv/bin/python benchmarks/traces.py --engine openvino --model resnet18 --folder tests/unit/judge/case/data
 
 Three traces of one engine: `steady`, after a long warm-up; `start`, from the first call of a fresh process on; and
 `joined`, in which from the middle on as many processes as there are threads spin beside it, so that it gets slower
@@ -20,12 +20,13 @@ from tempfile import TemporaryDirectory
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import hold, prepare
-from bakeoff.race.attempt import Attempt
-from bakeoff.race.contender import Contender
-from bakeoff.race.course import Course
-from bakeoff.race.plan import make_plan
+from bakeoff.race import machine_lock
+from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.heats.attempt import Attempt
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.race import ARBITER
+from bakeoff.race.ready import prepare
 from bakeoff.records import UNCALIBRATED
 from bakeoff.views.racing import watching
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--folder", type=Path, default=Path("tests/unit/judge/data"))
+    parser.add_argument("--folder", type=Path, default=Path("tests/unit/judge/case/data"))
     options = parser.parse_args()
     with TemporaryDirectory() as folder, attempts(options.engine, options.model, Path(folder)) as attempt:
         traces = {"start": start(attempt), "steady": calls(attempt, CALLS), "joined": joined(attempt)}
@@ -54,27 +55,29 @@ def attempts(engine: str, model: str, folder: Path) -> Iterator[Attempt]:
     """The engine's worker, loaded at batch 1 and not run yet."""
     catalogue, library = Catalogue.load(), ModelLibrary(paths.cache_dir())
     plan = make_plan(catalogue, models=(model,), engines=(engine,), release="all", batch_sizes=(1,))
-    with watching() as observer, hold.the_machine("benchmarks/traces.py", observer.note):
+    with watching() as observer, machine_lock.held("benchmarks/traces.py", observer.note):
         engines = catalogue.select(plan.engines)
         models = {model: library.resolve(model, plan.weights, observer.say)}
         [arbiter] = catalogue.select([ARBITER])
-        grid = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
-        course = Course(
+        preparation = prepare.prepare(
+            plan, models, engines, prepare.install(engines, observer), library, observer, arbiter
+        )
+        context = HeatContext(
             plan=plan,
             round=1,
             model=models[model],
-            materials=prepare.materials(plan, models[model], grid, library, folder / "inputs"),
+            inputs=prepare.materials(plan, models[model], preparation, library, folder / "inputs"),
             tolerance=UNCALIBRATED.fp32,
             logs=folder / "logs",
             scratch=folder / "scratch",
             time_is_up=lambda: False,
             say=lambda _: None,
         )
-        contender = Contender(grid.entries[model][0], course)
+        worker = HeatWorker(preparation.runnables[model][0], context)
         try:
-            yield Attempt(contender, 1)
+            yield Attempt(worker, 1)
         finally:
-            contender.abandon()
+            worker.abandon()
 
 
 def start(attempt: Attempt) -> list[float]:
@@ -99,7 +102,7 @@ def joined(attempt: Attempt) -> list[float]:
 
 def calls(attempt: Attempt, number: int) -> list[float]:
     """Latencies of so many calls, in seconds."""
-    with attempt.contender.awake() as session:
+    with attempt.worker.awake() as session:
         reply = session.call("warm_up", order=[0] * number, at_least=number, at_most_seconds=0.0)
     return [float(latency) for latency in reply["latencies"]]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bakeoff.judge.best import Table
-from bakeoff.judge.summary import summarise
-from bakeoff.judge.verdict import MINIMUM_EFFECT, judge, log_throughputs
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.table.best import Table
+from bakeoff.judge.table.verdict import MINIMUM_EFFECT, judge, log_throughputs
 from bakeoff.records import RunRecord, Standing, Status, Trial
 from bakeoff.report import page
 from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS, Spec, by_standing

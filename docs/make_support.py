@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bakeoff.errors import BakeoffError
-from bakeoff.judge.summary import summarise
+from bakeoff.judge.case.summary import summarise
 from bakeoff.records import ModelRecord, RunRecord, Status, Summary
 from bakeoff.report import wording
 from bakeoff.report.machine_line import machine_line

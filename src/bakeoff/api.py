@@ -13,15 +13,15 @@ import click
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import is_installed
 from bakeoff.errors import UsageError
-from bakeoff.judge import canary
-from bakeoff.judge.comparing import compare_engines, compare_runs
-from bakeoff.judge.scorecard import scorecard
-from bakeoff.judge.stopping import TARGET_CI
-from bakeoff.judge.summary import summarise
-from bakeoff.judge.verdict import judge
-from bakeoff.race import past, tables
-from bakeoff.race.plan import make_plan, shaping_of
+from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
+from bakeoff.judge.between_runs.scorecard import scorecard
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.figures import canary
+from bakeoff.judge.table.stopping import TARGET_CI
+from bakeoff.judge.table.verdict import judge
+from bakeoff.race.asking.plan import make_plan, shaping_of
 from bakeoff.race.race import start
+from bakeoff.race.stored import scorecards, tables
 from bakeoff.records import RunRecord, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
@@ -270,9 +270,9 @@ def compare(
         if isinstance(given, Run):
             return given._card  # noqa: SLF001 - a class of this module
         if Path(given).is_file():
-            return past.from_file(Path(given)).run
+            return scorecards.from_file(Path(given)).run
         with _existing(output, store) as found:
-            return past.of_anything(found, fspath(given))
+            return scorecards.of_anything(found, fspath(given))
 
     return Comparison(compare_runs(card(before), card(after)))
 

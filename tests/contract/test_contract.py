@@ -19,8 +19,8 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import overlay
 from bakeoff.errors import UnsupportedError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import contract
-from bakeoff.race.bench import MODEL, SEED, SETS, TIMEOUT_S, Bench, Driver
+from bakeoff.race.contract import checks
+from bakeoff.race.contract.subject import MODEL, SEED, SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
 from bakeoff.worker.session import DRIVER, WorkerSession, spawn_environment
 
@@ -61,7 +61,7 @@ def engine(request: pytest.FixtureRequest) -> EngineSpec:
 
 
 @pytest.fixture(scope="module")
-def bench(engine: EngineSpec, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def subject(engine: EngineSpec, tmp_path_factory: pytest.TempPathFactory) -> EngineUnderTest:
     """Only what this machine lacks is a skip; an installation that fails is a failure."""
     lacking = {spec.name: environments.missing(spec) for spec in engine.environments if not environments.find(spec)}
     standing = {}
@@ -74,14 +74,14 @@ def bench(engine: EngineSpec, tmp_path_factory: pytest.TempPathFactory) -> Bench
             pytest.fail(f"{name} cannot be installed: {installed}")
     library = ModelLibrary(paths.cache_dir())
     folder = tmp_path_factory.mktemp(engine.name)
-    return Bench(engine, standing, library, library.resolve(MODEL), folder, print)
+    return EngineUnderTest(engine, standing, library, library.resolve(MODEL), folder, print)
 
 
 @pytest.fixture(scope="module")
-def driver(bench: Bench) -> Iterator[Driver]:
+def worker(subject: EngineUnderTest) -> Iterator[WorkerUnderTest]:
     """A worker with two threads, shared by the tests that leave it as they found it: answering."""
-    with bench.worker(threads=2) as driver:
-        yield driver
+    with subject.worker(threads=2) as worker:
+        yield worker
 
 
 @contextmanager
@@ -89,58 +89,62 @@ def what_shows_nothing_skipped() -> Iterator[None]:
     """An engine may refuse the tiny network, with its reason."""
     try:
         yield
-    except (contract.NotShownError, contract.RefusedError) as reason:
+    except (checks.NotShownError, checks.RefusedError) as reason:
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize("check", contract.SHARED, ids=lambda check: str(check.__name__))
-def test_a_worker_keeps_the_promise_that(driver: Driver, check: Callable[[Driver], None]) -> None:
+@pytest.mark.parametrize("check", checks.SHARED, ids=lambda check: str(check.__name__))
+def test_a_worker_keeps_the_promise_that(worker: WorkerUnderTest, check: Callable[[WorkerUnderTest], None]) -> None:
     with what_shows_nothing_skipped():
-        check(driver)
+        check(worker)
 
 
 @pytest.mark.parametrize("family", OTHER_FAMILIES)
-def test_a_network_of_another_family_agrees_with_the_reference_or_is_refused(bench: Bench, family: str) -> None:
-    agrees_or_is_refused(replace(bench, model=bench.library.resolve(family)))
+def test_a_network_of_another_family_agrees_with_the_reference_or_is_refused(
+    subject: EngineUnderTest, family: str
+) -> None:
+    agrees_or_is_refused(replace(subject, model=subject.library.resolve(family)))
 
 
-def test_a_network_as_users_bring_it_agrees_with_the_reference_or_is_refused(bench: Bench, tmp_path: Path) -> None:
+def test_a_network_as_users_bring_it_agrees_with_the_reference_or_is_refused(
+    subject: EngineUnderTest, tmp_path: Path
+) -> None:
     users_network.write(tmp_path / "users.onnx")
-    agrees_or_is_refused(replace(bench, model=bench.library.take(tmp_path / "users.onnx")))
+    agrees_or_is_refused(replace(subject, model=subject.library.take(tmp_path / "users.onnx")))
 
 
-def agrees_or_is_refused(other: Bench) -> None:
+def agrees_or_is_refused(other: EngineUnderTest) -> None:
     try:
         assert other.model_path.exists()
     except UnsupportedModelError as reason:
         pytest.skip(f"{other.engine.name} has no form of {other.model.name}: {reason}")
-    with other.worker(threads=1) as driver, what_shows_nothing_skipped():
-        contract.load_and_compare(driver, 2, OTHER_TOLERANCE)
+    with other.worker(threads=1) as worker, what_shows_nothing_skipped():
+        checks.load_and_compare(worker, 2, OTHER_TOLERANCE)
 
 
-@pytest.mark.parametrize("check", contract.ALONE, ids=lambda check: str(check.__name__))
-def test_an_engine_keeps_the_promise_that(bench: Bench, check: Callable[[Bench], None]) -> None:
+@pytest.mark.parametrize("check", checks.ALONE, ids=lambda check: str(check.__name__))
+def test_an_engine_keeps_the_promise_that(subject: EngineUnderTest, check: Callable[[EngineUnderTest], None]) -> None:
     with what_shows_nothing_skipped():
-        check(bench)
+        check(subject)
 
 
-def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(bench: Bench) -> None:
-    installed = bench.standing[bench.engine.environment.name]
-    with bench.worker(threads=1) as driver:
-        python = driver.hello["python"].rpartition(".")[0]
+def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(subject: EngineUnderTest) -> None:
+    installed = subject.standing[subject.engine.environment.name]
+    with subject.worker(threads=1) as worker:
+        python = worker.hello["python"].rpartition(".")[0]
     if python not in overlay.PYTHONS:
         with pytest.raises(UnsupportedError, match=f"MLPerf LoadGen has no wheel for Python {python}"):
             overlay.loadgen(installed)
         return
     folder = overlay.loadgen(installed)
-    env = spawn_environment(1, installed.env, bench.engine.env)
-    log = bench.folder / "load.log"
-    with WorkerSession(installed.command, bench.engine.adapter, env, log, TIMEOUT_S, program=DRIVER) as session:
+    env = spawn_environment(1, installed.env, subject.engine.env)
+    log = subject.folder / "load.log"
+    with WorkerSession(installed.command, subject.engine.adapter, env, log, TIMEOUT_S, program=DRIVER) as session:
         session.hello(overlay=str(folder))
         session.call("start", instances=2, command=list(installed.command), env=env)
-        instances = Driver(bench, cast("WorkerSession", Instances(session)), {}, threads=1, spin=True)
+        instances = WorkerUnderTest(subject, cast("WorkerSession", Instances(session)), {}, threads=1, spin=True)
         with what_shows_nothing_skipped():
-            contract.load_or_refuse(instances, 1)
+            checks.load_or_refuse(instances, 1)
         instances.prepare(1)
         offline = session.call("offline", sets=SETS, queries=30, seed=SEED)
         assert sum(map(len, offline["latencies"])) == offline["queries"] == 30
@@ -154,7 +158,7 @@ def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(bench: 
 
 @dataclass(frozen=True)
 class Instances:
-    """All instances of a driver, asked as one worker is."""
+    """All instances of a worker, asked as one worker is."""
 
     session: WorkerSession
 

@@ -12,11 +12,11 @@ import pytest
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError
-from bakeoff.judge.parity import compare
+from bakeoff.judge.case.parity import compare
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import importing, prepare, second_opinion
-from bakeoff.race.course import Entry
-from bakeoff.race.plan import make_plan
+from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.ready import arbitration, importing, prepare
+from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import ModelRecord, Plan
 from bakeoff.views.installing import LineReport
 
@@ -107,13 +107,13 @@ def answers_agree(plan: Plan, record: ModelRecord, shop: importing.Workshop) -> 
     engines = shop.catalogue.select(plan.engines)
     standing = environments.install([spec for e in engines for spec in e.environments], Watcher())
     (arbiter,) = shop.catalogue.select(["onnxruntime"])
-    grid = prepare.prepare(plan, {record.name: record}, engines, standing, shop.library, shop.observer, arbiter)
+    preparation = prepare.prepare(plan, {record.name: record}, engines, standing, shop.library, shop.observer, arbiter)
     samples = shop.library.samples(record, plan.seed, prepare.SAMPLES)
     found: dict[str, float | None] = {}
-    for entry in grid.entries[record.name]:
-        assert isinstance(entry, Entry)
-        answers = second_opinion.answers(entry, plan, record, samples)
-        found[entry.engine.name] = compare(answers, grid.references[record.name])[0].max_rel_error
+    for runnable in preparation.runnables[record.name]:
+        assert isinstance(runnable, Runnable)
+        answers = arbitration.answers(runnable, plan, record, samples)
+        found[runnable.engine.name] = compare(answers, preparation.references[record.name])[0].max_rel_error
     return found
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bakeoff.judge.disturbance import disturbed
-from bakeoff.race import hold
+from bakeoff.judge.case.disturbance import disturbed
+from bakeoff.race import machine_lock
 from bakeoff.records import CANARY
 from bakeoff.store import Store
 
@@ -30,7 +30,7 @@ def busy_neighbours(bakeoff: Any) -> Iterator[dict[str, str]]:
     The test itself holds the machine, so `bakeoff` needs a lock of its own: it is in the environment yielded.
     """
     code = "import os\nos.nice(10)\nprint(flush=True)\nwhile True: pass"
-    with hold.the_machine("a test with busy neighbours", print), ExitStack() as stack:
+    with machine_lock.held("a test with busy neighbours", print), ExitStack() as stack:
         for _ in range(os.cpu_count() or 1):
             neighbour = stack.enter_context(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE))
             stack.callback(neighbour.kill)

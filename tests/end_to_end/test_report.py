@@ -17,7 +17,7 @@ from selenium.webdriver.support.select import Select
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.judge.parity import compare
+from bakeoff.judge.case.parity import compare
 from bakeoff.models.library import ModelLibrary
 from bakeoff.report import pdf
 

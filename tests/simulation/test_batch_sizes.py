@@ -24,9 +24,9 @@ from tests.simulation.test_races import (
     true_ratios,
 )
 
-from bakeoff.judge.best import compare_array
-from bakeoff.judge.looks import Critical, at_once, sequential
-from bakeoff.judge.verdict import standings
+from bakeoff.judge.table.best import compare_array
+from bakeoff.judge.table.looks import Critical, at_once, sequential
+from bakeoff.judge.table.verdict import standings
 from bakeoff.records import Outcome, Standing
 
 pytestmark = pytest.mark.simulation

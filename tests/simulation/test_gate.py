@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bakeoff.judge.gate import decided, gate_across, gate_within
-from bakeoff.judge.pairing import Pairs, pair
+from bakeoff.judge.between_runs.gate import decided, gate_across, gate_within
+from bakeoff.judge.between_runs.pairing import Pairs, pair
 from bakeoff.records import Case, ModelRecord, Plan, Status
 from bakeoff.scorecards import CanaryRounds, Gate, GateOutcome, Score, Scorecard
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bakeoff.judge.best import compare_array
-from bakeoff.judge.looks import at_once, look_rounds
-from bakeoff.judge.statistics import geometric_mean_interval
-from bakeoff.judge.stopping import wanted_engines
-from bakeoff.judge.verdict import MINIMUM_EFFECT, standings
+from bakeoff.judge.figures.statistics import geometric_mean_interval
+from bakeoff.judge.table.best import compare_array
+from bakeoff.judge.table.looks import at_once, look_rounds
+from bakeoff.judge.table.stopping import wanted_engines
+from bakeoff.judge.table.verdict import MINIMUM_EFFECT, standings
 from bakeoff.records import Outcome, Standing
 
 pytestmark = pytest.mark.simulation

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bakeoff.judge.best import compare
-from bakeoff.judge.looks import at_once
-from bakeoff.judge.selftest import Names, examine, resolvable
-from bakeoff.judge.summary import summarise
-from bakeoff.judge.verdict import judge, log_throughputs, verdicts
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.table.best import compare
+from bakeoff.judge.table.looks import at_once
+from bakeoff.judge.table.selftest import Names, examine, resolvable
+from bakeoff.judge.table.verdict import judge, log_throughputs, verdicts
 from bakeoff.records import Case, Measurement, Outcome, Plan, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.simulation

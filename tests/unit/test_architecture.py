@@ -65,8 +65,3 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import sys, bakeoff, bakeoff.cli; print([m for m in '{heavy}'.split(', ') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_files_fit_in_a_head() -> None:
-    lengths = {p.relative_to(SOURCE): len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCE.rglob("*.py")}
-    assert {path: lines for path, lines in lengths.items() if lines > 400} == {}

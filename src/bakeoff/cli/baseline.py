@@ -26,14 +26,14 @@ def baseline(run: str, target: Path | None, output: Path, store_url: str | None)
     """
     from bakeoff.cli.stores import opened
     from bakeoff.errors import StoreError
-    from bakeoff.race import past
+    from bakeoff.race.stored import scorecards
     from bakeoff.report.files import write_texts
 
     with opened(output, store_url, create=False) as store:
-        found = past.baseline(store, run)
+        found = scorecards.baseline(store, run)
     if not any(score.rounds for score in found.run.scores):
         raise StoreError(f"run {found.run.name} has no case with a speed: it can be no baseline")
-    text = past.to_json(found)
+    text = scorecards.to_json(found)
     if target is None:
         click.echo(text, nl=False)
         return

@@ -53,18 +53,18 @@ def compare(before: str, after: str, within: str | None, format_: str, output: P
 def _compare(before: str, after: str, within: str | None, output: Path, store_url: str | None) -> "ComparisonReport":
     from bakeoff.cli.stores import opened
     from bakeoff.errors import StoreError
-    from bakeoff.judge.comparing import compare_engines, compare_runs, knows
-    from bakeoff.race import past
+    from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs, knows
+    from bakeoff.race.stored import scorecards
 
     if Path(before).is_file() and Path(after).is_file():
-        return compare_runs(past.from_file(Path(before)).run, past.from_file(Path(after)).run)
+        return compare_runs(scorecards.from_file(Path(before)).run, scorecards.from_file(Path(after)).run)
     with opened(output, store_url, create=False) as store:
         if within is not None:
-            return compare_engines(past.of_run(store, within), before, after)
+            return compare_engines(scorecards.of_run(store, within), before, after)
         try:
-            cards = [past.of_anything(store, reference) for reference in (before, after)]
+            cards = [scorecards.of_anything(store, reference) for reference in (before, after)]
         except StoreError:
-            latest = past.of_run(store, "latest")
+            latest = scorecards.of_run(store, "latest")
             if not (knows(latest, before) and knows(latest, after)):
                 raise
             return compare_engines(latest, before, after)

@@ -36,7 +36,7 @@ def export(
     """
     from bakeoff.cli.stores import opened
     from bakeoff.errors import UsageError
-    from bakeoff.race import tables
+    from bakeoff.race.stored import tables
     from bakeoff.report.export import write, write_text
 
     chosen = format_ or _format_of(target)

@@ -92,18 +92,18 @@ def _is_given(context: click.Context, name: str) -> bool:
 
 
 def _baseline(reference: str, store: "Store") -> "Baseline":
-    from bakeoff.race import past
+    from bakeoff.race.stored import scorecards
 
-    return past.from_file(Path(reference)) if Path(reference).is_file() else past.baseline(store, reference)
+    return scorecards.from_file(Path(reference)) if Path(reference).is_file() else scorecards.baseline(store, reference)
 
 
 def _compare(found: "Baseline", run: str, max_slowdown: float, store: "Store") -> "Gate":
     from bakeoff.errors import UsageError
-    from bakeoff.judge.gate import gate_across
-    from bakeoff.judge.pairing import pair
-    from bakeoff.race import past
+    from bakeoff.judge.between_runs.gate import gate_across
+    from bakeoff.judge.between_runs.pairing import pair
+    from bakeoff.race.stored import scorecards
 
-    card = past.of_run(store, run)
+    card = scorecards.of_run(store, run)
     if card.name == found.run.name and card.started_at == found.run.started_at:
         raise UsageError(f"run {card.name} is the baseline itself", "Race again, then gate.")
     pairs = pair(found.run, card)
@@ -124,11 +124,11 @@ def _rerace(
 ) -> "Gate":
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.errors import ExitCode
-    from bakeoff.race import past
     from bakeoff.race.rerace import Rerace
+    from bakeoff.race.stored import scorecards
     from bakeoff.views.racing import watching
 
-    job = Rerace(found.run, past.kits_of(found), max_slowdown, budget, rounds)
+    job = Rerace(found.run, scorecards.kits_of(found), max_slowdown, budget, rounds)
     with watching() as observer:
         outcome, said = job.run(Catalogue.load(engines_dirs), store, output, observer)
     if outcome.run.state == "interrupted":

@@ -88,7 +88,7 @@ def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-    from bakeoff.race.weights import fetch
+    from bakeoff.race.ready.weights import fetch
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     for name in names:
@@ -134,7 +134,7 @@ def _as_onnx(file: Path) -> Path:
     from bakeoff import paths
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.models.library import ModelLibrary
-    from bakeoff.race.importing import Workshop, as_onnx
+    from bakeoff.race.ready.importing import Workshop, as_onnx
     from bakeoff.views.racing import PlainView
 
     view = PlainView(Console(stderr=True, highlight=False))

@@ -10,8 +10,8 @@ import click
 from bakeoff.errors import EngineFolderError, ExitCode
 
 if TYPE_CHECKING:
-    from bakeoff.race.bench import Bench
-    from bakeoff.race.contract import Finding
+    from bakeoff.race.contract.checks import CheckResult
+    from bakeoff.race.contract.subject import EngineUnderTest
     from bakeoff.records import EngineSpec
 
 FILLED = "nothing is left to fill in"
@@ -86,34 +86,36 @@ def _engines_in(folder: Path) -> "list[EngineSpec]":
     return found
 
 
-def _tell(engine: "EngineSpec") -> "list[Finding]":
+def _tell(engine: "EngineSpec") -> "list[CheckResult]":
     """Check one engine and print each finding as it comes."""
     from bakeoff.engines import skeleton
-    from bakeoff.race.contract import Finding, examine
+    from bakeoff.race.contract.checks import CheckResult, examine
 
-    findings = [Finding(FILLED, "failed", line) for line in skeleton.unfilled(engine)] or [Finding(FILLED, "ok")]
+    findings = [CheckResult(FILLED, "failed", line) for line in skeleton.unfilled(engine)] or [
+        CheckResult(FILLED, "ok")
+    ]
     _print(engine, findings)
     if findings[0].outcome == "failed":
         return findings
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as scratch:
-        bench = _bench(engine, Path(scratch))
-        if isinstance(bench, Finding):
-            _print(engine, [bench])
-            return [*findings, bench]
-        for finding in examine(bench):
+        subject = _bench(engine, Path(scratch))
+        if isinstance(subject, CheckResult):
+            _print(engine, [subject])
+            return [*findings, subject]
+        for finding in examine(subject):
             _print(engine, [finding])
             findings.append(finding)
         if any(finding.outcome == "failed" for finding in findings):
-            _keep(bench.log, engine.name)
+            _keep(subject.log, engine.name)
     return findings
 
 
-def _bench(engine: "EngineSpec", scratch: Path) -> "Bench | Finding":
+def _bench(engine: "EngineSpec", scratch: Path) -> "EngineUnderTest | CheckResult":
     """The engine with everything in place, or the environment that cannot be had."""
     from bakeoff import environments, paths
     from bakeoff.models.library import ModelLibrary
-    from bakeoff.race.bench import MODEL, Bench
-    from bakeoff.race.contract import Finding
+    from bakeoff.race.contract.checks import CheckResult
+    from bakeoff.race.contract.subject import MODEL, EngineUnderTest
     from bakeoff.records import Installed
     from bakeoff.views.installing import progress
 
@@ -125,12 +127,12 @@ def _bench(engine: "EngineSpec", scratch: Path) -> "Bench | Finding":
     there = {name: result for name, result in standing.items() if isinstance(result, Installed)}
     lacking = [f"{name}: {result}" for name, result in standing.items() if name not in there]
     if lacking:
-        return Finding("its environment can be built", "failed", "; ".join(lacking))
+        return CheckResult("its environment can be built", "failed", "; ".join(lacking))
     library = ModelLibrary(paths.cache_dir())
-    return Bench(engine, there, library, library.resolve(MODEL, report=say), scratch, say)
+    return EngineUnderTest(engine, there, library, library.resolve(MODEL, report=say), scratch, say)
 
 
-def _print(engine: "EngineSpec", findings: "Sequence[Finding]") -> None:
+def _print(engine: "EngineSpec", findings: "Sequence[CheckResult]") -> None:
     for finding in findings:
         reason = f": {finding.reason}" if finding.reason else ""
         click.echo(f"{SIGNS[finding.outcome]:<8} {engine.name}: {finding.promise}{reason}")

@@ -197,7 +197,7 @@ def shaping(
     shapes: Sequence[tuple[str, tuple[int, ...]]], batch_axis: tuple[str, ...], data: Path | None
 ) -> "Shaping | None":
     """What the user says of a model of their own; None if nothing."""
-    from bakeoff.race.plan import shaping_of
+    from bakeoff.race.asking.plan import shaping_of
 
     return shaping_of(dict(shapes), batch_axis, data)
 

@@ -46,10 +46,10 @@ def recipe(
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.errors import UsageError
-    from bakeoff.judge.summary import summarise
-    from bakeoff.judge.verdict import judge
+    from bakeoff.judge.case.summary import summarise
+    from bakeoff.judge.table.verdict import judge
     from bakeoff.models.library import ModelLibrary
-    from bakeoff.race.recipes import choose, recipe_of
+    from bakeoff.race.stored.recipes import choose, recipe_of
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)

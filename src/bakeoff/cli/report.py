@@ -50,7 +50,7 @@ def report(
     """
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.race.reporting import gather
+    from bakeoff.race.stored.reporting import gather
 
     kind = format_ or {".md": "md", ".pdf": "pdf"}.get(target.suffix.lower() if target else "", "html")
     catalogue = Catalogue.load()

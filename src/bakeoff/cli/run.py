@@ -135,7 +135,7 @@ def run(
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.environments import is_installed
-    from bakeoff.race.plan import make_plan
+    from bakeoff.race.asking.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 

@@ -12,7 +12,7 @@ from bakeoff.errors import ExitCode
 from bakeoff.records import Status
 
 if TYPE_CHECKING:
-    from bakeoff.judge.selftest import Check, Finding
+    from bakeoff.judge.table.selftest import Check, Finding
     from bakeoff.race.race import Outcome
 
 DELAY = 0.05
@@ -46,9 +46,9 @@ def selftest(
     """
     from bakeoff import paths
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.judge.selftest import examine
+    from bakeoff.judge.table.selftest import examine
     from bakeoff.race.race import start
-    from bakeoff.race.twins import plan_of_twins, twins
+    from bakeoff.race.selftest import plan_of_twins, twins
     from bakeoff.store import Store
     from bakeoff.views.racing import watching
 
@@ -91,7 +91,7 @@ def _told(what: str, check: "Check") -> str:
 
 def resolution(finding: "Finding", seconds_per_round: float) -> Iterator[str]:
     """How small a difference shows now, and what would show a smaller one."""
-    from bakeoff.judge.selftest import resolvable, rounds_to_resolve
+    from bakeoff.judge.table.selftest import resolvable, rounds_to_resolve
 
     smallest = resolvable(finding.sd, finding.rounds)
     yield (

@@ -29,9 +29,9 @@ def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
     from bakeoff.cli.stores import opened
-    from bakeoff.judge.canary import figures
-    from bakeoff.judge.summary import summarise
-    from bakeoff.judge.verdict import judge
+    from bakeoff.judge.case.summary import summarise
+    from bakeoff.judge.figures.canary import figures
+    from bakeoff.judge.table.verdict import judge
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
@@ -48,7 +48,7 @@ def _text(
     verdicts: Sequence[Verdict],
     canary: Sequence[CanaryFigure],
 ) -> str:
-    from bakeoff.judge.canary import remarks
+    from bakeoff.judge.figures.canary import remarks
 
     if format_ == "md":
         from bakeoff.report.markdown import to_markdown

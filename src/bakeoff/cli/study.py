@@ -84,7 +84,7 @@ def study(
     from bakeoff.cli.racing import leave
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.environments import is_installed
-    from bakeoff.race.plan import make_plan
+    from bakeoff.race.asking.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 
@@ -120,7 +120,7 @@ def refuse_race_options(context: click.Context) -> None:
 
 def summaries_of(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
     """The rows of a stored run."""
-    from bakeoff.judge.summary import summarise
+    from bakeoff.judge.case.summary import summarise
 
     return summarise(run, trials)
 
@@ -129,9 +129,9 @@ def write_and_print(
     run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], place: Path, lang: str
 ) -> None:
     """Write the documents in both languages, print one to stdout, and say on stderr where they are."""
-    from bakeoff.judge.disturbance import counted
-    from bakeoff.judge.statistics import geometric_mean_interval
-    from bakeoff.judge.summary import throughput
+    from bakeoff.judge.case.disturbance import counted
+    from bakeoff.judge.case.summary import throughput
+    from bakeoff.judge.figures.statistics import geometric_mean_interval
     from bakeoff.report.study import Statistics, study_documents, write_documents
 
     statistics = Statistics(throughput=throughput, interval=geometric_mean_interval)

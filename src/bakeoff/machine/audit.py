@@ -23,7 +23,7 @@ SAMPLE_S = 0.5
 LOAD = 0.25
 """processes ready to run, for each CPU of the machine, averaged over a minute"""
 OTHERS = 0.05
-"""share of the CPUs that others may take, as for a trial (`bakeoff.judge.disturbance`)"""
+"""share of the CPUs that others may take, as for a trial (`bakeoff.judge.case.disturbance`)"""
 STEAL = 0.02
 """share of the CPU time that a hypervisor may withhold"""
 SWAP_USED = 0.05

@@ -20,20 +20,23 @@ from bakeoff import paths
 from bakeoff.engines import kit
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
-from bakeoff.judge import canary as song
-from bakeoff.judge import effort, stopping
-from bakeoff.judge.disturbance import repeats_help
-from bakeoff.judge.leagues import leagues
-from bakeoff.judge.summary import summarise
-from bakeoff.judge.verdict import judge
+from bakeoff.judge.case.disturbance import repeats_help
+from bakeoff.judge.case.leagues import leagues
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.figures import canary as canary_figures
+from bakeoff.judge.table import effort, stopping
+from bakeoff.judge.table.verdict import judge
 from bakeoff.machine.fingerprint import available_memory, fingerprint
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import canary, fitness, hold, memory, prepare, profile, resolve
+from bakeoff.race import machine_audit, machine_lock
+from bakeoff.race.asking.plan import with_more_time
 from bakeoff.race.budget import Budget
-from bakeoff.race.course import Course, Entry
-from bakeoff.race.heat import run_heat
-from bakeoff.race.load import run_load
-from bakeoff.race.plan import with_more_time
+from bakeoff.race.heats import canary, memory, profile
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.heat import run_heat
+from bakeoff.race.heats.load import run_load
+from bakeoff.race.ready import prepare, resolve
+from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
     CANARY,
     CanaryFigure,
@@ -117,12 +120,12 @@ class Race:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Setup:
     """What every heat finds in place."""
 
-    courses: Mapping[str, Course]
+    contexts: Mapping[str, HeatContext]
     """by model, still without a round"""
-    canary: Entry | None
+    canary: Runnable | None
 
 
 @dataclass(frozen=True)
@@ -158,25 +161,25 @@ def start(
     what the plan's own rules say. With `strict`, raises `NotFitError` before anything is prepared if the audit finds
     anything.
     """
-    with hold.the_machine(f"a run in {output}", observer.note):
-        findings = fitness.examine(observer.note, strict=strict)
+    with machine_lock.held(f"a run in {output}", observer.note):
+        findings = machine_audit.examine(observer.note, strict=strict)
         library = ModelLibrary(paths.cache_dir())
         plan, models = resolve.models(plan, catalogue, library, observer)
-        grid, budget = prepare_in_budget(plan, models, catalogue, library, observer)
+        preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
         run = RunRecord(
             name=store.new_run_name(dt.datetime.now().astimezone().date()),
             started_at=time.time(),
             plan=plan,
             machine=fingerprint(),
             bakeoff_version=bakeoff.__version__,
-            models=tuple(grid.models.values()),
+            models=tuple(preparation.models.values()),
             audit=findings,
-            engines=grid.engine_infos(store.keep_kits(kit.pack_all(grid.engines, observer.note))),
+            engines=preparation.engine_infos(store.keep_kits(kit.pack_all(preparation.engines, observer.note))),
             tags=tuple(tags),
         )
         store.create_run(run)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
-        return finish(race, grid, library)
+        return finish(race, preparation, library)
 
 
 def resume(
@@ -195,11 +198,11 @@ def resume(
     `NotFitError` if the audit finds anything.
     """
     run = store.run(name)
-    with hold.the_machine(f"run {run.name} in {output}", observer.note):
+    with machine_lock.held(f"run {run.name} in {output}", observer.note):
         run = msgspec.structs.replace(
             run,
             plan=with_more_time(run, more_s),
-            audit=fitness.together(run.audit, fitness.examine(observer.note, strict=strict)),
+            audit=machine_audit.together(run.audit, machine_audit.examine(observer.note, strict=strict)),
         )
         library = ModelLibrary(paths.cache_dir())
         _, models = resolve.models(run.plan, catalogue, library, observer)
@@ -210,12 +213,12 @@ def resume(
                     f"{then.name} has changed since run {run.name} began: its trials cannot be continued",
                     "start a new run",
                 )
-        grid, budget = prepare_in_budget(run.plan, models, catalogue, library, observer, run.elapsed_s)
+        preparation, budget = prepare_in_budget(run.plan, models, catalogue, library, observer, run.elapsed_s)
         store.update_run(run.name, plan=run.plan, audit=run.audit)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
         race.trials = list(store.trials(run.name))
         known = len(race.trials)
-        outcome = finish(race, grid, library)
+        outcome = finish(race, preparation, library)
         if len(outcome.trials) == known and outcome.run.state == "finished":
             observer.note("nothing was raced: no verdict needs another round, or none fits into the time or the rounds")
         return outcome
@@ -228,35 +231,35 @@ def prepare_in_budget(
     library: ModelLibrary,
     observer: Observer,
     spent_s: float = 0.0,
-) -> tuple[prepare.Grid, Budget]:
+) -> tuple[prepare.Preparation, Budget]:
     """Prepare everything; the budget's clock starts once the environments stand."""
     engines = catalogue.select(plan.engines)
     standing = prepare.install([*engines, *catalogue.hidden.values()], observer)
     budget = Budget(plan.budget_s, spent_s)
     (arbiter,) = catalogue.select([ARBITER])
-    bird = catalogue.hidden.get(CANARY)
-    return prepare.prepare(plan, models, engines, standing, library, observer, arbiter, bird), budget
+    canary_runnable = catalogue.hidden.get(CANARY)
+    return prepare.prepare(plan, models, engines, standing, library, observer, arbiter, canary_runnable), budget
 
 
-def finish(race: Race, grid: prepare.Grid, library: ModelLibrary) -> Outcome:
+def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) -> Outcome:
     """Race until the stop rule says enough, then report; an interruption is an early end, not a loss."""
     state = "finished"
     race.observer.started(race.run, race.trials)
     try:
         if not race.trials:
-            race.keep(grid.unready)
+            race.keep(preparation.unready)
         with scratch_folder() as scratch:
-            ground = lay_out(race, grid, library, scratch)
-            run_rounds(race, grid, ground)
-            run_profiles(race, grid, ground)
+            setup = lay_out(race, preparation, library, scratch)
+            run_rounds(race, preparation, setup)
+            run_profiles(race, preparation, setup)
     except KeyboardInterrupt:
         state = "interrupted"
     race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
     summaries = summarise(race.run, race.trials)
     verdicts = judge(race.run, summaries, race.trials)
-    figures = song.figures(race.trials)
-    remarks = song.remarks(figures)
+    figures = canary_figures.figures(race.trials)
+    remarks = canary_figures.remarks(figures)
     try:
         write_all(race.folder, race.run, summaries, verdicts, canary=figures, remarks=remarks)
     except StoreError as error:
@@ -285,28 +288,28 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def lay_out(race: Race, grid: prepare.Grid, library: ModelLibrary, scratch: Path) -> Ground:
+def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary, scratch: Path) -> Setup:
     """Write the inputs of every model and of the canary under `scratch`."""
     plan, inputs = race.run.plan, scratch / "inputs"
     tolerances = {model.name: model.tolerances for model in race.run.models}
-    courses = {
-        name: Course(
+    contexts = {
+        name: HeatContext(
             plan=plan,
             round=0,
             model=model,
-            materials=prepare.materials(plan, model, grid, library, inputs),
+            inputs=prepare.materials(plan, model, preparation, library, inputs),
             tolerance=tolerances[name].bf16,
             logs=race.folder / "logs",
             scratch=scratch,
             time_is_up=lambda: False,
             say=race.observer.say,
         )
-        for name, model in grid.models.items()
+        for name, model in preparation.models.items()
     }
-    return Ground(courses, canary.entry(grid.canary, grid.standing, inputs))
+    return Setup(contexts, canary.runnable(preparation.canary, preparation.standing, inputs))
 
 
-def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
+def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:
     """Round after round of one heat per model, while the budget holds another heat and any verdict needs it."""
     plan = race.run.plan
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
@@ -315,15 +318,15 @@ def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
         for position, name in enumerate(order):
             wanted = still_wanted(race, round_, name)
             if wanted and race.budget.holds_a_heat_of(name):
-                course = replace(
-                    ground.courses[name],
+                context = replace(
+                    setup.contexts[name],
                     round=round_,
                     bursts=effort.bursts(plan, race.trials, round_, name),
                     time_is_up=race.budget.share(len(order) - position),
                     say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
                     repeats_help=lambda: repeats_help(race.trials),
                 )
-                run_one_heat(race, course, grid.entries[name], wanted, ground.canary)
+                run_one_heat(race, context, preparation.runnables[name], wanted, setup.canary)
         race.budget.reserved_s = profile.reserve_s(plan, round_ + 1)
         left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
         been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed
@@ -331,7 +334,7 @@ def run_rounds(race: Race, grid: prepare.Grid, ground: Ground) -> None:
             return
 
 
-def run_profiles(race: Race, grid: prepare.Grid, ground: Ground) -> None:
+def run_profiles(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:
     """A profile trial of each case that its share of the budget holds, contenders first."""
     plan = race.run.plan
     if not plan.profile:
@@ -341,15 +344,19 @@ def run_profiles(race: Race, grid: prepare.Grid, ground: Ground) -> None:
     time_for = race.budget.allow(profile.SHARE * plan.budget_s)
     for cases in profile.in_turn(summaries, judge(race.run, summaries, race.trials), race.trials):
         name = cases[0].model
-        entry = next((entry for entry in grid.entries[name] if entry.engine.name == cases[0].engine), None)
-        if entry is None:  # its environment stood when the run began, and is gone since
+        runnable = next(
+            (runnable for runnable in preparation.runnables[name] if runnable.engine.name == cases[0].engine), None
+        )
+        if runnable is None:  # its environment stood when the run began, and is gone since
             continue
-        course = replace(
-            ground.courses[name],
+        context = replace(
+            setup.contexts[name],
             round=max(trial.round for trial in race.trials if trial.case.model == name),
             say=functools.partial(say_where, race.observer, f"profiles, {name}"),
         )
-        for trial in profile.run_profiles(course, entry, cases, lambda case: time_for(profile.seconds_of(rows[case]))):
+        for trial in profile.run_profiles(
+            context, runnable, cases, lambda case: time_for(profile.seconds_of(rows[case]))
+        ):
             race.keep([trial])
 
 
@@ -358,21 +365,23 @@ def say_where(observer: Observer, where: str, what: str) -> None:
     observer.say(f"{where}: {what}")
 
 
-def run_one_heat(race: Race, course: Course, entries: Sequence[Entry], wanted: set[Case], bird: Entry | None) -> None:
+def run_one_heat(
+    race: Race, context: HeatContext, runnables: Sequence[Runnable], wanted: set[Case], canary_runnable: Runnable | None
+) -> None:
     """A heat of one model, split only if memory demands it, its trials kept as they come; each part has the canary.
 
     Under load one engine has the machine to itself: there is no canary beside it, and nothing to split.
     """
     begin, extra = time.monotonic(), list[float]()
-    course = replace(course, happens_once=extra.append)
-    field_ = [entry for entry in entries if any(case.engine == entry.engine.name for case in wanted)]
-    heats: Iterable[Iterable[list[Trial]]] = [run_load(course, field_, wanted, race.trials)]
-    if course.plan.scenario is Scenario.LATENCY:
+    context = replace(context, happens_once=extra.append)
+    field_ = [runnable for runnable in runnables if any(case.engine == runnable.engine.name for case in wanted)]
+    heats: Iterable[Iterable[list[Trial]]] = [run_load(context, field_, wanted, race.trials)]
+    if context.plan.scenario is Scenario.LATENCY:
         groups = memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6)
-        heats = (run_heat(course, *canary.join(bird, group, wanted, race.trials)) for group in groups)
+        heats = (run_heat(context, *canary.join(canary_runnable, group, wanted, race.trials)) for group in groups)
     for trials in chain.from_iterable(heats):
         race.keep(trials)
-    race.budget.learn(course.model.name, time.monotonic() - begin - sum(extra))
+    race.budget.learn(context.model.name, time.monotonic() - begin - sum(extra))
 
 
 def order_of_models(plan: Plan, round_: int) -> list[str]:

@@ -10,15 +10,15 @@ from bakeoff import paths
 from bakeoff.engines import kit
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
-from bakeoff.judge.gate import decided, gate_within
-from bakeoff.judge.pairing import Pairs, pair
-from bakeoff.judge.scorecard import scorecard
-from bakeoff.judge.summary import summarise
+from bakeoff.judge.between_runs.gate import decided, gate_within
+from bakeoff.judge.between_runs.pairing import Pairs, pair
+from bakeoff.judge.between_runs.scorecard import scorecard
+from bakeoff.judge.case.summary import summarise
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race import resolve
-from bakeoff.race.past import settled
 from bakeoff.race.race import Observer, Outcome, start
+from bakeoff.race.ready import resolve
+from bakeoff.race.stored.scorecards import settled
 from bakeoff.records import EngineSpec, Plan
 from bakeoff.scorecards import EngineKit, Gate, Scorecard
 from bakeoff.store import Store

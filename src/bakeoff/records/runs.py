@@ -94,7 +94,7 @@ class Plan(Record, frozen=True):
     """the one batch size of each model that has no batch axis"""
     scenario: Scenario = Scenario.LATENCY
     latency_bound_s: float | None = None
-    """server: what 99% of the latencies must stay within; None: see `bakeoff.race.load`"""
+    """server: what 99% of the latencies must stay within; None: see `bakeoff.race.heats.load`"""
     pictures: str = ""
     """absolute path of a folder of labelled pictures, or of some of its files by a pattern; empty: no accuracy"""
 

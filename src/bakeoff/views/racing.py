@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.text import Text
 
 from bakeoff.environments import Report
-from bakeoff.judge.summary import summarise
-from bakeoff.judge.verdict import judge
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.table.verdict import judge
 from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Trial
 from bakeoff.report.terminal import results
 from bakeoff.views.installing import progress

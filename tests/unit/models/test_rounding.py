@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper
 
-from bakeoff.judge.leagues import calibrated, size
-from bakeoff.judge.parity import compare, worst
+from bakeoff.judge.case.leagues import calibrated, size
+from bakeoff.judge.case.parity import compare, worst
 from bakeoff.models import plain_graph
 from bakeoff.models.inputs import draw
 from bakeoff.models.reference import Float64Model

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.race.budget import Budget
-from bakeoff.race.course import Entry
-from bakeoff.race.memory import ROOM_TO_SPARE, groups
+from bakeoff.race.heats.memory import ROOM_TO_SPARE, groups
+from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm
 
 pytestmark = pytest.mark.unit
 
 
-def entry(name: str, disk_mb: int = 0) -> Entry:
+def runnable(name: str, disk_mb: int = 0) -> Runnable:
     here = Path()
     engine = EngineSpec(
         name=name,
@@ -25,11 +25,11 @@ def entry(name: str, disk_mb: int = 0) -> Entry:
         environment=EnvironmentSpec(name="e", kind="uv", lock=here, disk_mb=disk_mb),
         model=ModelForm(format="onnx"),
     )
-    return Entry(engine, Installed(name="e", digest="", path=here, command=()), here)
+    return Runnable(engine, Installed(name="e", digest="", path=here, command=()), here)
 
 
-def names(heats: list[list[Entry]]) -> list[list[str]]:
-    return [[entry.engine.name for entry in heat] for heat in heats]
+def names(heats: list[list[Runnable]]) -> list[list[str]]:
+    return [[runnable.engine.name for runnable in heat] for heat in heats]
 
 
 def test_a_budget_counts_what_an_earlier_sitting_has_used() -> None:
@@ -65,23 +65,25 @@ def test_a_first_heat_leaves_its_share_to_the_second() -> None:
 
 
 def test_engines_that_fit_into_memory_share_one_heat() -> None:
-    assert names(groups([entry("a"), entry("b")], {"a": 100, "b": 100}, 1000)) == [["a", "b"]]
+    assert names(groups([runnable("a"), runnable("b")], {"a": 100, "b": 100}, 1000)) == [["a", "b"]]
 
 
 def test_heats_split_by_memory_keep_the_lightest_engine_in_common() -> None:
     peaks = {"a": 600, "b": 600, "c": 50, "d": 100}
-    assert names(groups([entry(n) for n in "abcd"], peaks, 1000)) == [["c", "a"], ["c", "b", "d"]]
+    assert names(groups([runnable(n) for n in "abcd"], peaks, 1000)) == [["c", "a"], ["c", "b", "d"]]
 
 
 def test_before_memory_is_known_the_smallest_framework_is_in_common() -> None:
-    heats = names(groups([entry("a", disk_mb=2000), entry("b", disk_mb=100), entry("c", disk_mb=900)], {}, 4000))
+    heats = names(
+        groups([runnable("a", disk_mb=2000), runnable("b", disk_mb=100), runnable("c", disk_mb=900)], {}, 4000)
+    )
     assert heats == [["b", "a"], ["b", "c"]]
 
 
 @given(st.lists(st.floats(1, 5000), min_size=1, max_size=12), st.floats(100, 20_000))
 def test_every_engine_is_in_a_heat_and_no_heat_of_three_outgrows_memory(peaks: list[float], memory: float) -> None:
     sizes = {f"e{i}": peak for i, peak in enumerate(peaks)}
-    heats = names(groups([entry(name) for name in sizes], sizes, memory))
+    heats = names(groups([runnable(name) for name in sizes], sizes, memory))
     assert set().union(*heats) == set(sizes)
     assert all(sizes[heat[0]] == min(sizes.values()) for heat in heats)
     for heat in heats:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import pytest
 
-from bakeoff.judge.statistics import geometric_mean_interval
-from bakeoff.judge.summary import summarise, throughput
+from bakeoff.judge.case.summary import summarise, throughput
+from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.records import (
     Case,
     EngineInfo,

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from bakeoff.cli.study import study
 from bakeoff.errors import ExitCode, StoreError, UsageError
-from bakeoff.judge.summary import summarise
+from bakeoff.judge.case.summary import summarise
 from bakeoff.race import race
 from bakeoff.records import Plan, RunRecord, Status, Trial
 from bakeoff.report.study.rows import engines_of_the_study

@@ -1,0 +1,1 @@
+"""Between runs: comparisons and gates."""

@@ -1,0 +1,92 @@
+"""Two runs, or two sets of engines of one run, case by case."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bakeoff.errors import UsageError
+from bakeoff.judge.between_runs.across import BETWEEN_RUNS, compared, estimate, paired
+from bakeoff.judge.between_runs.pairing import pair, same_hardware
+from bakeoff.judge.table.looks import error_of_look
+from bakeoff.records import EngineInfo
+from bakeoff.scorecards import Compared, ComparisonReport, Method, Scorecard
+
+RELEASE_SUFFIX = "-2019"
+"""what tells the 2019 release of an engine from its namesake of today"""
+
+
+def compare_runs(before: Scorecard, after: Scorecard) -> ComparisonReport:
+    """Case by case, `after` relative to `before`, which were measured at different times.
+
+    Raises `UsageError`, with the reasons, if nothing in them is like with like.
+    """
+    pairs = pair(before, after)
+    found = [(old, new, estimate(before, after, old, new)) for old, new in pairs.cases]
+    cases = tuple(compared(old, new, each) for old, new, each in found if each)
+    lost = tuple(f"{new.case.engine}, {new.case.model}: {new.status} in {after.name}" for _, new in pairs.lost)
+    report = ComparisonReport(
+        before=before.name,
+        after=after.name,
+        cases=cases,
+        refused=pairs.refused,
+        notes=(*pairs.notes, *dict.fromkeys(lost), *_method_notes(before, after, cases)),
+    )
+    return _unless_empty(report)
+
+
+def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonReport:
+    """Two engines of one run, or its two releases, paired by round.
+
+    `before` and `after` are two engines' names, or two of "2019" and "today". Raises `UsageError`.
+    """
+    names = {before: after} if before in card.plan.engines else _releases(card, before, after)
+    ours = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.engine in names))
+    theirs = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.engine in names.values()))
+    pairs = pair(ours, theirs, names)
+    cases = []
+    for old, new in pairs.cases:
+        found = paired(old, new)
+        if found:
+            cases.append(compared(old, new, found, error_of_look(max(found.rounds, 1))))
+    lost = dict.fromkeys(f"{new.case.engine}, {new.case.model}: {new.status}" for _, new in pairs.lost)
+    return _unless_empty(
+        ComparisonReport(before=before, after=after, cases=tuple(cases), refused=pairs.refused, notes=tuple(lost))
+    )
+
+
+def knows(card: Scorecard, name: str) -> bool:
+    """Whether `compare_engines` can take `name` from this run."""
+    return name in card.plan.engines or any(name == engine.release for engine in card.engines)
+
+
+def _releases(card: Scorecard, before: str, after: str) -> dict[str, str]:
+    """Engine of release `before` -> its namesake of release `after`."""
+
+    def of(release: str) -> dict[str, EngineInfo]:
+        found = [engine for engine in card.engines if engine.release == release]
+        return {engine.name.removesuffix(RELEASE_SUFFIX): engine for engine in found}
+
+    ours, theirs = of(before), of(after)
+    names: Mapping[str, EngineInfo] = {name: engine for name, engine in ours.items() if name in theirs}
+    if not names:
+        raise UsageError(
+            f"run {card.name} has no engine both in release {before!r} and in release {after!r}",
+            "`bakeoff study` races both releases.",
+        )
+    return {engine.name: theirs[name].name for name, engine in names.items()}
+
+
+def _method_notes(before: Scorecard, after: Scorecard, cases: tuple[Compared, ...]) -> list[str]:
+    if all(case.method is not Method.NONE for case in cases):
+        return []
+    drift = f"the intervals allow for {BETWEEN_RUNS[Method.NONE]:.0%} of drift in each run"
+    if not same_hardware(before, after):
+        return [f"not normalised, since the machines differ: {drift}"]
+    return [f"not normalised, since not both have a canary in two rounds or more: {drift}"]
+
+
+def _unless_empty(report: ComparisonReport) -> ComparisonReport:
+    if report.cases:
+        return report
+    why = "; ".join(report.refused or report.notes) or "they have no case in common"
+    raise UsageError(f"{report.before} and {report.after} cannot be compared: {why}")

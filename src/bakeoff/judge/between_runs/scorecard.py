@@ -1,0 +1,78 @@
+"""From a run's trials to what a comparison needs of them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+
+from bakeoff.judge.case.disturbance import counted
+from bakeoff.judge.figures.statistics import t_quantile
+from bakeoff.judge.table.best import FEWEST_ROUNDS
+from bakeoff.judge.table.verdict import log_throughputs
+from bakeoff.records import CANARY, Case, RunRecord, Status, Summary, Trial
+from bakeoff.scorecards import CanaryRounds, Moments, Score, Scorecard
+
+DIGITS = 6
+"""of a stored logarithm: a millionth, where the noise is a hundredth"""
+
+
+def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) -> Scorecard:
+    """The run, reduced: per case its log throughput round by round, or why it has none; and the canary's."""
+    by_case: dict[Case, list[Trial]] = defaultdict(list)
+    for trial in counted(trials):
+        by_case[trial.case].append(trial)
+    return Scorecard(
+        name=run.name,
+        started_at=run.started_at,
+        bakeoff_version=run.bakeoff_version,
+        machine=run.machine,
+        plan=run.plan,
+        models=run.models,
+        engines=run.engines,
+        scores=tuple(_score(row, by_case[row.case]) for row in rows),
+        canary=tuple(
+            CanaryRounds(
+                model=case.model, batch_size=case.batch_size, threads=case.threads, rounds=_rounds(of_case, CANARY)
+            )
+            for case, of_case in by_case.items()
+            if case.engine == CANARY
+        ),
+        state=run.state,
+        elapsed_s=run.elapsed_s,
+    )
+
+
+def _score(row: Summary, trials: Sequence[Trial]) -> Score:
+    digests = [trial.environment_digest for trial in trials if trial.environment_digest]
+    return Score(
+        case=row.case,
+        league=row.league,
+        status=row.status,
+        reason=row.reason,
+        framework_version=row.framework_version,
+        environment_digest=digests[-1] if digests else "",
+        rounds=_rounds(trials, row.case.engine) if row.status is Status.OK else {},
+    )
+
+
+def _rounds(trials: Sequence[Trial], engine: str) -> dict[int, float]:
+    return {number: round(value, DIGITS) for number, value in log_throughputs(trials).get(engine, {}).items()}
+
+
+def moments(score: Score) -> Moments | None:
+    """Of a case's log throughput; None without any."""
+    return of_values([*score.rounds.values()]) if score.rounds else score.moments
+
+
+def of_values(logs: Sequence[float]) -> Moments:
+    """Mean and standard deviation (0 of a single value)."""
+    return Moments(mean=fmean(logs), sd=stdev(logs) if len(logs) >= FEWEST_ROUNDS else 0.0, count=len(logs))
+
+
+def from_interval(fps: float, interval: tuple[float, float] | None, trials: int) -> Moments:
+    """What `geometric_mean_interval` was made from, found back from its 95% interval."""
+    if interval is None or trials < FEWEST_ROUNDS:
+        return Moments(mean=math.log(fps), sd=0.0, count=1)
+    half_width = math.log(interval[1] / interval[0]) / 2
+    sd = half_width * math.sqrt(trials) / t_quantile(0.975, trials - 1)
+    return Moments(mean=math.log(fps), sd=sd, count=trials)

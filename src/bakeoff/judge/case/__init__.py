@@ -1,0 +1,1 @@
+"""Of one case: is its answer right, is its measurement sound?"""

@@ -1,0 +1,103 @@
+"""What a reader should know before believing a row: one short line each, its subject before the colon."""
+
+from collections.abc import Sequence
+from statistics import geometric_mean, median
+
+from bakeoff.judge.case import settings_check
+from bakeoff.judge.case.disturbance import disturbed, last_tries
+from bakeoff.records import Measurement, Status, Summary, Trial
+
+ENOUGH_ROUNDS = 5
+SPREAD = 0.05
+"""largest gap between median-latency throughput and mean throughput that passes without a word"""
+
+
+def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tuple[str, ...]:
+    """Every caution that a measured row deserves. `good` are those of its `trials` that the figures rest on."""
+    measured = [trial.measurement for trial in good if trial.measurement]
+    every = [trial.measurement for trial in trials if trial.measurement]
+    found = (
+        _failures(trials),
+        _precision(row),
+        _provisional(good),
+        _disturbed(trials, good),
+        _spread(row, measured),
+        *_splits(every),
+        *settings_check.mismatches(row, measured, [m.busy_without_spinning for m in every if m.busy_without_spinning]),
+        _chatter(measured),
+        _versions(good),
+        _memory(row, measured),
+    )
+    return tuple(line for line in found if line)
+
+
+def _failures(trials: Sequence[Trial]) -> str:
+    bad = [trial for trial in trials if trial.status not in (Status.OK, Status.NOT_RUN)]
+    if not bad:
+        return ""
+    last = bad[-1]
+    return f"failures: {len(bad)} of {len(trials)} trials {last.status.replace('_', ' ')}: {last.reason}"
+
+
+def _precision(row: Summary) -> str:
+    asked = row.case.precision
+    if row.league == asked or row.parity is None or row.parity.max_rel_error is None:
+        return ""
+    return f"precision: {asked} asked, error {row.parity.max_rel_error:.1e}: ranked in the {row.league} league"
+
+
+def _provisional(good: Sequence[Trial]) -> str:
+    rounds = len({trial.round for trial in good})
+    return f"provisional: {rounds} round{'s' * (rounds != 1)}" if rounds < ENOUGH_ROUNDS else ""
+
+
+def _disturbed(trials: Sequence[Trial], good: Sequence[Trial]) -> str:
+    """Rounds left out, or those that have to count since too few others were undisturbed."""
+    raced = {trial.round for trial in last_tries(trials) if trial.measurement}
+    out = raced - {trial.round for trial in good}
+    if out:
+        return f"disturbed: {len(out)} of {len(raced)} rounds left out, since others used the CPUs in them"
+    hit = {trial.round: trial.disturbance.share for trial in good if trial.disturbance and disturbed(trial)}
+    if hit:
+        return (
+            f"disturbed: others used up to {max(hit.values()):.0%} of the CPU time in {len(hit)} of {len(raced)} rounds"
+        )
+    return ""
+
+
+def _spread(row: Summary, measured: Sequence[Measurement]) -> str:
+    """Median latency against mean, within each trial, so that drift between trials does not count."""
+    if not row.fps or row.load:
+        return ""
+    batch = row.case.batch_size
+    by_median = geometric_mean(batch / median(x for burst in m.latencies for x in burst) for m in measured)
+    if abs(by_median / row.fps - 1) <= SPREAD:
+        return ""
+    return f"spread: {by_median:.3g} images/s by the median latency, {row.fps:.3g} by the mean"
+
+
+def _splits(measured: Sequence[Measurement]) -> list[str]:
+    """Ways to share out the threads that were left out of the choice, since they did not run."""
+    failed = {
+        f"{probe.instances} x {probe.threads}": probe.reason
+        for m in measured
+        if m.load
+        for probe in m.load.probes
+        if probe.reason
+    }
+    return [f"split {split}: left out, {reason}" for split, reason in failed.items()]
+
+
+def _chatter(measured: Sequence[Measurement]) -> str:
+    written = median(m.log_bytes / max(1, sum(map(len, m.latencies))) for m in measured)
+    return f"chatter: {written:.0f} bytes go to stdout or stderr with each inference while timed" if written else ""
+
+
+def _versions(good: Sequence[Trial]) -> str:
+    versions = sorted({trial.framework_version for trial in good})
+    return f"versions: trials of {', '.join(versions)}" if len(versions) > 1 else ""
+
+
+def _memory(row: Summary, measured: Sequence[Measurement]) -> str:
+    ran_first = any(measurement.cold for measurement in measured)
+    return "memory: its peak is unknown on this platform" if ran_first and row.peak_rss_mb is None else ""

@@ -1,0 +1,44 @@
+"""What the canary tells of a run: how fast it ran when, and whether the machine was the same throughout."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import geometric_mean
+
+from bakeoff.judge.case.summary import throughput
+from bakeoff.records import CANARY, CanaryFigure, Status, Trial
+
+STRONG = 0.25
+"""between the slowest and the fastest round. A shared machine's level drifts by 5-11% from round to round (measured;
+docs/method.md), which over ten rounds makes some 25% between the extremes"""
+
+
+def figures(trials: Iterable[Trial]) -> list[CanaryFigure]:
+    """One for each measured trial of the canary, in the order of `trials`; a heat that memory split has several."""
+    return [
+        CanaryFigure(
+            round=trial.round,
+            model=trial.case.model,
+            batch_size=trial.case.batch_size,
+            threads=trial.case.threads,
+            calls_per_s=throughput(1, trial.measurement),
+            started_at=trial.started_at,
+        )
+        for trial in trials
+        if trial.case.engine == CANARY and trial.status is Status.OK and trial.measurement
+    ]
+
+
+def remarks(canary: Sequence[CanaryFigure]) -> tuple[str, ...]:
+    """What to distrust of a run whose canary drifted strongly between rounds; nothing of any other."""
+    of_round: dict[int, list[float]] = defaultdict(list)
+    for figure in canary:
+        of_round[figure.round].append(figure.calls_per_s)
+    speeds = {number: geometric_mean(speeds) for number, speeds in of_round.items()}
+    if not speeds:
+        return ()
+    slow, fast = min(speeds, key=speeds.__getitem__), max(speeds, key=speeds.__getitem__)
+    range_ = speeds[fast] / speeds[slow] - 1
+    if range_ <= STRONG:
+        return ()
+    between = f"{range_:.0%} faster in round {fast} than in round {slow}"
+    return (f"canary: the machine was {between}: ratios pair by round and hold, images/s are of this hour only",)

@@ -1,0 +1,56 @@
+"""The time line of a race: what the machine did in each heat, as the canary and the CPU time of others tell."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import geometric_mean, median
+
+from bakeoff.judge.case.disturbance import disturbed
+from bakeoff.judge.case.summary import throughput
+from bakeoff.records import CANARY, Heat, RunRecord, Status, Trial
+
+MOST = 400
+"""heats that are told one by one: of a longer race, each model's of a round are told as one"""
+
+
+def course(run: RunRecord, trials: Iterable[Trial]) -> list[Heat]:
+    """Every heat of the race in the order of time, those raced again because of a disturbance by themselves."""
+    raced = [trial for trial in trials if trial.round and not trial.profile and trial.measurement]
+    heats = _grouped(raced, by_batch=True)
+    if len(heats) > MOST:
+        heats = _grouped(raced, by_batch=False)
+    speeds = [_canary(heat) for heat in heats]
+    known = [speed for speed in speeds if speed is not None]
+    usual = median(known) if known else 1.0
+    told = [_told(run, heat, speed and speed / usual) for heat, speed in zip(heats, speeds, strict=True)]
+    return sorted(told, key=lambda heat: heat.minute)
+
+
+def _grouped(trials: Iterable[Trial], *, by_batch: bool) -> list[list[Trial]]:
+    groups: dict[tuple[int, str, int, bool], list[Trial]] = defaultdict(list)
+    for trial in trials:
+        groups[trial.round, trial.case.model, by_batch * trial.case.batch_size, by_batch and trial.repeat].append(trial)
+    return [*groups.values()]
+
+
+def _canary(heat: Sequence[Trial]) -> float | None:
+    """Its calls per second; a heat that memory split has several."""
+    speeds = [
+        throughput(1, trial.measurement)
+        for trial in heat
+        if trial.case.engine == CANARY and trial.status is Status.OK and trial.measurement
+    ]
+    return geometric_mean(speeds) if speeds else None
+
+
+def _told(run: RunRecord, heat: Sequence[Trial], canary: float | None) -> Heat:
+    first = min(heat, key=lambda trial: trial.started_at)
+    taken = [trial.disturbance.share for trial in heat if trial.disturbance]
+    return Heat(
+        minute=max(0.0, first.started_at - run.started_at) / 60,
+        round=first.round,
+        model=first.case.model,
+        batch_size=first.case.batch_size,
+        canary=canary,
+        taken=max(taken) if taken else None,
+        disturbed=any(map(disturbed, heat)),
+    )

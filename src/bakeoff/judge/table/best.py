@@ -1,0 +1,258 @@
+"""Multiple comparisons with the best, from a table of log throughputs.
+
+The leader is chosen from the same data that is to prove its lead, so an ordinary interval for its lead is too
+optimistic. Edwards & Hsu ("Multiple Comparisons With the Best Treatment", Journal of the American Statistical
+Association 78, 1983) start from the engine that is *truly* best, unknown but not random. Suppose its intervals
+against the k - 1 others all hold. Then
+
+- it is never beaten within its own intervals, so it is among the *candidates*: those that are certainly slower than
+  nobody;
+- how far any engine lies behind the best lies in the union of its intervals against the candidates.
+
+Only those k - 1 comparisons have to hold at once, whoever leads in the sample. Here each is an interval by
+Student's t on log ratios paired by round, with Bonferroni's share of the error. That assumes neither equal
+variances of engines, nor anything about how engines of a round depend on each other, nor equal numbers of rounds.
+
+What a few rounds lack is degrees of freedom: with three rounds of eight engines such an interval reaches 17 standard
+errors to each side, and a gap of four times stays undecided. So where there are tables of other batch sizes, a pair
+gets a second interval around the same mean, whose variance is pooled over all batch sizes of the two engines, which are
+loaded and run anew for each. Both get half of the error, so that both hold at once, and the narrower counts. Pooling
+supposes that deviations at two batch sizes are independent and of one size. docs/method.md has what
+`benchmarks/batch_sizes.py` found of that in real races, and `tests/simulation/test_batch_sizes.py` what comes of it.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.judge.table.looks import FLOOR, Critical, at_once, look_rounds, looks_done, sequential
+
+Matrix = NDArray[np.float64]
+
+FEWEST_ROUNDS = 2
+"""in common, before two engines can be compared at all"""
+PROBABLE_ERROR = 0.6745
+"""in standard errors: half of all means lie this close to the truth"""
+MOST_ROUNDS = 10_000
+"""beyond which nobody is told to wait for a decision"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every pair of engines of one table. Matrices are k x k; row against column, in log throughput."""
+
+    engines: tuple[str, ...]
+    rounds: NDArray[np.int64]
+    """rounds both have, but for those left out"""
+    left_out: NDArray[np.int64]
+    """rounds both have in which either was disturbed, where enough others are"""
+    mean: Matrix
+    """mean log ratio of row over column; NaN without common rounds"""
+    sd: Matrix
+    """standard deviation of the log ratio between rounds; NaN below two common rounds"""
+    pooled_sd: Matrix
+    """the same, pooled over all batch sizes"""
+    pooled_df: NDArray[np.int64]
+    """degrees of freedom of `pooled_sd`; 0 where there is no other batch size"""
+    half_width: Matrix
+    """of the simultaneous interval around `mean`; infinite below two common rounds"""
+    critical: Critical
+
+    @cached_property
+    def leader(self) -> int:
+        """The engine whose worst mean ratio to the others is largest, among those comparable with the most others.
+
+        Where no two are comparable yet, a single common round has to do: it names who is ahead, and decides nothing.
+        """
+        comparable = self._comparable
+        told = comparable if comparable.any() else (self.rounds > 0) & ~np.eye(len(self.engines), dtype=bool)
+        worst = np.where(told, self.mean, np.inf).min(axis=1, initial=np.inf)
+        return max(range(len(self.engines)), key=lambda i: (int(comparable[i].sum()), float(worst[i])))
+
+    @cached_property
+    def field(self) -> tuple[int, ...]:
+        """The leader, and who shares enough rounds with it to be compared."""
+        comparable = self._comparable[self.leader]
+        return tuple(i for i in range(len(self.engines)) if i == self.leader or comparable[i])
+
+    @cached_property
+    def candidates(self) -> frozenset[int]:
+        """Who may be the best: those of the field that are certainly slower than nobody."""
+        field = list(self.field)
+        unbeaten = (i for i in field if (self._high[i, field] >= 0).all())
+        return frozenset(unbeaten) | {self.leader}
+
+    def behind(self, engine: int) -> tuple[float, float]:
+        """Bounds of log(the fastest *other* engine / this one), for an engine of the field. Negative: it is ahead."""
+        lows, highs = [], []
+        for best in self.candidates - {engine}:
+            lows.append(max(0.0, self._low[best, engine]))
+            highs.append(max(0.0, self._high[best, engine]))
+        if engine in self.candidates:
+            others = [i for i in self.field if i != engine]
+            lows.append(min(0.0, float(self._low[others, engine].max(initial=-math.inf))))
+            highs.append(min(0.0, float(self._high[others, engine].max(initial=-math.inf))))
+        return float(min(lows)), float(max(highs))
+
+    def precision(self, engine: int, other: int) -> float:
+        """Half-width of the plain 95% interval of the two engines' log ratio; infinite below two common rounds."""
+        rounds = int(self.rounds[engine, other])
+        if rounds < FEWEST_ROUNDS:
+            return math.inf
+        return at_once(rounds, 1) * float(self.sd[engine, other]) / math.sqrt(rounds)
+
+    def rounds_to_decide(self, engine: int, effect: float) -> int | None:
+        """How many more rounds would tell whether the leader is beyond log ratio `effect` ahead of `engine`.
+
+        The estimate supposes that mean and deviation stay what they are; only where the mean lies at `effect` by
+        chance, the truth is taken to be a probable error away. None if that is nobody's patience.
+        """
+        pair = self.leader, engine
+        rounds, left_out = int(self.rounds[pair]), int(self.left_out[pair])
+        if rounds < FEWEST_ROUNDS:
+            return None
+        sd, pooled_sd, pooled_df = float(self.sd[pair]), float(self.pooled_sd[pair]), int(self.pooled_df[pair])
+        room = max(abs(float(self.mean[pair]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
+        number = looks_done(rounds + left_out)
+        while (later := look_rounds(number)) <= MOST_ROUNDS:
+            used = later - left_out
+            df_then = pooled_df * (used - 1) // (rounds - 1)
+            if half_width(self.critical, self._comparisons, used, left_out, sd, pooled_sd, df_then) < room:
+                return used - rounds
+            number += 1
+        return None
+
+    @property
+    def _comparisons(self) -> int:
+        return max(1, len(self.engines) - 1)
+
+    @cached_property
+    def _comparable(self) -> NDArray[np.bool_]:
+        return (self.rounds >= FEWEST_ROUNDS) & ~np.eye(len(self.engines), dtype=bool)
+
+    @cached_property
+    def _low(self) -> Matrix:
+        return np.where(self._comparable, self.mean - self.half_width, -np.inf)
+
+    @cached_property
+    def _high(self) -> Matrix:
+        return np.where(self._comparable, self.mean + self.half_width, np.inf)
+
+
+Table = Mapping[str, Mapping[int, float]]
+"""engine -> round -> log(images/s)"""
+Spoilt = Mapping[str, Collection[int]]
+"""engine -> the rounds in which others disturbed it"""
+
+
+def compare(
+    table: Table,
+    critical: Critical = sequential,
+    spoilt: Spoilt | None = None,
+    siblings: Iterable[tuple[Table, Spoilt]] = (),
+) -> Comparison:
+    """Compare engines by their log throughputs.
+
+    Engines may have different rounds; a pair uses those that both have, but for `spoilt` ones where at least five
+    others remain (`bakeoff.judge.case.disturbance`). `siblings` are the tables of the other batch sizes.
+    Raises `ValueError` without engines.
+    """
+    if not table:
+        raise ValueError("no engines to compare")
+    engines = tuple(table)
+    return compare_array(
+        engines,
+        *_arrays(engines, table, spoilt or {}),
+        critical=critical,
+        siblings=[_arrays(engines, *sibling) for sibling in siblings],
+    )
+
+
+def _arrays(engines: Sequence[str], table: Table, spoilt: Spoilt) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds)."""
+    numbers = sorted({number for rounds in table.values() for number in rounds})
+    shape = len(engines), len(numbers)
+    logs = [[table.get(engine, {}).get(number, np.nan) for number in numbers] for engine in engines]
+    disturbed = [[number in spoilt.get(engine, ()) for number in numbers] for engine in engines]
+    return np.array(logs, dtype=float).reshape(shape), np.array(disturbed, dtype=bool).reshape(shape)
+
+
+def compare_array(
+    engines: Sequence[str],
+    logs: Matrix,
+    disturbed: NDArray[np.bool_] | None = None,
+    *,
+    critical: Critical = sequential,
+    siblings: Iterable[tuple[Matrix, NDArray[np.bool_] | None]] = (),
+) -> Comparison:
+    """Like `compare`; `logs` has shape (engines, rounds), NaN where an engine has no trial in a round.
+
+    `disturbed` has the same shape, and so have those of the `siblings`, but for their number of rounds.
+    """
+    own = _paired(logs, disturbed)
+    others = [_paired(*sibling) for sibling in siblings]
+    df_of_others = sum((other.df for other in others), np.zeros_like(own.df))
+    pooled_df = np.where(df_of_others > 0, own.df + df_of_others, 0)
+    squares = sum((other.squares for other in others), own.squares)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd, pooled_sd = np.sqrt(own.squares / own.df), np.sqrt(squares / pooled_df)
+    pairs = zip(
+        *(matrix.ravel().tolist() for matrix in (own.rounds, own.left_out, sd, pooled_sd, pooled_df)), strict=True
+    )
+    reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
+    return Comparison(
+        engines=tuple(engines),
+        rounds=own.rounds,
+        left_out=own.left_out,
+        mean=own.mean,
+        sd=sd,
+        pooled_sd=pooled_sd,
+        pooled_df=pooled_df,
+        half_width=np.array(reach).reshape(sd.shape),
+        critical=critical,
+    )
+
+
+def half_width(
+    critical: Critical, comparisons: int, rounds: int, left_out: int, sd: float, pooled_sd: float, pooled_df: int
+) -> float:
+    """Of the interval of a pair's mean log ratio, by its own variance or the pooled one; infinite below two rounds."""
+    if rounds < FEWEST_ROUNDS:
+        return math.inf
+    if not pooled_df:
+        return critical(rounds, comparisons, left_out, rounds - 1) * sd / math.sqrt(rounds)
+    by_own = critical(rounds, 2 * comparisons, left_out, rounds - 1) * sd
+    by_pooled = critical(rounds, 2 * comparisons, left_out, pooled_df) * pooled_sd
+    return min(by_own, by_pooled) / math.sqrt(rounds)
+
+
+class _Paired(NamedTuple):
+    """Of every pair of engines of one table, k x k each."""
+
+    rounds: NDArray[np.int64]
+    left_out: NDArray[np.int64]
+    mean: Matrix
+    squares: Matrix
+    """of the log ratios' deviations from their mean, added up"""
+
+    @property
+    def df(self) -> NDArray[np.int64]:
+        return np.maximum(self.rounds - 1, 0)
+
+
+def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
+    ratios = logs[:, None, :] - logs[None, :, :]
+    there = raced = np.isfinite(ratios)
+    if disturbed is not None:
+        undisturbed = raced & ~(disturbed[:, None, :] | disturbed[None, :, :])
+        there = np.where(undisturbed.sum(axis=2, keepdims=True) >= FLOOR, undisturbed, raced)
+    rounds = there.sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds
+        squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)
+    return _Paired(rounds, raced.sum(axis=2) - rounds, mean, squares)

@@ -1,0 +1,68 @@
+"""When a race may look at its own results, and what each look costs.
+
+Whoever looks after every round and stops when the interval pleases is wrong far more often than in 5% of races.
+So a race looks at fixed rounds only, and the error of 5% is shared out over the looks beforehand: a group
+sequential design with a spending function (Lan & DeMets, "Discrete sequential boundaries for clinical trials",
+Biometrika 70, 1983). Nobody knows how many rounds a budget holds, so every look spends half of what is left:
+2.5%, 1.25%, 0.63% ... which adds up to 5% over any number of looks. The errors of the looks are added (Bonferroni's
+inequality), as though they never coincided: an upper bound that needs no assumption about how looks depend on
+each other.
+"""
+
+from collections.abc import Callable
+
+from bakeoff.judge.figures.statistics import CONFIDENCE, t_quantile
+
+FLOOR = 5
+"""rounds before the first look"""
+SECOND = 7
+"""the second look; after it they double by twos: 5, 7, 10, 14, 20, 28, 40, 56 ..."""
+
+Critical = Callable[[int, int, int, int], float]
+"""(rounds used, comparisons, rounds left out, degrees of freedom) -> the multiple of the standard error that an
+interval reaches to each side"""
+
+
+def look_rounds(number: int) -> int:
+    """After which round the look with this number (from 0) happens: about 1.4 times as many as the one before."""
+    doublings, odd = divmod(number, 2)
+    return (SECOND if odd else FLOOR) << doublings
+
+
+def looks_done(rounds: int) -> int:
+    """How many looks have happened once so many rounds are complete."""
+    number = 0
+    while look_rounds(number) <= rounds:
+        number += 1
+    return number
+
+
+def last_look(rounds: int) -> int | None:
+    """The round of the last look at or before `rounds`; None before the floor."""
+    done = looks_done(rounds)
+    return look_rounds(done - 1) if done else None
+
+
+def error_of_look(rounds: int) -> float:
+    """The error to spend on an interval from so many rounds: that of the first look not before them.
+
+    A race whose budget ends between two looks is judged once with what the next look would have spent.
+    """
+    number = looks_done(rounds - 1)
+    return (1 - CONFIDENCE) * 0.5 ** (number + 1)
+
+
+def sequential(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
+    """The critical value of two-sided intervals that hold over all looks and all `comparisons` at once.
+
+    A look spends its own share of the error whichever of its rounds an interval rests on, provided that those
+    `left_out` were not chosen by what was measured in them; the degrees of freedom `df` are by default those of the
+    rounds used.
+    """
+    return t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, df or rounds - 1)
+
+
+def at_once(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
+    """The critical value for a number of rounds that was fixed beforehand and is looked at once."""
+    del left_out
+    return t_quantile(1 - (1 - CONFIDENCE) / comparisons / 2, df or rounds - 1)

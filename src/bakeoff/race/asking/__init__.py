@@ -1,0 +1,1 @@
+"""What is asked for, and the plan that is made of it."""

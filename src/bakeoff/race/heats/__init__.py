@@ -1,0 +1,1 @@
+"""Heats: workers that take turns, and the trials that come of it."""

@@ -1,0 +1,166 @@
+"""A heat: the workers of all engines for one model, alive together, taking turns in short bursts.
+
+One worker runs at a time, loading and warming included; the idle ones are suspended, so that no spinning thread
+pool of a rival steals time. Drift of the machine then hits all alike, and ratios pair by heat.
+"""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from bakeoff.errors import WorkerError
+from bakeoff.judge.case import settings_check
+from bakeoff.judge.case.disturbance import disturbed
+from bakeoff.race.heats.accuracy import count_right
+from bakeoff.race.heats.attempt import Attempt
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.new_inputs import check_on_new_inputs
+from bakeoff.race.heats.worker import HeatWorker
+from bakeoff.race.ready.runnable import Runnable
+from bakeoff.records import Case, Trial
+
+T = TypeVar("T")
+
+
+def run_heat(
+    context: HeatContext, runnables: Sequence[Runnable], wanted: set[Case]
+) -> Generator[list[Trial], None, None]:
+    """Race `runnables` over the batch sizes of `wanted` and yield the trials of each batch size as it is done.
+
+    The order of everything follows from the plan's seed, the round and the model. A worker that dies takes only the
+    case at hand with it: it is started again for the next batch size, and that case is retried alone at the end.
+    Batch sizes in which others disturbed any trial are raced once more after all have had their turn, if there is time.
+    """
+    rng = random.Random(f"{context.plan.seed}/{context.round}/{context.model.name}")  # noqa: S311 - an order, no secret
+    workers = [HeatWorker(runnable, context) for runnable in runnables]
+    casualties: list[Attempt] = []
+    try:
+        for worker in shuffled(workers, rng):
+            context.say(f"starting {worker.name}")
+            attempt_to(worker.start)
+        spoilt: list[list[Attempt]] = []
+        for batch_size in shuffled(sorted({case.batch_size for case in wanted}), rng):
+            if context.time_is_up():
+                break
+            field = [Attempt(c, batch_size) for c in workers if c.case(batch_size) in wanted]
+            trials = yield from raced(context, field, casualties, rng)
+            if any(map(disturbed, trials)):
+                spoilt.append(field)
+        else:  # all have had their turn
+            for field in spoilt:
+                if context.time_is_up() or not context.repeats_help():
+                    break
+                with once(context):
+                    yield from raced(context, anew(field), casualties, rng)
+        for worker in workers:
+            worker.close()
+        for casualty in casualties:
+            yield [retry_alone(context, casualty, rng)]
+    finally:
+        for worker in workers:
+            worker.abandon()
+
+
+def raced(
+    context: HeatContext, field: Sequence[Attempt], casualties: list[Attempt], rng: random.Random
+) -> Generator[list[Trial], None, list[Trial]]:
+    """Race one batch size; yield and return its trials, but for those of `casualties`, which grow by who died."""
+    race_one_batch_size(context, field, rng)
+    dead = [attempt for attempt in field if attempt.killed_its_worker]
+    casualties += dead
+    trials = [attempt.trial() for attempt in field if attempt not in dead]
+    yield trials
+    return trials
+
+
+def anew(field: Sequence[Attempt]) -> list[Attempt]:
+    """The attempts of a disturbed batch size once more, whole, so that they pair: all but those that failed."""
+    return [Attempt(a.worker, a.case.batch_size, repeat=True) for a in field if a.alive]
+
+
+def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: random.Random) -> None:
+    """Get all ready, then let them take turns; whoever fails is out of it and keeps its reason."""
+    batch_size = field[0].case.batch_size
+    for attempt in shuffled(field, rng):
+        context.say(f"batch {batch_size}: loading and checking {attempt.case.engine}")
+        attempt.error = attempt_to(attempt.get_ready)
+    turns = context.bursts_at(batch_size)
+    for turn in range(turns):
+        for attempt in shuffled([a for a in field if a.alive], rng):
+            context.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.engine}")
+            attempt.error = attempt_to(functools.partial(attempt.burst, rng))
+    if context.round == 1:
+        with once(context):
+            look_closer(context, [a for a in field if a.alive and a.worker.spin and not a.repeat], rng)
+
+
+def look_closer(context: HeatContext, field: Sequence[Attempt], rng: random.Random) -> None:
+    """Once for each case, after its bursts: does the clock see the work? And for each engine: which threads do it, and
+    how many labelled pictures does it get right?
+    """
+    smallest = min(context.plan.sizes(context.model.name))
+    first = context.model.name == context.plan.models[0]
+    for attempt in field:
+        context.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
+        attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
+        if attempt.alive and attempt.inputs.labelled:
+            context.say(f"batch {attempt.case.batch_size}: {attempt.case.engine} classifies labelled pictures")
+            attempt.error = attempt_to(functools.partial(count_right, attempt))
+        spins = attempt.worker.runnable.engine.spins and context.plan.threads > 1 and not context.plan.quick
+        if attempt.alive and spins and first and attempt.case.batch_size == smallest:
+            context.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")
+            attempt.busy_without_spinning = count_without_spinning(context, attempt, rng)
+
+
+def count_without_spinning(context: HeatContext, attempt: Attempt, rng: random.Random) -> float | None:
+    """Threads busy with the same work in a process of its own whose idle threads sleep; None if it does not work so.
+
+    At the smallest batch size, where there is the least to share out and so the most to spin for, of the first model.
+    """
+    worker = HeatWorker(attempt.worker.runnable, context, spin=False)
+    again = Attempt(worker, attempt.case.batch_size)
+    try:
+        race_one_batch_size(context, [again], rng)
+    finally:
+        worker.abandon()
+    measurement = again.trial().measurement
+    return settings_check.busy_threads(measurement) if measurement else None
+
+
+def retry_alone(context: HeatContext, casualty: Attempt, rng: random.Random) -> Trial:
+    """Try a case that killed its worker once more, in a fresh process with nothing else alive."""
+    context.say(f"batch {casualty.case.batch_size}: retrying {casualty.case.engine} alone")
+    worker = HeatWorker(casualty.worker.runnable, context)
+    again = Attempt(worker, casualty.case.batch_size, repeat=casualty.repeat)
+    try:
+        race_one_batch_size(context, [again], rng)
+        return again.trial()
+    finally:
+        worker.abandon()
+
+
+@contextmanager
+def once(context: HeatContext) -> Iterator[None]:
+    """What happens in the block costs this heat time, and no later one."""
+    begin = time.monotonic()
+    try:
+        yield
+    finally:
+        context.happens_once(time.monotonic() - begin)
+
+
+def attempt_to(step: Callable[[], None]) -> WorkerError | None:
+    """Take a step; what the worker did wrong is returned, not raised, since the others go on."""
+    try:
+        step()
+    except WorkerError as error:
+        return error
+    return None
+
+
+def shuffled(things: Sequence[T], rng: random.Random) -> list[T]:
+    """A new list in random order."""
+    return rng.sample(list(things), len(things))

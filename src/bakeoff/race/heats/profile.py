@@ -1,0 +1,88 @@
+"""Profile trials: one long trial of each case, for percentiles and for what only time shows.
+
+They come after the rounds, out of a share of the budget, and one worker is alive at a time: nothing is compared here.
+A worker profiles its batch sizes one after another.
+"""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+
+import msgspec
+
+from bakeoff.judge.case.profile import expected_s, long_enough
+from bakeoff.judge.table.looks import FLOOR
+from bakeoff.race.heats.attempt import Attempt
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.heat import attempt_to
+from bakeoff.race.heats.worker import HeatWorker
+from bakeoff.race.ready.runnable import Runnable
+from bakeoff.records import Case, Outcome, Plan, Status, Summary, Trial, Verdict
+
+SHARE = 0.2
+"""of the budget, at most, and once the first look's rounds are in: a verdict is worth more than a percentile"""
+START_S = 2.0
+"""what a worker is taken to need besides loading: starting, importing, checking, warming up"""
+
+
+def reserve_s(plan: Plan, round_: int) -> float:
+    """What rounds from `round_` on must leave of the budget for profiles, in seconds."""
+    return SHARE * plan.budget_s if plan.profile and round_ > FLOOR else 0.0
+
+
+def in_turn(rows: Iterable[Summary], verdicts: Iterable[Verdict], trials: Iterable[Trial]) -> list[list[Case]]:
+    """Which cases to profile, those of one worker together: those that may be the best first, then the rest.
+
+    Left out are rows without a speed and cases that have their profile.
+    """
+    done = {trial.case for trial in trials if trial.profile}
+    beaten = {
+        (verdict.model, verdict.batch_size, standing.engine)
+        for verdict in verdicts
+        for standing in verdict.standings
+        if standing.outcome is Outcome.SLOWER
+    }
+    groups: dict[tuple[bool, str, str], list[Case]] = {}
+    for row in rows:
+        case = row.case
+        if row.status is Status.OK and case not in done:
+            is_beaten = (case.model, case.batch_size, case.engine) in beaten
+            groups.setdefault((is_beaten, case.model, case.engine), []).append(case)
+    return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+
+
+def seconds_of(row: Summary) -> float:
+    """How long a row's profile will probably take."""
+    mean = row.latency_ms.get("mean") or 0.0
+    return START_S + (row.load_s or 0.0) + expected_s(mean / 1e3)
+
+
+def run_profiles(
+    context: HeatContext, runnable: Runnable, cases: Sequence[Case], fits: Callable[[Case], bool]
+) -> Generator[Trial, None, None]:
+    """The profile trials of one worker's `cases`, as they come; a case that no longer `fits` the time gets none."""
+    rng = random.Random(f"{context.plan.seed}/profile/{context.model.name}/{runnable.engine.name}")  # noqa: S311 - an order
+    worker = HeatWorker(runnable, context)
+    try:
+        for case in cases:
+            if not fits(case):
+                continue
+            context.say(f"batch {case.batch_size}: profiling {case.engine}")
+            attempt = Attempt(worker, case.batch_size)
+            attempt.error = attempt_to(functools.partial(run_long, attempt, rng))
+            yield msgspec.structs.replace(attempt.trial(), profile=True)
+        worker.close()
+    finally:
+        worker.abandon()
+
+
+def run_long(attempt: Attempt, rng: random.Random) -> None:
+    """Get ready, then burst after burst, until the trial is long enough; memory is read before and after each."""
+    attempt.get_ready()
+    attempt.read_memory()
+    begin, calls = time.monotonic(), 0
+    while not long_enough(calls, time.monotonic() - begin):
+        attempt.burst(rng)
+        attempt.read_memory()
+        calls += len(attempt.bursts[-1]["latencies"])

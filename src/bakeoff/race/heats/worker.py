@@ -1,0 +1,104 @@
+"""One engine in one heat: its worker, from start to end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.ready.runnable import Runnable
+from bakeoff.records import Case
+from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
+
+
+class HeatWorker:
+    """An engine's worker for one model: suspended, but for what happens inside `awake`."""
+
+    def __init__(self, runnable: Runnable, context: HeatContext, *, spin: bool = True) -> None:
+        self.runnable = runnable
+        self.spin = spin
+        """whether its threads may spin while they wait, as its framework has it"""
+        self.context = context.with_task_of(runnable)
+        self.session: WorkerSession | None = None
+        self.hello: dict[str, Any] = {}
+        self.fresh = True
+        name = f"{runnable.engine.name}-{context.model.name}-round{context.round}{'' if spin else '-without-spinning'}"
+        self.log = context.logs / f"{name}.log"
+        self.scratch = context.scratch / name
+        self._cannot_start: WorkerError | None = None
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self.runnable.engine.name
+
+    @property
+    def stillborn(self) -> bool:
+        """Whether its worker never came as far as a first request."""
+        return self._cannot_start is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id; None without one."""
+        return self.session.pid if self.session else None
+
+    def case(self, batch_size: int) -> Case:
+        """The cell of the table that this worker fills at `batch_size`."""
+        plan = self.context.plan
+        return Case(
+            engine=self.name,
+            model=self.context.model.name,
+            batch_size=batch_size,
+            threads=plan.threads,
+            precision=plan.precision,
+            device=plan.device,
+        )
+
+    def start(self) -> None:
+        """Spawn the worker and let it import its framework. A start that fails is final for this heat."""
+        if self._cannot_start is not None:
+            raise self._cannot_start
+        engine, installed = self.runnable.engine, self.runnable.installed
+        quiet = {} if self.spin else WITHOUT_SPINNING
+        env = spawn_environment(self.context.plan.threads, installed.env, engine.env, quiet)
+        try:
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            self.session = WorkerSession(installed.command, engine.adapter, env, self.log, self.context.plan.timeout_s)
+            self.hello = self.session.hello()
+        except OSError as error:
+            raise WorkerDiedError(f"no room for its outputs: {error}") from error
+        except WorkerError as error:
+            self.abandon()
+            self._cannot_start = error
+            raise
+        self.fresh = True
+        self.session.suspend()
+
+    @contextmanager
+    def awake(self) -> Iterator[WorkerSession]:
+        """The worker running, all through the block and not after it; started first if there is none."""
+        if self.session is None:
+            self.start()
+        session = self.session
+        assert session is not None  # noqa: S101 - start() either sets it or raises
+        session.resume()
+        try:
+            yield session
+        except (WorkerDiedError, WorkerTimedOutError):
+            self.session = None
+            raise
+        finally:
+            session.suspend()
+
+    def abandon(self) -> None:
+        """Kill the worker, if any."""
+        if self.session is not None:
+            self.session.kill()
+            self.session = None
+
+    def close(self) -> None:
+        """Let the worker end by itself."""
+        if self.session is not None:
+            self.session.resume()
+            self.session.close()
+            self.session = None

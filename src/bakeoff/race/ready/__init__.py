@@ -1,0 +1,1 @@
+"""Making ready: models, their forms, environments, references, inputs."""

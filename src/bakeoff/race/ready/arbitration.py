@@ -1,0 +1,100 @@
+"""What to judge answers against where float64 has none: another engine's, or what the engines agree on."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import ModelError, WorkerError
+from bakeoff.models.inputs import input_sets, unstack
+from bakeoff.race.ready.runnable import Runnable, worker_model
+from bakeoff.records import ModelRecord, Plan, Status
+from bakeoff.worker.session import WorkerSession, spawn_environment
+
+Array = NDArray[np.generic]
+
+UNOPTIMISED = {"graph_optimization": "ORT_DISABLE_ALL"}
+"""ONNX Runtime's option under which every operator runs as the model says."""
+
+
+def unoptimised(
+    runnable: Runnable | tuple[Status, str], plan: Plan, model: ModelRecord, samples: Sequence[Path]
+) -> tuple[list[Array], str]:
+    """The answers of ONNX Runtime, `runnable`, unoptimised, [samples, ...] of each output; and their name.
+
+    Raises `WorkerError` where it cannot run the model, or is not there, as the reason in its place says.
+    """
+    if not isinstance(runnable, Runnable):
+        raise WorkerError(runnable[1])
+    options = {**runnable.engine.options, **UNOPTIMISED}
+    engine = msgspec.structs.replace(runnable.engine, options=options)
+    found = answers(Runnable(engine, runnable.installed, runnable.model_path), plan, model, samples)
+    return found, "ONNX Runtime without optimisations"
+
+
+def consensus(
+    runnables: Sequence[Runnable], plan: Plan, model: ModelRecord, samples: Sequence[Path]
+) -> tuple[list[Array], str]:
+    """The middle value of what the engines answer, number by number, and its name, which names them.
+
+    Of an even number the lower middle, so that it is always somebody's answer. Raises `ModelError` where no engine can
+    run the model or the outputs differ in shape.
+    """
+    found: dict[str, list[Array]] = {}
+    reasons: list[str] = []
+    for runnable in runnables:
+        try:
+            found[runnable.engine.name] = answers(runnable, plan, model, samples)
+        except WorkerError as error:
+            reasons.append(f"{runnable.engine.name}: {error}")
+    if not found:
+        raise ModelError(f"{model.name}: no engine can run it: {'; '.join(reasons)}")
+    name = f"the middle of what {', '.join(found)} answer" if len(found) > 1 else f"{next(iter(found))} alone"
+    return middle(found), name
+
+
+def middle(found: Mapping[str, Sequence[Array]]) -> list[Array]:
+    """The lower middle of several engines' answers, number by number. Raises `ModelError` if they differ in shape."""
+    try:
+        stacks = [np.stack(of_all) for of_all in zip(*found.values(), strict=True)]
+    except ValueError as error:
+        raise ModelError(f"{', '.join(found)} answer in different shapes: nothing to judge them against") from error
+    return [np.sort(stack, axis=0)[(len(stack) - 1) // 2] for stack in stacks]
+
+
+def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequence[Path]) -> list[Array]:
+    """What an engine answers to each sample by itself: [samples, ...] of each output. Raises `WorkerError`."""
+    engine, installed = runnable.engine, runnable.installed
+    env = spawn_environment(plan.threads, installed.env, engine.env)
+    axes = [spec.batch_axis for spec in model.inputs]
+    count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
+    with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
+        folder = Path(name)
+        sets = [_saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
+        with WorkerSession(installed.command, engine.adapter, env, folder / "log", plan.timeout_s) as session:
+            session.hello()
+            settings = {"threads": plan.threads, "precision": plan.precision, "batch_size": model.fixed_batch or 1}
+            session.call("load", model=worker_model(runnable, model, 1), settings=settings | dict(engine.options))
+            session.call("prepare", input_sets=sets)
+            rows = [_answer(session, k, folder, model) for k in range(count)]
+    return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]
+
+
+def _saved(arrays: Sequence[Array], folder: Path) -> list[str]:
+    folder.mkdir()
+    names = [str(folder / f"{index}.npy") for index in range(len(arrays))]
+    for name, array in zip(names, arrays, strict=True):
+        np.save(name, array, allow_pickle=False)
+    return names
+
+
+def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord) -> list[Array]:
+    reply: dict[str, Any] = session.call("outputs", k=k, directory=str(folder))
+    outputs = [np.load(path, allow_pickle=False) for path in reply["paths"]]
+    if len(outputs) != len(model.outputs):
+        raise WorkerError(f"{len(outputs)} outputs instead of {len(model.outputs)}")
+    return [unstack(output, spec.batch_axis) for output, spec in zip(outputs, model.outputs, strict=True)]

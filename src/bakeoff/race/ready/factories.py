@@ -1,0 +1,86 @@
+"""``package.module:factory``: a model that the user's own code builds, exported in a process of its own.
+
+The code runs on the interpreter that the user names, or in an environment with PyTorch and what the user's requirements
+file lists; never in the controller.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bakeoff import limited, offline, paths
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import programs
+from bakeoff.environments.lock import compile_lock
+from bakeoff.errors import ModelError, UsageError
+from bakeoff.models import sandbox
+from bakeoff.race.ready.conversion import LIMIT_S
+from bakeoff.race.ready.prepare import Observer, install_all
+from bakeoff.records import EnvironmentSpec, Plan
+from bakeoff.worker.session import spawn_environment
+
+FORMAT = "pt2"
+SCRIPT = "export_factory.py"
+"""beside the importer of what it writes"""
+
+
+@contextmanager
+def exported(plan: Plan, name: str, catalogue: Catalogue, observer: Observer) -> Iterator[Path]:
+    """The exported program of the model called `name`, in a file that is gone when the block ends.
+
+    Raises `ModelError` in one line for whatever the user's code does instead.
+    """
+    importer = catalogue.importers[FORMAT]
+    factory = Path(plan.files[name])
+    log = paths.cache_dir() / "models" / "factories.log"
+    if plan.python:
+        command, env = [plan.python], {**os.environ}
+    else:
+        spec = importer.environment
+        spec = _with_requirements(spec, Path(plan.requirements), observer) if plan.requirements else spec
+        installed = install_all([spec], observer)[spec.name]
+        command, env = [*installed.command], spawn_environment(os.cpu_count() or 1, installed.env)
+    observer.say(f"exporting {name}")
+    with tempfile.TemporaryDirectory(prefix="bakeoff-") as scratch:
+        target = Path(scratch) / f"{name}.{FORMAT}"
+        words = [*command, str(importer.script.with_name(SCRIPT)), str(factory), str(target)]
+        try:
+            programs.run(
+                limited.command(offline.command(words), sandbox.Limits().memory_mb),
+                env=env,
+                cwd=factory.parent,
+                log=log,
+                timeout_s=LIMIT_S,
+            )
+        except programs.ProgramFailedError as error:
+            raise ModelError(f"{factory.name} cannot be exported: {error}", f"the full log is {log}") from error
+        yield target
+
+
+def _with_requirements(base: EnvironmentSpec, file: Path, observer: Observer) -> EnvironmentSpec:
+    """`base` and what `file` lists besides, locked. Raises `UsageError` where that has no solution."""
+    try:
+        lines = [line.partition(" #")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--requirements {file}: {error}") from error
+    wanted = (*base.requirements, *(line for line in lines if line and not line.startswith("#")))
+    key = hashlib.sha256("\n".join([base.python or "", *wanted]).encode()).hexdigest()[:16]
+    lock = paths.cache_dir() / "locks" / f"{key}.lock"
+    spec = EnvironmentSpec(
+        name=f"{base.name}-with-{key[:8]}",
+        kind=base.kind,
+        lock=lock,
+        python=base.python,
+        requirements=wanted,
+        download_mb=base.download_mb,
+        disk_mb=base.disk_mb,
+    )
+    if not lock.is_file():
+        observer.say(f"resolving {file.name}")
+        text = compile_lock(spec)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.write_text(text, encoding="utf-8")
+    return spec

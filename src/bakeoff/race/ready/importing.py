@@ -1,0 +1,199 @@
+"""A user's own model, whatever it is written in, as the library takes it: ONNX as it is, all else through an importer.
+
+An importer is a script in an engine's folder that runs in an environment of its own, without network where the platform
+allows, within limits of time and memory. What it made is held against the source: against what the first engine that
+takes the user's file as it is answers, in that framework's own environment.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bakeoff import offline
+from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import programs
+from bakeoff.errors import EnvironmentUnavailableError, ModelError, WorkerError
+from bakeoff.judge.case.parity import compare
+from bakeoff.models import sandbox
+from bakeoff.models.library import ModelLibrary
+from bakeoff.models.sources import digest_of, files_of, format_of, is_factory
+from bakeoff.race.ready import arbitration, conversion, factories
+from bakeoff.race.ready.prepare import SAMPLES, Observer, calibrate, install_all, make_ready
+from bakeoff.race.ready.runnable import Runnable
+from bakeoff.records import Converter, EngineSpec, ModelRecord, Plan
+
+MODEL, SIGNATURE = "model.onnx", "signature.json"
+"""What an importer writes: the model, or else what there is to say of it."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Whatever it takes to import a model."""
+
+    catalogue: Catalogue
+    library: ModelLibrary
+    observer: Observer
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A user's model as ONNX, or as a stand-in with its signature where there is no ONNX of it."""
+
+    onnx: Path
+    called: str
+    """the file's own name"""
+    source: str = ""
+    source_digest: str = ""
+    importer: str = ""
+    unconverted: str = ""
+
+
+def take(plan: Plan, name: str, shop: Workshop) -> ModelRecord:
+    """The record of the user's own model that `plan` calls `name`.
+
+    Raises `ModelError` for what cannot be read, and what importing or shaping raises. What can be read but not
+    converted, or comes out as another network, is left to the engines that take the user's file: see
+    `ModelRecord.unconverted`.
+    """
+    brought = bring(plan, name, shop)
+    record = shop.library.take(brought.onnx, plan.shaping, name, shop.observer.say, brought.called)
+    if not brought.source:
+        return record
+    record = msgspec.structs.replace(
+        record, source=brought.source, source_digest=brought.source_digest, unconverted=brought.unconverted
+    )
+    if brought.unconverted:
+        shop.observer.note(brought.unconverted)
+        return record
+    fault = difference(record, plan, brought.importer, shop)
+    if fault:
+        shop.observer.note(fault)
+    return msgspec.structs.replace(record, unconverted=fault)
+
+
+# From the file to ONNX
+
+
+def bring(plan: Plan, name: str, shop: Workshop) -> Brought:
+    """The user's own model that `plan` calls `name`, imported if it is no ONNX and never was."""
+    file = plan.files[name]
+    if is_factory(file):
+        with factories.exported(plan, name, shop.catalogue, shop.observer) as path:
+            return as_onnx(path, name, shop)
+    return as_onnx(Path(file).expanduser().absolute(), name, shop)
+
+
+def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
+    """The user's file or folder at `path`, to be called `name`, as ONNX. Raises `ModelError`."""
+    source = format_of(path)
+    if source == "onnx":
+        return Brought(path, path.name)
+    importer = shop.catalogue.importers.get(source)
+    if importer is None:
+        raise ModelError(f"{path.name}: no engine folder imports .{source}", "Export it as ONNX.")
+    files = files_of(path, source)
+    digest = digest_of(files)
+
+    def copy(target: Path) -> None:
+        for relative, file in files.items():
+            (target / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target / relative)
+
+    shop.library.imported(digest, "source", copy)
+    folder = _imported(importer, shop.library.source(source, digest), digest, name, shop)
+    reason = _reason(folder)
+    return Brought(
+        onnx=folder / MODEL,
+        called=path.name,
+        source=source,
+        source_digest=digest,
+        importer=conversion.named(importer),
+        unconverted=f"{conversion.named(importer)} cannot convert {name}: {reason}" if reason else "",
+    )
+
+
+def _imported(importer: Converter, source: Path, digest: str, name: str, shop: Workshop) -> Path:
+    """The folder with what `importer` made of `source`, now if it never did; the time it took is told."""
+    if offline.why_not():
+        shop.observer.note(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
+    installed = install_all([importer.environment], shop.observer)[importer.environment.name]
+    log = source.parents[1] / "import.log"
+
+    def write(target: Path) -> None:
+        shop.observer.say(f"importing {name} ({conversion.named(importer)})")
+        started = time.monotonic()
+        try:
+            conversion.run(importer, installed, source, target, log)
+        except programs.ProgramFailedError as error:
+            message = f"{conversion.named(importer)} cannot read {name}: {error}"
+            raise ModelError(message, f"the full log is {log}") from error
+        if (target / SIGNATURE).is_file() or not (target / MODEL).is_file():
+            arguments = {"signature": str(target / SIGNATURE), "path": str(target / MODEL)}
+            sandbox.run("write_opaque", arguments, report=shop.observer.say, what=name)
+        seconds = time.monotonic() - started
+        shop.observer.note(f"{name}: imported in {seconds:.0f} s ({conversion.named(importer)})")
+
+    return shop.library.imported(digest, conversion.digest(importer, installed), write)
+
+
+def _reason(folder: Path) -> str:
+    """Why the importer wrote a signature only; "" if it wrote the model."""
+    try:
+        raw = (folder / SIGNATURE).read_bytes()
+    except FileNotFoundError:
+        return ""
+    return " ".join(str(msgspec.json.decode(raw).get("reason") or "no reason given").split())
+
+
+# Whether it is still the same network
+
+
+def difference(record: ModelRecord, plan: Plan, importer: str, shop: Workshop) -> str:
+    """How the ONNX answers otherwise than the user's own file does; "" if it does not, or if nothing can tell.
+
+    The file is run by the first engine of the catalogue that takes it, on the inputs of the race.
+    """
+    engines = shop.catalogue.engines.values()
+    judge = next((engine for engine in engines if record.source in engine.takes), None)
+    if judge is None:
+        shop.observer.note(f"{record.name}: no engine takes .{record.source} itself, so its ONNX is not checked")
+        return ""
+    try:
+        error, most = _error(record, plan, judge, shop)
+    except (ModelError, WorkerError, EnvironmentUnavailableError) as reason:
+        shop.observer.note(f"{record.name}: its ONNX is not checked against {judge.name}: {reason}")
+        return ""
+    if error <= most:
+        shop.observer.note(f"{record.name}: its ONNX answers as {judge.name} does with the file itself, to {error:.1e}")
+        return ""
+    return (
+        f"{importer} made another network of {record.name}: its answers are {error:.1e} off those of {judge.name} with "
+        f"the file itself, and {most:.1e} is allowed"
+    )
+
+
+def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -> tuple[float, float]:
+    """The error between the source framework and the ONNX in float64, and the most it may be."""
+    standing = install_all([judge.environment], shop.observer)
+    reference = shop.library.reference(record, plan.seed, SAMPLES, shop.observer.say)
+    record = calibrate(plan, record, reference, shop.library, shop.observer)
+
+    def measure(target: Path) -> None:
+        ready = make_ready(judge, record, standing, shop.library, shop.observer.note)
+        if not isinstance(ready, Runnable):
+            raise WorkerError(ready[1])
+        shop.observer.say(f"asking {judge.name} about {record.name}")
+        samples = shop.library.samples(record, plan.seed, SAMPLES)
+        answers = arbitration.answers(ready, plan, record, samples)
+        parity, fault = compare(answers, reference, classes=record.classes)
+        if parity.max_rel_error is None:
+            raise WorkerError(fault)
+        target.write_bytes(msgspec.json.encode(parity.max_rel_error))
+
+    drawn = record.data_digest[:16] or f"seed{plan.seed}"
+    name = f"off-{record.source_digest[:16]}-{standing[judge.environment.name].digest[:16]}-{drawn}.json"
+    error = msgspec.json.decode(shop.library.converted(record, name, measure).read_bytes(), type=float)
+    return error, record.tolerances.fp32

@@ -1,0 +1,1 @@
+"""Stored runs: scorecards, tables, reports and recipes made of them."""

@@ -1,0 +1,196 @@
+"""Runs of the past as scorecards: from the store, from a baseline file, or from results.json."""
+
+import base64
+import binascii
+import datetime as dt
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bakeoff.errors import StoreError, UsageError
+from bakeoff.judge.between_runs.scorecard import from_interval, scorecard
+from bakeoff.judge.case.summary import summarise
+from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
+from bakeoff.records import Case, EngineInfo, ModelRecord, Plan, Status
+from bakeoff.scorecards import BASELINE_SCHEMA, Baseline, EngineKit, Score, Scorecard
+from bakeoff.store import Store
+
+_DIGEST = re.compile("[0-9a-f]{6,12}")
+RESULTS_SCHEMA = "bakeoff-results/"
+"""how the schema of results.json begins"""
+
+
+def of_run(store: Store, reference: str) -> Scorecard:
+    """The run that `reference` means in `store`."""
+    run = store.run(reference)
+    trials = store.trials(run.name)
+    return scorecard(run, summarise(run, trials), trials)
+
+
+def of_anything(store: Store, reference: str) -> Scorecard:
+    """A file, a run of the store, or the last run of the machine whose digest so begins; raises as each does."""
+    if Path(reference).is_file():
+        return from_file(Path(reference)).run
+    try:
+        return of_run(store, reference)
+    except StoreError:
+        on_machine = store.history(machine=reference, limit=1) if _DIGEST.fullmatch(reference) else []
+        if not on_machine:
+            raise
+        return of_run(store, on_machine[0].name)
+
+
+def baseline(store: Store, reference: str) -> Baseline:
+    """What a later gate needs of a run, its engines included as far as they were kept."""
+    card = of_run(store, reference)
+    measured = {score.case.engine for score in card.scores if score.rounds}
+    kits = {engine.name: store.kit(engine.kit) for engine in card.engines if engine.kit and engine.name in measured}
+    return Baseline(
+        schema=BASELINE_SCHEMA,
+        run=msgspec.structs.replace(card, plan=movable(card.plan, Path.cwd())),
+        kits={name: _packed(kit) for name, kit in kits.items() if kit},
+    )
+
+
+def movable(plan: Plan, root: Path) -> Plan:
+    """The plan for another machine: files below `root`, such as those of a repository, by their path in it."""
+
+    def relative(name: str) -> str:
+        path = Path(name)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
+
+    return _with_files(plan, relative)
+
+
+def settled(plan: Plan, root: Path) -> Plan:
+    """The opposite of `movable`."""
+    return _with_files(plan, lambda name: str(root / name))
+
+
+def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
+    """The plan with each of its files moved, no engine folder, for an engine is known by its kit, and no pictures:
+    speed alone is compared.
+    """
+    data = plan.shaping.data
+    return msgspec.structs.replace(
+        plan,
+        engines_dirs=(),
+        pictures="",
+        weights=plan.weights if plan.weights in BUILT_IN_WEIGHTS else moved(plan.weights),
+        python=moved(plan.python) if plan.python else "",
+        requirements=moved(plan.requirements) if plan.requirements else "",
+        files={name: moved(file) for name, file in plan.files.items()},
+        shaping=msgspec.structs.replace(plan.shaping, data=moved(data) if data else ""),
+    )
+
+
+def to_json(found: Baseline) -> str:
+    """The file's text: a run to a few kilobytes, and each engine to some ten."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"
+
+
+def kits_of(found: Baseline) -> dict[str, EngineKit]:
+    """The engines in a baseline file. Raises `UsageError` if one is damaged."""
+    try:
+        return {name: _unpacked(text) for name, text in found.kits.items()}
+    except (binascii.Error, zlib.error, msgspec.DecodeError) as error:
+        raise UsageError(f"the baseline of run {found.run.name} is damaged: its engines cannot be read") from error
+
+
+def from_file(path: Path) -> Baseline:
+    """A baseline file, or a results.json as one that lacks single rounds and engines. Raises `UsageError`."""
+    try:
+        raw = path.read_bytes()
+        schema = msgspec.json.decode(raw, type=dict[str, Any]).get("schema")
+        if schema == BASELINE_SCHEMA:
+            return msgspec.json.decode(raw, type=Baseline)
+        if isinstance(schema, str) and schema.startswith(RESULTS_SCHEMA):
+            card = _from_results(msgspec.json.decode(raw, type=_Results))
+            return Baseline(schema=BASELINE_SCHEMA, run=card, kits={})
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UsageError(f"{path} is no results.json and no baseline of bakeoff's: {error}") from error
+    message = f"{path} is no results.json and no baseline that this bakeoff reads (its schema: {schema!r})"
+    raise UsageError(message, "`bakeoff baseline` writes one.")
+
+
+class _ResultsCase(msgspec.Struct):
+    engine: str
+    framework_version: str
+    model: str
+    batch_size: int
+    threads: int
+    precision: str
+    device: str
+    status: Status
+    reason: str
+    fps: float | None
+    fps_ci95: tuple[float, float] | None
+    trials: int
+    league: str = ""
+    """empty in files from before outputs told the league"""
+
+
+class _ResultsRun(msgspec.Struct):
+    name: str
+    started_at: dt.datetime
+    state: str
+    elapsed_s: float
+    bakeoff_version: str
+    plan: Plan
+    models: tuple[ModelRecord, ...]
+    engines: tuple[EngineInfo, ...]
+
+
+class _Results(msgspec.Struct):
+    run: _ResultsRun
+    machine: Mapping[str, Any]
+    cases: tuple[_ResultsCase, ...]
+
+
+def _from_results(results: _Results) -> Scorecard:
+    run = results.run
+    return Scorecard(
+        name=run.name,
+        started_at=run.started_at.timestamp(),
+        bakeoff_version=run.bakeoff_version,
+        machine=results.machine,
+        plan=run.plan,
+        models=run.models,
+        engines=run.engines,
+        scores=tuple(_score(case) for case in results.cases),
+        state=run.state,
+        elapsed_s=run.elapsed_s,
+    )
+
+
+def _score(row: _ResultsCase) -> Score:
+    case = Case(
+        engine=row.engine,
+        model=row.model,
+        batch_size=row.batch_size,
+        threads=row.threads,
+        precision=row.precision,
+        device=row.device,
+    )
+    return Score(
+        case=case,
+        league=row.league or row.precision,
+        status=row.status,
+        reason=row.reason,
+        framework_version=row.framework_version,
+        moments=from_interval(row.fps, row.fps_ci95, row.trials) if row.fps else None,
+    )
+
+
+def _packed(kit: EngineKit) -> str:
+    return base64.b64encode(zlib.compress(msgspec.msgpack.encode(kit), 9)).decode()
+
+
+def _unpacked(text: str) -> EngineKit:
+    return msgspec.msgpack.decode(zlib.decompress(base64.b64decode(text, validate=True)), type=EngineKit)

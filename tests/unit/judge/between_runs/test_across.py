@@ -1,0 +1,125 @@
+import math
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from bakeoff.judge.between_runs import across
+from bakeoff.judge.between_runs.across import BETWEEN_RUNS, Estimate, compared, estimate, paired, rounds_to_tell
+from bakeoff.judge.between_runs.scorecard import from_interval, of_values
+from bakeoff.judge.figures.statistics import geometric_mean_interval
+from bakeoff.scorecards import Change, Method, Moments, Scorecard
+
+pytestmark = pytest.mark.unit
+
+MakeCard = Callable[..., Scorecard]
+NOISE = [0.01, -0.02, 0.015, 0.0, -0.005]
+
+
+def with_noise(centre: float, noise: Sequence[float] = NOISE) -> list[float]:
+    return [centre + value for value in noise]
+
+
+def between(before: Scorecard, after: Scorecard) -> Estimate:
+    found = estimate(before, after, before.scores[0], after.scores[0])
+    assert found
+    return found
+
+
+samples = st.lists(st.floats(-1, 1), min_size=2, max_size=12).filter(lambda v: max(v) - min(v) > 1e-3)
+
+
+@given(first=samples, second=samples)
+def test_without_anything_between_runs_it_is_welch_s_test(first: list[float], second: list[float]) -> None:
+    oracle = stats.ttest_ind(second, first, equal_var=False)
+    found = Estimate(Method.CANARY, 0.0, of_values(first), of_values(second))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(across, "BETWEEN_RUNS", dict.fromkeys(Method, 1e-12))
+        reach = found.reach(0.025)
+    interval = oracle.confidence_interval(0.95)
+    exact = (interval.high - interval.low) / 2
+    # Ours rounds the degrees of freedom down: the same where they are whole, else a little wider, never narrower.
+    widest = stats.t.ppf(0.975, math.floor(oracle.df - 1e-6)) / stats.t.ppf(0.975, oracle.df)
+    assert exact * (1 - 1e-6) <= reach <= exact * widest * (1 + 1e-6)
+
+
+def test_the_canary_takes_the_machine_s_drift_out(a_card: MakeCard) -> None:
+    canary = [0.0, 0.1, -0.1, 0.05, 0.2]
+    before = a_card({"a": [2.0 + c + n for c, n in zip(canary, NOISE, strict=True)]}, canary=canary)
+    slow = [c - 0.3 for c in canary]
+    after = a_card({"a": [2.0 + c + n for c, n in zip(slow, NOISE, strict=True)]}, canary=slow)
+    found = between(before, after)
+    assert found.method is Method.CANARY
+    assert found.mean == pytest.approx(0.0)
+    raw = between(a_card({"a": [*before.scores[0].rounds.values()]}), after)
+    assert raw.method is Method.NONE
+    assert raw.mean == pytest.approx(-0.3)
+    assert raw.reach(0.025) > 5 * found.reach(0.025)
+
+
+def test_on_another_machine_the_canary_is_left_out_since_it_would_hide_the_difference(a_card: MakeCard) -> None:
+    other = {"cpu": "another", "digest": "b"}
+    before = a_card({"a": with_noise(2.0)}, canary=[0.0] * 5)
+    after = a_card({"a": with_noise(3.0)}, canary=[1.0] * 5, machine=other)
+    found = between(before, after)
+    assert found.method is Method.NONE
+    assert found.mean == pytest.approx(1.0)
+
+
+def test_more_rounds_never_reach_below_what_differs_between_runs(a_card: MakeCard) -> None:
+    card = a_card({"a": with_noise(2.0)}, canary=[0.0] * 5)
+    found = between(card, card)
+    assert found.reach(0.025, more_rounds=10_000) > 1.96 * math.sqrt(2) * BETWEEN_RUNS[Method.CANARY]
+    assert rounds_to_tell(found, 0.001, 0.05) is None
+    more = rounds_to_tell(found, found.reach(0.05) * 0.99, 0.05)
+    assert more is not None
+    assert found.reach(0.05, more_rounds=more) < found.reach(0.05) * 0.99
+
+
+def test_a_pair_of_one_run_uses_the_rounds_that_both_have(a_card: MakeCard) -> None:
+    drift = [0.0, 0.5, -0.5, 0.3, 0.1]
+    card = a_card({"a": [1 + d for d in drift], "b": [1.2 + d + n for d, n in zip(drift, NOISE, strict=True)][:4]})
+    found = paired(*card.scores)
+    assert found
+    oracle = stats.ttest_1samp(with_noise(0.2)[:4], 0).confidence_interval(0.95)
+    assert found.mean == pytest.approx(0.2 + sum(NOISE[:4]) / 4)
+    assert found.rounds == 4
+    assert found.reach(0.025) == pytest.approx((oracle.high - oracle.low) / 2)
+    assert paired(card.scores[0], a_card({"a": []}).scores[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "change"),
+    [(0.3, Change.FASTER), (-0.3, Change.SLOWER), (0.0, Change.EQUIVALENT), (0.02, Change.UNDECIDED)],
+)
+def test_a_change_is_called_at_the_minimum_effect(a_card: MakeCard, by: float, change: Change) -> None:
+    card = a_card({"a": [1.0] * 5, "b": with_noise(1.0 + by, [n / 4 for n in NOISE])})
+    a, b = card.scores
+    found = paired(a, b)
+    assert found
+    assert compared(a, b, found).change is change
+
+
+def test_a_single_round_gives_a_ratio_and_decides_nothing(a_card: MakeCard) -> None:
+    card = a_card({"a": [1.0], "b": [2.0]})
+    a, b = card.scores
+    found = paired(a, b)
+    assert found
+    line = compared(a, b, found)
+    assert (line.change, line.interval) == (Change.UNDECIDED, None)
+    assert line.ratio == pytest.approx(math.e)
+
+
+@given(samples)
+def test_moments_are_found_back_from_a_published_interval(logs: list[float]) -> None:
+    fps, interval = geometric_mean_interval([math.exp(value) for value in logs])
+    found = from_interval(fps, interval, len(logs))
+    assert found.mean == pytest.approx(of_values(logs).mean)
+    assert found.sd == pytest.approx(of_values(logs).sd)
+    assert found.count == len(logs)
+
+
+def test_one_trial_has_no_spread() -> None:
+    assert from_interval(math.e, None, 1) == Moments(mean=1.0, sd=0.0, count=1)

@@ -1,0 +1,54 @@
+import msgspec
+import pytest
+from tests.unit.made import a_measurement
+
+from bakeoff.judge.figures import timeline
+from bakeoff.judge.figures.timeline import course
+from bakeoff.records import CANARY, Case, Disturbance, Plan, RunRecord, Status, Trial
+
+pytestmark = pytest.mark.unit
+
+RUN = RunRecord(
+    name="r",
+    started_at=600.0,
+    plan=Plan(models=("m",), engines=("a",), batch_sizes=(1, 2), threads=2),
+    machine={},
+    bakeoff_version="0",
+)
+
+
+def trial(engine: str, round_: int, batch: int, at: float, *, latency: float = 0.1, others: float = 0.0) -> Trial:
+    measured = a_measurement(latencies=((latency,),), cold=False)
+    seen = Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=1.0, cpus=2.0, resolution_s=0.01)
+    case = Case(engine=engine, model="m", batch_size=batch, threads=2)
+    return Trial(
+        round=round_, case=case, status=Status.OK, measurement=measured, started_at=600.0 + at, disturbance=seen
+    )
+
+
+def test_a_heat_has_its_minute_the_canary_against_its_median_and_its_worst_disturbance() -> None:
+    trials = [
+        trial("a", 1, 1, 60.0, others=0.02),
+        trial(CANARY, 1, 1, 61.0, latency=0.1),
+        trial("a", 2, 1, 300.0, others=0.5),
+        trial(CANARY, 2, 1, 299.0, latency=0.05),
+        trial("a", 3, 1, 420.0),
+        trial(CANARY, 3, 1, 421.0, latency=0.1),
+    ]
+    first, second, third = course(RUN, trials)
+    assert (first.minute, first.round, first.disturbed, first.taken) == (1.0, 1, False, 0.01)
+    assert (second.minute, second.disturbed, second.taken) == (299 / 60, True, 0.25)
+    assert [heat.canary for heat in (first, second, third)] == pytest.approx([1.0, 2.0, 1.0])
+
+
+def test_a_repeat_is_a_heat_of_its_own_and_profiles_are_none() -> None:
+    disturbed, profile = trial("a", 1, 1, 0.0, others=1.0), trial("a", 1, 1, 90.0)
+    repeat = msgspec.structs.replace(trial("a", 1, 1, 30.0), repeat=True)
+    heats = course(RUN, [disturbed, repeat, msgspec.structs.replace(profile, profile=True)])
+    assert [(heat.minute, heat.disturbed, heat.canary) for heat in heats] == [(0.0, True, None), (0.5, False, None)]
+
+
+def test_a_long_race_is_told_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "MOST", 3)
+    trials = [trial("a", round_, batch, 60.0 * round_ + batch) for round_ in (1, 2) for batch in (1, 2)]
+    assert [heat.round for heat in course(RUN, trials)] == [1, 2]

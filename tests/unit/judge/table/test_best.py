@@ -1,0 +1,189 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakeoff.judge.table.best import Comparison, Spoilt, Table, compare, compare_array
+from bakeoff.judge.table.looks import at_once
+
+pytestmark = pytest.mark.unit
+
+NAN = math.nan
+
+
+def drawn(*true: float, rounds: int = 10, sd: float = 0.01, seed: int = 0) -> Comparison:
+    """Engines "0", "1" ... with these log throughputs, noise, and a drift they share."""
+    rng = np.random.default_rng(seed)
+    drift = rng.normal(0, 0.2, rounds)
+    logs = np.array(true)[:, None] + drift + rng.normal(0, sd, (len(true), rounds))
+    return compare_array([str(i) for i in range(len(true))], logs)
+
+
+def test_an_interval_is_scipy_s_paired_t() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(1.0, 0.1, 8), rng.normal(0.9, 0.1, 8)
+    pair = compare_array(["a", "b"], np.array([a, b]), critical=at_once)
+    low, high = scipy.stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert pair.mean[0, 1] - pair.half_width[0, 1] == pytest.approx(low)
+    assert pair.mean[0, 1] + pair.half_width[0, 1] == pytest.approx(high)
+    assert pair.precision(0, 1) == pytest.approx((high - low) / 2)
+
+
+def test_drift_that_a_round_shares_does_not_widen_intervals() -> None:
+    assert drawn(0.1, 0.0, sd=0.001).half_width[0, 1] < 0.005
+
+
+def test_a_pair_uses_the_rounds_that_both_have() -> None:
+    pair = compare({"a": {1: 1.0, 2: 1.2, 3: 9.0}, "b": {1: 0.5, 2: 0.8, 4: 7.0}})
+    assert pair.rounds.tolist() == [[3, 2], [2, 3]]
+    assert pair.mean[0, 1] == pytest.approx(0.45)
+
+
+def test_more_engines_make_wider_intervals() -> None:
+    rng = np.random.default_rng(2)
+    logs = rng.normal(0, 1, (8, 6))
+    few, many = compare_array(["a", "b"], logs[:2]), compare_array(list("abcdefgh"), logs)
+    assert many.half_width[0, 1] > few.half_width[0, 1]
+
+
+def test_variances_of_other_batch_sizes_make_narrower_intervals() -> None:
+    """Two intervals with half of the error each; the narrower counts. Here it is scipy's t with the pooled variance."""
+    rng = np.random.default_rng(3)
+    tables = [rng.normal(0, 0.1, (2, 4)) for _ in range(4)]
+    ratios = [table[0] - table[1] for table in tables]
+    pair = compare_array(["a", "b"], tables[0], critical=at_once, siblings=[(table, None) for table in tables[1:]])
+    pooled = math.sqrt(np.mean([ratio.var(ddof=1) for ratio in ratios]))
+    by_pooled = scipy.stats.t.isf(0.05 / 4, 12) * pooled / math.sqrt(4)
+    by_own = scipy.stats.t.isf(0.05 / 4, 3) * ratios[0].std(ddof=1) / math.sqrt(4)
+    assert by_pooled < by_own
+    assert pair.half_width[0, 1] == pytest.approx(by_pooled)
+    assert pair.precision(0, 1) == pytest.approx(scipy.stats.t.isf(0.025, 3) * ratios[0].std(ddof=1) / 2)
+
+
+def test_a_batch_size_quieter_than_the_others_keeps_its_own_interval() -> None:
+    rng = np.random.default_rng(4)
+    quiet, loud = rng.normal(0, 0.001, (2, 8)), rng.normal(0, 0.5, (2, 8))
+    pair = compare_array(["a", "b"], quiet, critical=at_once, siblings=[(loud, None)])
+    alone = compare_array(["a", "b"], quiet, critical=at_once)
+    assert alone.half_width[0, 1] < pair.half_width[0, 1] < 1.3 * alone.half_width[0, 1]
+
+
+def test_other_batch_sizes_without_rounds_in_common_change_nothing() -> None:
+    table = {"a": {1: 1.0, 2: 1.1, 3: 0.9}, "b": {1: 0.5, 2: 0.5, 3: 0.51}}
+    siblings: list[tuple[Table, Spoilt]] = [({"a": {1: 1.0, 2: 9.0}}, {}), ({"c": {1: 1.0}}, {})]
+    assert compare(table, siblings=siblings).half_width[0, 1] == compare(table).half_width[0, 1]
+
+
+def test_the_rounds_to_decide_are_fewer_with_other_batch_sizes() -> None:
+    rng = np.random.default_rng(5)
+    logs = np.array([[0.25], [0.0]]) + rng.normal(0, 0.1, (2, 3))
+    alone, together = compare_array(["a", "b"], logs), compare_array(["a", "b"], logs, siblings=[(logs, None)] * 3)
+    few, many = together.rounds_to_decide(1, 0.02), alone.rounds_to_decide(1, 0.02)
+    assert few is not None
+    assert many is not None
+    assert few < many
+
+
+def test_a_clear_best_is_the_only_candidate_and_the_others_lie_within_its_own_intervals() -> None:
+    clear = drawn(0.0, 0.5, -0.5)
+    assert clear.leader == 1
+    assert clear.candidates == {1}
+    low, high = clear.behind(0)
+    assert (low, high) == pytest.approx(
+        (clear.mean[1, 0] - clear.half_width[1, 0], clear.mean[1, 0] + clear.half_width[1, 0])
+    )
+    low, high = clear.behind(1)
+    assert high < 0, "the leader is ahead of the best of the others"
+    assert low == pytest.approx(-clear.mean[1, 0] - clear.half_width[1, 0])
+
+
+def test_engines_that_tie_are_all_candidates_and_may_be_ahead_or_behind() -> None:
+    tie = drawn(0.0, 0.0, -0.5)
+    assert tie.candidates == {0, 1}
+    for engine in (0, 1):
+        low, high = tie.behind(engine)
+        assert low < 0 < high
+
+
+def test_who_is_behind_is_so_against_whichever_candidate_is_best() -> None:
+    """The union over candidates, and not the interval against the leader alone."""
+    tie = drawn(0.0, 0.001, -0.5)
+    low, high = tie.behind(2)
+    lows = [tie.mean[i, 2] - tie.half_width[i, 2] for i in (0, 1)]
+    highs = [tie.mean[i, 2] + tie.half_width[i, 2] for i in (0, 1)]
+    assert (low, high) == pytest.approx((min(lows), max(highs)))
+
+
+def test_the_leader_of_unequal_rounds_is_found_by_pairs_and_not_by_raw_means() -> None:
+    """ "slow" ran only in the two rounds in which the machine was fast."""
+    fast = {r: (5.0 if r <= 2 else 1.0) + 0.01 * (r % 2) for r in range(1, 7)}
+    found = compare({"slow": {1: 4.9, 2: 4.91}, "fast": fast, "middle": {r: v - 0.05 for r, v in fast.items()}})
+    assert found.engines[found.leader] == "fast"
+
+
+def test_an_engine_with_one_round_in_common_is_out_of_the_field_and_spoils_nothing() -> None:
+    table = {"a": {1: 1.0, 2: 1.01, 3: 1.0}, "b": {1: 0.5, 2: 0.5, 3: 0.51}, "late": {3: 9.0, 4: 9.0}}
+    found = compare(table)
+    assert found.engines[found.leader] == "a"
+    assert found.field == (0, 1)
+    assert found.candidates <= {0, 1}
+
+
+def test_engines_that_never_met_are_left_alone() -> None:
+    found = compare({"a": {1: 1.0}, "b": {2: 1.0}})
+    assert found.field == (found.leader,)
+    assert found.behind(found.leader) == (-math.inf, -math.inf)
+    assert found.precision(0, 1) == math.inf
+    assert found.rounds_to_decide(1, 0.02) is None
+
+
+def test_no_engines_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="no engines"):
+        compare({})
+
+
+def test_the_rounds_to_decide_lead_to_a_look_and_grow_with_the_noise() -> None:
+    quiet, loud = drawn(0.05, 0.0, rounds=5, sd=0.02), drawn(0.05, 0.0, rounds=5, sd=0.04)
+    few, many = quiet.rounds_to_decide(1, 0.02), loud.rounds_to_decide(1, 0.02)
+    assert few is not None
+    assert many is not None
+    assert few < many
+    assert 5 + few in {7, 10, 14, 20, 28, 40, 56, 80}
+
+
+def test_a_mean_at_the_effect_takes_long_but_not_for_ever_to_decide() -> None:
+    logs = np.array([[0.52, 0.48, 0.5, 0.51, 0.49], [0.0, 0.0, 0.0, 0.0, 0.0]])
+    close = compare_array(["a", "b"], logs).rounds_to_decide(1, 0.5)
+    clear = compare_array(["a", "b"], logs).rounds_to_decide(1, 0.4)
+    assert close is not None
+    assert clear is not None
+    assert close > 10 * clear
+
+
+def test_without_noise_a_mean_at_the_effect_is_nothing_to_wait_for() -> None:
+    exact = compare_array(["a", "b"], np.array([[0.5, 0.5], [0.0, 0.0]]))
+    assert exact.rounds_to_decide(1, 0.5) is None
+
+
+@settings(max_examples=60)
+@given(
+    engines=st.integers(1, 6),
+    rounds=st.integers(1, 8),
+    seed=st.integers(0, 2**32 - 1),
+    missing=st.floats(0, 0.6),
+)
+def test_whatever_is_missing_the_bounds_are_in_order_and_hold_the_leader_s_lead(
+    engines: int, rounds: int, seed: int, missing: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    logs = np.where(rng.random((engines, rounds)) < missing, NAN, rng.normal(0, 0.1, (engines, rounds)))
+    found = compare_array([str(i) for i in range(engines)], logs)
+    assert found.leader in found.candidates <= set(found.field)
+    for engine in found.field:
+        low, high = found.behind(engine)
+        assert low <= high
+        if engine not in found.candidates:
+            assert low >= 0

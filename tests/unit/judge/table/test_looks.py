@@ -1,0 +1,50 @@
+from itertools import pairwise
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.judge.table.looks import at_once, error_of_look, last_look, look_rounds, looks_done, sequential
+
+pytestmark = pytest.mark.unit
+
+
+def test_looks_happen_at_fixed_rounds_that_grow_by_about_the_root_of_two() -> None:
+    looks = [look_rounds(number) for number in range(12)]
+    assert looks == [5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 224]
+    assert all(1.39 < later / sooner < 1.44 for sooner, later in pairwise(looks))
+
+
+@pytest.mark.parametrize(("rounds", "look"), [(0, None), (4, None), (5, 5), (6, 5), (7, 7), (9, 7), (10, 10), (41, 40)])
+def test_the_last_look_is_at_or_before_a_round(rounds: int, look: int | None) -> None:
+    assert last_look(rounds) == look
+
+
+@pytest.mark.parametrize(
+    ("rounds", "error"), [(2, 0.025), (5, 0.025), (6, 0.0125), (7, 0.0125), (8, 0.00625), (10, 0.00625)]
+)
+def test_each_look_spends_half_of_the_error_that_is_left(rounds: int, error: float) -> None:
+    assert error_of_look(rounds) == pytest.approx(error)
+
+
+def test_all_looks_together_spend_no_more_than_5_percent() -> None:
+    spent = sum(error_of_look(look_rounds(number)) for number in range(30))
+    assert 0.0499 < spent <= 0.05
+
+
+@given(rounds=st.integers(2, 500), comparisons=st.integers(1, 14))
+def test_critical_values_are_scipy_s_bonferroni_t(rounds: int, comparisons: int) -> None:
+    tail = error_of_look(rounds) / comparisons / 2
+    assert sequential(rounds, comparisons) == pytest.approx(scipy.stats.t.isf(tail, rounds - 1), rel=1e-6)
+    assert at_once(rounds, comparisons) == pytest.approx(
+        scipy.stats.t.isf(0.05 / comparisons / 2, rounds - 1), rel=1e-6
+    )
+    assert sequential(rounds, comparisons) > at_once(rounds, comparisons)
+
+
+@given(rounds=st.integers(0, 1000))
+def test_looks_done_counts_them(rounds: int) -> None:
+    done = looks_done(rounds)
+    assert look_rounds(done) > rounds
+    assert not done or look_rounds(done - 1) <= rounds

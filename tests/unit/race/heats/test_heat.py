@@ -1,0 +1,388 @@
+"""Heats with real workers, on a network that doubles its input."""
+
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+
+from bakeoff.judge.case.disturbance import disturbed, last_tries
+from bakeoff.race.heats import attempt
+from bakeoff.race.heats.context import HeatContext
+from bakeoff.race.heats.heat import run_heat
+from bakeoff.race.ready.runnable import InputSets, Labelled, Runnable
+from bakeoff.records import (
+    Accuracy,
+    Disturbance,
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    ModelForm,
+    ModelRecord,
+    Plan,
+    Status,
+    TensorSpec,
+    Trial,
+)
+
+pytestmark = pytest.mark.unit
+
+Adapter = Callable[..., Path]
+BATCH_SIZES = (1, 2)
+WIDTH = 32
+
+
+def runnable(name: str, adapter: Path, *, spins: bool = False) -> Runnable:
+    environment = EnvironmentSpec(name="own", kind="uv", lock=adapter)
+    engine = EngineSpec(
+        name=name,
+        title=name,
+        framework="test",
+        release="today",
+        league="fp32",
+        adapter=adapter,
+        environment=environment,
+        model=ModelForm(format="onnx"),
+        spins=spins,
+    )
+    installed = Installed(name="own", digest="d1", path=adapter, command=(sys.executable, "-I"))
+    return Runnable(engine=engine, installed=installed, model_path=adapter)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> HeatContext:
+    tensor = TensorSpec(name="x", dtype="float32", shape=(None, WIDTH))
+    model = ModelRecord(name="double", digest="d0", weights="seeded", inputs=(tensor,), outputs=(tensor,))
+    return HeatContext(
+        plan=Plan(models=("double",), engines=(), batch_sizes=BATCH_SIZES, threads=1, timeout_s=20.0, bursts=2),
+        round=1,
+        model=model,
+        inputs={size: material(tmp_path / f"batch{size}", size) for size in BATCH_SIZES},
+        tolerance=1e-4,
+        logs=tmp_path / "logs",
+        scratch=tmp_path / "scratch",
+        time_is_up=lambda: False,
+        say=lambda _: None,
+        repeats_help=lambda: False,  # whoever else computes while tests run
+    )
+
+
+def material(folder: Path, batch_size: int) -> InputSets:
+    folder.mkdir()
+    arrays = [np.arange(1, 1 + WIDTH * batch_size, dtype=np.float32).reshape(batch_size, WIDTH) + k for k in range(6)]
+    paths = []
+    for k, array in enumerate(arrays):
+        np.save(folder / f"{k}.npy", array)
+        paths.append((str(folder / f"{k}.npy"),))
+    expected = [(2.0 * a.astype(np.float64),) for a in arrays]
+    fresh = InputSets(paths=tuple(paths[3:]), expected=tuple(expected[3:]))
+    return InputSets(paths=tuple(paths[:3]), expected=tuple(expected[:3]), fresh=fresh)
+
+
+def race(context: HeatContext, runnables: Iterable[Runnable]) -> dict[tuple[str, int], Trial]:
+    runnables = list(runnables)
+    plan = msgspec.structs.replace(context.plan, engines=tuple(e.engine.name for e in runnables))
+    trials = itertools.chain.from_iterable(run_heat(context, runnables, set(plan.cases())))
+    return {(trial.case.engine, trial.case.batch_size): trial for trial in trials}
+
+
+def test_every_contender_gets_a_measured_trial_at_every_batch_size(context: HeatContext, adapter: Adapter) -> None:
+    trials = race(context, [runnable("a", adapter()), runnable("b", adapter())])
+    assert trials.keys() == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    for trial in trials.values():
+        assert trial.status is Status.OK
+        assert trial.measurement is not None
+        assert len(trial.measurement.latencies) == context.plan.bursts
+        assert len(trial.measurement.warm_up) >= 5
+        assert trial.parity is not None
+        assert trial.parity.max_rel_error == 0
+        assert trial.framework_version == "1.0"
+        assert trial.requested["batch_size"] == trial.case.batch_size
+    cold = [trial.case.batch_size for trial in trials.values() if trial.measurement and trial.measurement.cold]
+    assert len(cold) == 2
+    assert len(set(cold)) == 1  # both ran their batch sizes in the same order
+
+
+def test_labelled_pictures_are_classified_after_timing_and_those_that_fill_up_a_batch_do_not_count(
+    context: HeatContext, adapter: Adapter, tmp_path: Path
+) -> None:
+    labels = ((3, 7), (5,))
+    paths = []
+    for number, classes in enumerate(((3, 8), (5, 5))):  # the second picture is of class 7, and looks like one of 8
+        path = tmp_path / f"pictures{number}.npy"
+        np.save(path, np.eye(WIDTH, dtype=np.float32)[list(classes)])
+        paths.append(str(path))
+    materials = dict(context.inputs)
+    materials[2] = dataclasses.replace(materials[2], labelled=Labelled(paths=tuple(paths), labels=labels))
+    first = dataclasses.replace(context, inputs=materials)
+    trials = race(first, [runnable("a", adapter())])
+    assert trials["a", 2].accuracy == Accuracy(right=2, pictures=3)
+    assert trials["a", 1].accuracy is None
+    assert race(dataclasses.replace(first, round=2), [runnable("a", adapter())])["a", 2].accuracy is None
+
+
+def test_only_one_worker_runs_at_a_time(context: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    writes = f"""
+    def run(self, k):
+        with open({str(diary)!r}, "a") as f:
+            f.write("%d %.6f " % (os.getpid(), time.monotonic()))
+        time.sleep(0.001)
+        self.result = self.sets[k] * np.float32(2)
+        with open({str(diary)!r}, "a") as f:
+            f.write("%.6f\\n" % time.monotonic())
+    """
+    plan = msgspec.structs.replace(context.plan, batch_sizes=(1,))
+    race(dataclasses.replace(context, plan=plan), [runnable("a", adapter(writes)), runnable("b", adapter(writes))])
+    turns = sorted(
+        (float(begin), float(end), pid) for pid, begin, end in (line.split() for line in diary.read_text().splitlines())
+    )
+    assert len({pid for _, _, pid in turns}) == 2
+    for (_, end, _), (begin, _, _) in itertools.pairwise(turns):
+        assert end <= begin
+
+
+def test_the_order_follows_from_the_seed(context: HeatContext, adapter: Adapter) -> None:
+    def order(seed: int) -> list[str]:
+        said: list[str] = []
+        plan = msgspec.structs.replace(context.plan, seed=seed, engines=("a", "b"), bursts=4)
+        own = dataclasses.replace(context, plan=plan, say=said.append)
+        list(run_heat(own, [runnable(name, adapter()) for name in "ab"], set(plan.cases())))
+        return said
+
+    assert order(7) == order(7)
+    assert order(7) != order(8)
+
+
+def test_a_rival_that_fails_is_a_row_and_the_others_go_on(context: HeatContext, adapter: Adapter) -> None:
+    wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
+    raises = adapter("def run(self, k):\n    raise ValueError('odd')", "raises")
+    trials = race(context, [runnable("good", adapter()), runnable("wrong", wrong), runnable("raises", raises)])
+    assert {trials["good", size].status for size in BATCH_SIZES} == {Status.OK}
+    assert {trials["wrong", size].status for size in BATCH_SIZES} == {Status.WRONG}
+    assert trials["wrong", 1].measurement is None
+    assert "while timed" not in trials["wrong", 1].reason  # found before any clock ran
+    assert trials["wrong", 1].parity is not None
+    assert (trials["raises", 2].status, trials["raises", 2].reason) == (Status.FAILED, "ValueError: odd")
+
+
+def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(
+    context: HeatContext, adapter: Adapter, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    dies_once_at_2 = f"""
+    def load(self, model, settings):
+        if settings["batch_size"] == 2:
+            with open({str(tries)!r}, "a") as f:
+                f.write("x")
+            if os.path.getsize({str(tries)!r}) == 1:
+                os._exit(5)
+        return {{}}
+    """
+    trials = race(context, [runnable("good", adapter()), runnable("mortal", adapter(dies_once_at_2, "mortal"))])
+    assert {trial.status for trial in trials.values()} == {Status.OK}
+    assert len(trials) == 4
+    assert tries.read_text() == "xx"
+
+
+def test_a_case_that_kills_its_worker_twice_has_failed(context: HeatContext, adapter: Adapter) -> None:
+    mortal = adapter("def load(self, model, settings):\n    os._exit(5)", "mortal")
+    trials = race(context, [runnable("good", adapter()), runnable("mortal", mortal)])
+    assert trials["mortal", 1].status is Status.FAILED
+    assert "exited with code 5 during `load`" in trials["mortal", 1].reason
+    assert Path(trials["mortal", 1].log).exists()
+    assert trials["good", 1].status is Status.OK
+
+
+def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_again(
+    context: HeatContext, adapter: Adapter, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    stillborn = adapter(name="stillborn")
+    stillborn.write_text(f"open({str(starts)!r}, 'a').write('x')\nimport a_framework_nobody_has")
+    trials = race(context, [runnable("good", adapter()), runnable("stillborn", stillborn)])
+    assert {trials["stillborn", size].status for size in BATCH_SIZES} == {Status.FAILED}
+    assert "No module named 'a_framework_nobody_has'" in trials["stillborn", 1].reason
+    assert starts.read_text() == "x"
+
+
+def test_a_worker_that_dies_at_every_start_is_not_retried(
+    context: HeatContext, adapter: Adapter, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    dies = adapter(name="dies")
+    dies.write_text(f"import os\nopen({str(starts)!r}, 'a').write('x')\nos._exit(127)")
+    trials = race(context, [runnable("dies", dies)])
+    assert {trial.status for trial in trials.values()} == {Status.FAILED}
+    assert len(trials) == len(BATCH_SIZES)
+    assert starts.read_text() == "x"
+
+
+def test_a_hang_is_a_row_and_leaves_no_process(context: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    hangs = f"def prepare(self, input_sets):\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)"
+    plan = msgspec.structs.replace(context.plan, timeout_s=1.0, batch_sizes=(1,))
+    own = dataclasses.replace(context, plan=plan)
+    begin = time.monotonic()
+    trials = race(own, [runnable("good", adapter()), runnable("hangs", adapter(hangs, "hangs"))])
+    assert trials["hangs", 1].status is Status.TIMED_OUT
+    assert trials["good", 1].status is Status.OK
+    assert time.monotonic() - begin < 15
+    assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_garbage_while_timed_is_caught_after_the_burst(context: HeatContext, adapter: Adapter) -> None:
+    cheat = """
+    calls = 0
+    def run(self, k):
+        self.calls += 1
+        self.result = self.sets[k] * np.float32(2 if self.calls <= 5 else 3)
+    """
+    trials = race(context, [runnable("cheat", adapter(cheat, "cheat"))])
+    assert trials["cheat", 1].status is Status.WRONG
+    assert "while timed" in trials["cheat", 1].reason
+
+
+def test_answers_from_memory_are_found_out_by_inputs_that_were_kept_back(
+    context: HeatContext, adapter: Adapter
+) -> None:
+    cheat = """
+    known = {}
+    def run(self, k):
+        content = self.sets[k].tobytes()
+        if content not in self.known:
+            time.sleep(0.01)
+            self.known[content] = self.sets[k] * np.float32(2)
+        self.result = self.known[content]
+    """
+    trials = race(context, [runnable("cheat", adapter(cheat, "cheat"))])
+    assert {trial.status for trial in trials.values()} == {Status.WRONG}
+    assert "a new input takes" in trials["cheat", 1].reason
+    later = dataclasses.replace(context, round=2)
+    assert race(later, [runnable("cheat", adapter(cheat, "cheat"))])["cheat", 1].status is Status.OK
+
+
+def test_changing_an_input_is_wrong_even_if_the_answer_is_right(context: HeatContext, adapter: Adapter) -> None:
+    scribbles = """
+    def prepare(self, input_sets):
+        self.given = [inputs[0] for inputs in input_sets]
+        self.sets = [array.copy() for array in self.given]
+    def run(self, k):
+        self.result = self.sets[k] * np.float32(2)
+        self.given[k][:] = 0
+    """
+    trial = race(context, [runnable("scribbler", adapter(scribbles, "scribbler"))])["scribbler", 1]
+    assert trial.status is Status.WRONG
+    assert trial.reason.startswith("it changes its inputs: x of set ")
+
+
+def test_threads_that_spin_are_counted_once_more_without(
+    context: HeatContext, adapter: Adapter, tmp_path: Path
+) -> None:
+    spins = f"""
+    def load(self, model, settings):
+        with open({str(tmp_path / "loads")!r}, "a") as f:
+            f.write("%s %s %s\\n" % (settings["batch_size"], settings.get("spin"), os.environ.get("OMP_WAIT_POLICY")))
+        return {{}}
+    """
+    plan = msgspec.structs.replace(context.plan, threads=2)
+    trials = race(dataclasses.replace(context, plan=plan), [runnable("spinner", adapter(spins, "spinner"), spins=True)])
+    loads = (tmp_path / "loads").read_text().splitlines()
+    assert sorted(loads) == ["1 False passive", "1 None None", "2 None None"]
+    quiet = {key: trial.measurement.busy_without_spinning for key, trial in trials.items() if trial.measurement}
+    assert quiet["spinner", 2] is None
+    assert quiet["spinner", 1] is None or quiet["spinner", 1] > 0
+
+
+def test_what_only_the_first_round_does_is_told_apart_from_what_each_does(
+    context: HeatContext, adapter: Adapter
+) -> None:
+    told: list[float] = []
+    for round_, expected in ((1, len(BATCH_SIZES)), (2, 0)):
+        told.clear()
+        race(dataclasses.replace(context, round=round_, happens_once=told.append), [runnable("good", adapter())])
+        assert len(told) == expected
+        assert all(seconds > 0 for seconds in told)
+
+
+def test_nothing_more_is_raced_once_the_time_is_up(context: HeatContext, adapter: Adapter) -> None:
+    answers = iter([False, True])
+    own = dataclasses.replace(context, time_is_up=lambda: next(answers))
+    assert len(race(own, [runnable("a", adapter())])) == 1
+
+
+def test_abandoning_a_heat_midway_leaves_no_worker_behind(context: HeatContext, adapter: Adapter) -> None:
+    plan = msgspec.structs.replace(context.plan, engines=("a",))
+    before = psutil.Process().children()
+    heat = run_heat(context, [runnable("a", adapter())], set(plan.cases()))
+    next(heat)
+    assert len(psutil.Process().children()) > len(before)
+    heat.close()
+    assert psutil.Process().children() == before
+
+
+# What others disturb
+
+
+class Scripted:
+    """Stands in for the machine's counters: whether others disturb each next burst, then nobody."""
+
+    def __init__(self, *busy: bool) -> None:
+        self.busy = list(busy)
+
+    def __call__(self, worker: int | None) -> "Scripted":
+        assert worker is not None
+        return self
+
+    def seen(self) -> Disturbance:
+        others = 1.0 if self.busy and self.busy.pop(0) else 0.0
+        return Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
+
+
+def tries_of(context: HeatContext, *engines: Runnable) -> list[Trial]:
+    plan = msgspec.structs.replace(context.plan, engines=tuple(e.engine.name for e in engines))
+    return list(itertools.chain.from_iterable(run_heat(context, engines, set(plan.cases()))))
+
+
+def test_a_batch_size_that_others_disturbed_is_raced_again_whole(
+    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "Watch", Scripted(True))
+    own = dataclasses.replace(context, repeats_help=lambda: True)
+    tries = tries_of(own, runnable("a", adapter()), runnable("b", adapter()))
+    first, again = tries[0].case.batch_size, tries[4:]
+    assert [trial.repeat for trial in tries] == [False] * 4 + [True] * 2
+    assert [trial.round for trial in again] == [context.round] * 2
+    assert {(trial.case.engine, trial.case.batch_size) for trial in again} == {("a", first), ("b", first)}
+    assert [disturbed(trial) for trial in tries].count(True) == 1
+    spoilt = next(trial for trial in tries if disturbed(trial))
+    assert spoilt.disturbance
+    assert spoilt.disturbance.wall_s == 0.5 * context.plan.bursts
+    assert len(last_tries(tries)) == 4
+
+
+def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(
+    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "Watch", Scripted(True, True))
+    own = dataclasses.replace(context, repeats_help=lambda: True)
+    wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
+    tries = tries_of(own, runnable("good", adapter()), runnable("wrong", wrong))
+    assert [trial.case.engine for trial in tries if trial.repeat] == ["good"]
+
+
+def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(
+    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_vain = dataclasses.replace(context, repeats_help=lambda: False)
+    late = dataclasses.replace(context, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
+    for own in (in_vain, late):
+        monkeypatch.setattr(attempt, "Watch", Scripted(True))
+        tries = tries_of(own, runnable("a", adapter()))
+        assert [trial.repeat for trial in tries] == [False, False]

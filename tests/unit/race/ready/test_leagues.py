@@ -1,0 +1,109 @@
+"""That a race calibrates its models, and spends its rounds by the leagues which the errors so far show."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from bakeoff.errors import UnsupportedModelError
+from bakeoff.models.library import ModelLibrary
+from bakeoff.race.race import Race, never, still_wanted
+from bakeoff.race.ready import prepare
+from bakeoff.records import (
+    UNCALIBRATED,
+    Case,
+    EngineInfo,
+    Measurement,
+    ModelRecord,
+    Parity,
+    Plan,
+    RunRecord,
+    Status,
+    Tolerances,
+    Trial,
+)
+
+pytestmark = pytest.mark.unit
+
+DRIFT = (1.0, 0.8, 1.1, 0.9, 1.2)
+"""of each round, shared by all: paired ratios are exact, an engine's own throughput is not"""
+SIZES = Tolerances(fp32=1e-4, fp16=1e-2, bf16=0.1, rounding={"fp32": 1e-6, "fp16": 1e-2, "bf16": 2e-2})
+
+
+def trial(engine: str, round_: int, fps: float, error: float) -> Trial:
+    latency = 1 / (fps * DRIFT[round_ - 1])
+    usual: dict[str, Any] = dict.fromkeys(
+        ("load_s", "prepare_s", "first_inference_s", "import_s", "voluntary_switches", "involuntary_switches"), 0
+    )
+    return Trial(
+        round=round_,
+        case=Case(engine=engine, model="m", batch_size=1, threads=1),
+        status=Status.OK,
+        parity=Parity(max_rel_error=error, top1_agreement=None),
+        measurement=Measurement(
+            latencies=((latency,),), warm_up=(), burst_s=(), cpu_s=(), peak_rss_mb=None, cold=True, **usual
+        ),
+    )
+
+
+def wanted(error_of_the_fast: float) -> set[str]:
+    """Who races on after five rounds in which one engine was exactly twice as fast as the other."""
+    run = RunRecord(
+        name="1",
+        started_at=0.0,
+        plan=Plan(models=("m",), engines=("slow", "fast"), batch_sizes=(1,), threads=1),
+        machine={},
+        bakeoff_version="0",
+        models=(ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=(), tolerances=SIZES),),
+        engines=tuple(
+            EngineInfo(name=name, title=name, framework=name, release="today", league="fp32")
+            for name in ("slow", "fast")
+        ),
+    )
+    trials = [
+        trial(*engine)
+        for round_ in range(1, 6)
+        for engine in (("slow", round_, 1.0, 1e-6), ("fast", round_, 2.0, error_of_the_fast))
+    ]
+    race = cast("Race", SimpleNamespace(run=run, trials=trials, enough=never))
+    return {case.engine for case in still_wanted(race, 6, "m")}
+
+
+def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
+    assert wanted(1e-6) == set()
+    assert wanted(0.03) == {"slow", "fast"}
+
+
+PLAN = Plan(models=("m",), engines=(), batch_sizes=(1,), threads=1)
+MODEL = ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=())
+REFERENCE = [np.array([[1.0, 4.0]] * 8), np.array([[7]] * 8)]
+
+
+def calibrate(library: SimpleNamespace) -> tuple[Tolerances, list[str]]:
+    notes: list[str] = []
+    observer = cast("prepare.Observer", SimpleNamespace(say=notes.append, note=notes.append))
+    model = prepare.calibrate(PLAN, MODEL, REFERENCE, cast("ModelLibrary", library), observer)
+    return model.tolerances, notes
+
+
+def test_a_model_is_calibrated_by_the_worst_error_of_its_float_outputs() -> None:
+    errors = {"fp32": 4e-6, "fp16": 4e-2, "bf16": 0.4}
+
+    def rounded(_model: ModelRecord, _seed: int, count: int, _report: object) -> dict[str, list[Any]]:
+        integers = np.array([[8]] * count)  # differ, as a class does that rounding has changed
+        return {name: [np.array([[1.0, 4.0]] * (count - 1) + [[1 + e, 4.0]]), integers] for name, e in errors.items()}
+
+    tolerances, _ = calibrate(SimpleNamespace(rounded=rounded))
+    assert tolerances.rounding == pytest.approx({name: error / 4 for name, error in errors.items()})
+    assert tolerances.fp32 == pytest.approx(1e-4)
+
+
+def test_a_model_that_cannot_be_rounded_keeps_the_fixed_tolerance_and_says_so() -> None:
+    def rounded(*_: object) -> None:
+        raise UnsupportedModelError("m: no float64 reference: operator QLinearConv computes on quantized values")
+
+    assert calibrate(SimpleNamespace(rounded=rounded)) == (
+        UNCALIBRATED,
+        ["m: no float64 reference: operator QLinearConv computes on quantized values; its tolerance is a fixed number"],
+    )
