@@ -1,24 +1,26 @@
 """The time a race may take, over all its sittings."""
 
-import time
 from collections.abc import Callable
+
+from bakeoff.race.host import THIS, Host
 
 
 class Budget:
     """Starts running when it is made; `spent_before` counts what an interrupted run has used already."""
 
-    def __init__(self, total_s: float, spent_before_s: float = 0.0) -> None:
+    def __init__(self, total_s: float, spent_before_s: float = 0.0, host: Host = THIS) -> None:
         self.total_s = total_s
         self.reserved_s = 0.0
         """seconds that heats must leave to what comes after them"""
         self._spent_before_s = spent_before_s
-        self._start = time.monotonic()
+        self.host = host
+        self._start = host.monotonic()
         self._heats: dict[str, float] = {}
 
     @property
     def spent_s(self) -> float:
         """Seconds used so far."""
-        return self._spent_before_s + time.monotonic() - self._start
+        return self._spent_before_s + self.host.monotonic() - self._start
 
     @property
     def left_s(self) -> float:

@@ -26,7 +26,7 @@ from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary as canary_figures
 from bakeoff.judge.table import effort, stopping
 from bakeoff.judge.table.verdict import judge
-from bakeoff.machine.fingerprint import available_memory, fingerprint
+from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_audit, machine_lock
 from bakeoff.race.asking.plan import with_more_time
@@ -303,6 +303,7 @@ def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary,
             scratch=scratch,
             time_is_up=lambda: False,
             say=race.observer.say,
+            host=race.budget.host,
         )
         for name, model in preparation.models.items()
     }
@@ -372,16 +373,16 @@ def run_one_heat(
 
     Under load one engine has the machine to itself: there is no canary beside it, and nothing to split.
     """
-    begin, extra = time.monotonic(), list[float]()
+    begin, extra = race.budget.spent_s, list[float]()
     context = replace(context, happens_once=extra.append)
     field_ = [runnable for runnable in runnables if any(case.engine == runnable.engine.name for case in wanted)]
     heats: Iterable[Iterable[list[Trial]]] = [run_load(context, field_, wanted, race.trials)]
     if context.plan.scenario is Scenario.LATENCY:
-        groups = memory.groups(field_, memory.peaks_mb(race.trials), available_memory() / 1e6)
+        groups = memory.groups(field_, memory.peaks_mb(race.trials), race.budget.host.available_memory() / 1e6)
         heats = (run_heat(context, *canary.join(canary_runnable, group, wanted, race.trials)) for group in groups)
     for trials in chain.from_iterable(heats):
         race.keep(trials)
-    race.budget.learn(context.model.name, time.monotonic() - begin - sum(extra))
+    race.budget.learn(context.model.name, race.budget.spent_s - begin - sum(extra))
 
 
 def order_of_models(plan: Plan, round_: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from bakeoff.errors import (
 )
 from bakeoff.judge.case import parity
 from bakeoff.judge.case.steady_state import settled
-from bakeoff.machine.others import Watch, together
+from bakeoff.machine.others import together
 from bakeoff.models.inputs import unstack
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import worker_model
@@ -59,7 +58,7 @@ class Attempt:
         self.case = worker.case(batch_size)
         self.inputs = worker.context.inputs[batch_size]
         self.repeat = repeat
-        self.started_at = time.time()
+        self.started_at = worker.context.host.time()
         self.error: WorkerError | None = None
         self.effective: dict[str, Any] = {}
         self.parities: list[Parity] = []
@@ -136,7 +135,7 @@ class Attempt:
         """One turn: an untimed call, then a few timed ones; the last one's outputs are checked."""
         first = rng.randrange(self.inputs.sets)
         order = [(first + i) % self.inputs.sets for i in range(self._burst_size())]
-        watch = Watch(self.worker.pid)
+        others = self.worker.context.host.watch(self.worker.pid)
         with self.worker.awake() as session:
             before = session.usage()
             reply = session.call(
@@ -146,7 +145,7 @@ class Attempt:
                 directory=str(self.worker.scratch),
             )
             after = session.usage()
-        self.disturbances.append(watch.seen())
+        self.disturbances.append(others())
         self.check(reply, self.inputs.expected[order[-1]], " (while timed)")
         self.bursts.append(reply)
         self.usage += [before, after]

@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 
+from bakeoff.race.host import THIS, Host
 from bakeoff.race.ready.runnable import InputSets, Runnable
 from bakeoff.records import ModelRecord, Plan
 
@@ -31,6 +32,7 @@ class HeatContext:
     """asked before each repeat of what others disturbed: once false, no more is raced again in this heat"""
     happens_once: Callable[[float], None] = lambda seconds: None  # noqa: ARG005 - nobody plans by it
     """told how many seconds went into what a later heat will not do again"""
+    host: Host = THIS
     bursts: Mapping[int, int] = field(default_factory=dict)
     """of each case, by batch size; the plan's number where none is given"""
 

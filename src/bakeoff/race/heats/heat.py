@@ -6,7 +6,6 @@ pool of a rival steals time. Drift of the machine then hits all alike, and ratio
 
 import functools
 import random
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -145,11 +144,11 @@ def retry_alone(context: HeatContext, casualty: Attempt, rng: random.Random) -> 
 @contextmanager
 def once(context: HeatContext) -> Iterator[None]:
     """What happens in the block costs this heat time, and no later one."""
-    begin = time.monotonic()
+    begin = context.host.monotonic()
     try:
         yield
     finally:
-        context.happens_once(time.monotonic() - begin)
+        context.happens_once(context.host.monotonic() - begin)
 
 
 def attempt_to(step: Callable[[], None]) -> WorkerError | None:

@@ -6,7 +6,6 @@ A worker profiles its batch sizes one after another.
 
 import functools
 import random
-import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 
 import msgspec
@@ -81,8 +80,9 @@ def run_long(attempt: Attempt, rng: random.Random) -> None:
     """Get ready, then burst after burst, until the trial is long enough; memory is read before and after each."""
     attempt.get_ready()
     attempt.read_memory()
-    begin, calls = time.monotonic(), 0
-    while not long_enough(calls, time.monotonic() - begin):
+    host = attempt.worker.context.host
+    begin, calls = host.monotonic(), 0
+    while not long_enough(calls, host.monotonic() - begin):
         attempt.burst(rng)
         attempt.read_memory()
         calls += len(attempt.bursts[-1]["latencies"])

@@ -63,7 +63,8 @@ class HeatWorker:
         env = spawn_environment(self.context.plan.threads, installed.env, engine.env, quiet)
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
-            self.session = WorkerSession(installed.command, engine.adapter, env, self.log, self.context.plan.timeout_s)
+            timeout_s = self.context.plan.timeout_s
+            self.session = self.context.host.start_worker(installed.command, engine.adapter, env, self.log, timeout_s)
             self.hello = self.session.hello()
         except OSError as error:
             raise WorkerDiedError(f"no room for its outputs: {error}") from error

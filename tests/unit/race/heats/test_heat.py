@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from bakeoff.judge.case.disturbance import disturbed, last_tries
-from bakeoff.race.heats import attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
+from bakeoff.race.host import Host
 from bakeoff.race.ready.runnable import InputSets, Labelled, Runnable
 from bakeoff.records import (
     Accuracy,
@@ -330,19 +330,16 @@ def test_abandoning_a_heat_midway_leaves_no_worker_behind(context: HeatContext, 
 # What others disturb
 
 
-class Scripted:
-    """Stands in for the machine's counters: whether others disturb each next burst, then nobody."""
+class Crowded(Host):
+    """This machine, but for its counters: whether others disturb each next burst, then nobody."""
 
     def __init__(self, *busy: bool) -> None:
         self.busy = list(busy)
 
-    def __call__(self, worker: int | None) -> "Scripted":
+    def watch(self, worker: int | None) -> Callable[[], Disturbance]:
         assert worker is not None
-        return self
-
-    def seen(self) -> Disturbance:
         others = 1.0 if self.busy and self.busy.pop(0) else 0.0
-        return Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
+        return lambda: Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
 
 
 def tries_of(context: HeatContext, *engines: Runnable) -> list[Trial]:
@@ -350,11 +347,8 @@ def tries_of(context: HeatContext, *engines: Runnable) -> list[Trial]:
     return list(itertools.chain.from_iterable(run_heat(context, engines, set(plan.cases()))))
 
 
-def test_a_batch_size_that_others_disturbed_is_raced_again_whole(
-    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attempt, "Watch", Scripted(True))
-    own = dataclasses.replace(context, repeats_help=lambda: True)
+def test_a_batch_size_that_others_disturbed_is_raced_again_whole(context: HeatContext, adapter: Adapter) -> None:
+    own = dataclasses.replace(context, repeats_help=lambda: True, host=Crowded(True))
     tries = tries_of(own, runnable("a", adapter()), runnable("b", adapter()))
     first, again = tries[0].case.batch_size, tries[4:]
     assert [trial.repeat for trial in tries] == [False] * 4 + [True] * 2
@@ -367,22 +361,16 @@ def test_a_batch_size_that_others_disturbed_is_raced_again_whole(
     assert len(last_tries(tries)) == 4
 
 
-def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(
-    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attempt, "Watch", Scripted(True, True))
-    own = dataclasses.replace(context, repeats_help=lambda: True)
+def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(context: HeatContext, adapter: Adapter) -> None:
+    own = dataclasses.replace(context, repeats_help=lambda: True, host=Crowded(True, True))
     wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
     tries = tries_of(own, runnable("good", adapter()), runnable("wrong", wrong))
     assert [trial.case.engine for trial in tries if trial.repeat] == ["good"]
 
 
-def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(
-    context: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(context: HeatContext, adapter: Adapter) -> None:
     in_vain = dataclasses.replace(context, repeats_help=lambda: False)
     late = dataclasses.replace(context, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
     for own in (in_vain, late):
-        monkeypatch.setattr(attempt, "Watch", Scripted(True))
-        tries = tries_of(own, runnable("a", adapter()))
+        tries = tries_of(dataclasses.replace(own, host=Crowded(True)), runnable("a", adapter()))
         assert [trial.repeat for trial in tries] == [False, False]
