@@ -1,7 +1,9 @@
 """Builds environments of the kind `uv`: a virtual environment filled from a lock, hashes checked."""
 
+import functools
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,8 +50,20 @@ _KEPT_OF_UV = (
 """The user's own word on the network. Any other UV_ variable could lead an installation elsewhere."""
 
 
+_looking = threading.Lock()
+
+
 def program() -> str:
-    """The path of the uv binary: the one that came as a dependency, else the one on PATH."""
+    """The path of the uv binary: the one that came as a dependency, else the one on PATH.
+
+    It is looked for once, by one thread at a time: `find_uv_bin` asks sysconfig, whose first use is not thread-safe.
+    """
+    with _looking:
+        return _find()
+
+
+@functools.cache
+def _find() -> str:
     try:
         return str(uv_package.find_uv_bin())
     except FileNotFoundError:
