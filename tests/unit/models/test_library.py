@@ -71,6 +71,65 @@ def test_a_damaged_file_in_the_cache_is_made_anew(library: ModelLibrary, tiny_re
     assert library.path(tiny_record).stat().st_size > 20_000
 
 
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    at = len(content) // 2
+    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+DAMAGES = [cut, flipped, lambda _: b"", lambda _: b"PK\x03\x04 and nothing more", lambda c: bytes(len(c))]
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_reference_is_computed_anew(
+    library: ModelLibrary, tiny_record: ModelRecord, damage: Callable[[bytes], bytes]
+) -> None:
+    sound = [library.reference(tiny_record, 7, 1), library.rounded(tiny_record, 7, 1)["fp16"]]
+    for file in library.path(tiny_record).parent.glob("r*-seed7.npz"):
+        file.write_bytes(damage(file.read_bytes()))
+    again = [library.reference(tiny_record, 7, 1), library.rounded(tiny_record, 7, 1)["fp16"]]
+    assert all(np.array_equal(now[0], then[0]) for now, then in zip(again, sound, strict=True))
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("damage", [cut, lambda _: b"", lambda c: bytes(len(c))])
+def test_damaged_samples_and_weights_are_made_anew(
+    library: ModelLibrary, tiny_record: ModelRecord, damage: Callable[[bytes], bytes]
+) -> None:
+    [samples] = library.samples(tiny_record, seed=8, count=2)
+    weights = library.form(tiny_record, ModelForm(format="plain")) / "weights.npz"
+    sound = {file: file.read_bytes() for file in (samples, weights)}
+    for file, content in sound.items():
+        file.write_bytes(damage(content))
+    library.samples(tiny_record, seed=8, count=2)
+    library.form(tiny_record, ModelForm(format="plain"))
+    assert {file: file.read_bytes() for file in sound} == sound
+    assert not [path for path in samples.parent.iterdir() if path.name.startswith(".making")]
+
+
+def test_what_a_converter_wrote_is_made_anew_where_it_is_not_sound(
+    library: ModelLibrary, tiny_record: ModelRecord
+) -> None:
+    written: list[str] = []
+
+    def write(target: Path) -> None:
+        written.append(target.name)
+        target.write_text("sound", encoding="utf-8")
+
+    def is_sound(path: Path) -> bool:
+        return path.exists() and path.read_text(encoding="utf-8") == "sound"
+
+    for _ in range(2):
+        path = library.converted(tiny_record, "twice", write, is_sound)
+        path.write_text("dam", encoding="utf-8")
+    assert written == ["twice", "twice"]
+    assert library.converted(tiny_record, "twice", write, lambda _: True) == path
+
+
 def test_each_form_is_made_once(
     library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from bakeoff.errors import EnvironmentUnavailableError, ModelError, WorkerError
 from bakeoff.judge.case.parity import compare
 from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
-from bakeoff.models.sources import digest_of, files_of, format_of, is_factory
+from bakeoff.models.sources import digest_of, files_of, format_of, is_copy, is_factory
 from bakeoff.race.ready import arbitration, conversion, factories
 from bakeoff.race.ready.prepare import SAMPLES, Observer, calibrate, install_all, make_ready
 from bakeoff.race.ready.runnable import Runnable
@@ -102,8 +102,9 @@ def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target / relative)
 
-    shop.library.imported(digest, "source", copy)
-    folder = _imported(importer, shop.library.source(source, digest), digest, name, shop)
+    kept = shop.library.source(source, digest)
+    shop.library.imported(digest, "source", copy, lambda _: is_copy(kept, source, digest))
+    folder = _imported(importer, kept, digest, name, shop)
     reason = _reason(folder)
     return Brought(
         onnx=folder / MODEL,
@@ -195,5 +196,14 @@ def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -
 
     drawn = record.data_digest[:16] or f"seed{plan.seed}"
     name = f"off-{record.source_digest[:16]}-{standing[judge.environment.name].digest[:16]}-{drawn}.json"
-    error = msgspec.json.decode(shop.library.converted(record, name, measure).read_bytes(), type=float)
-    return error, record.tolerances.fp32
+    kept = shop.library.converted(record, name, measure, holds_a_number)
+    return msgspec.json.decode(kept.read_bytes(), type=float), record.tolerances.fp32
+
+
+def holds_a_number(file: Path) -> bool:
+    """Whether `file` is there and is a number in JSON."""
+    try:
+        msgspec.json.decode(file.read_bytes(), type=float)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return True

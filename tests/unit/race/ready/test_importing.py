@@ -103,6 +103,17 @@ def test_a_model_is_imported_once_and_the_time_it_took_is_told(
     assert any("no engine takes .tflite itself, so its ONNX is not checked" in note for note in watcher.notes)
     kept = shop.library.source("tflite", records[0].source_digest)
     assert kept.read_bytes() == source.read_bytes()
+    kept.write_bytes(source.read_bytes()[:40])
+    assert importing.take(plan_for(source), "net.tflite", shop) == records[0]
+    assert kept.read_bytes() == source.read_bytes()
+
+
+def test_a_measure_that_the_cache_lost_half_of_is_taken_anew(tmp_path: Path) -> None:
+    kept = tmp_path / "off.json"
+    assert not importing.holds_a_number(kept)
+    for content, is_one in ((b"", False), (b"1.2e", False), (b'"1"', False), (b"1.2e-05", True)):
+        kept.write_bytes(content)
+        assert importing.holds_a_number(kept) is is_one
 
 
 def test_what_cannot_be_converted_is_left_to_engines_that_take_it_as_it_is(
