@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from bakeoff.models import zoo
 from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.models.pictures import TORCHVISION, prepare_all
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.seeding import seeded_weights
+from bakeoff.models.pictures import TORCHVISION
+from bakeoff.models.sandboxed import built_in
+from bakeoff.models.sandboxed.preprocessing import preprocess
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.seeding import seeded_weights
 
 pytestmark = pytest.mark.end_to_end
 
@@ -38,10 +39,10 @@ def test_an_engine_gets_the_pictures_right_that_carry_the_class_the_network_give
     architecture = ARCHITECTURES[MODEL]
     weights = seeded_weights(architecture)
     save_file(weights, bakeoff.folder / "weights.safetensors")
-    zoo.write(architecture, weights, bakeoff.folder / "model.onnx")
+    built_in.write(architecture, weights, bakeoff.folder / "model.onnx")
     evaluate = Float64Model(onnx.load(bakeoff.folder / "model.onnx"))
     files = drawn(folder, 3)
-    prepare_all(files, TORCHVISION, bakeoff.folder / "prepared.npy", lambda _: None)
+    preprocess(files, TORCHVISION, bakeoff.folder / "prepared.npy", lambda _: None)
     classes = [int(evaluate([picture[None]])[0].argmax()) for picture in np.load(bakeoff.folder / "prepared.npy")]
     classes[1] = (classes[1] + 1) % 1000
     for file, label in zip(files, classes, strict=True):

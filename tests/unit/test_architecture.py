@@ -20,30 +20,49 @@ LAYERS = [
     {"scorecards"},
     {"records", "errors", "paths", "offline", "limited", "__init__"},
 ]
-FRAMEWORKS = {"torch", "tensorflow", "keras", "onnxruntime", "openvino", "caffe2", "jax", "mxnet", "ngraph"}
+ENGINES = SOURCE / "engines"
+SANDBOXED = SOURCE / "models" / "sandboxed"
 
 
 def layer_of(part: str) -> int:
     return next(i for i, parts in enumerate(LAYERS) if part in parts)
 
 
-def parts_imported(path: Path) -> set[str]:
-    """The parts of bakeoff that a file imports, wherever in it."""
+def imported(path: Path) -> set[str]:
+    """The dotted names that a file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def parts_imported(path: Path) -> set[str]:
+    """The parts of bakeoff that a file imports."""
+    names = imported(path)
     return {name.split(".")[1] for name in names if name.startswith("bakeoff.") and name != "bakeoff.__version__"}
 
 
+def own_files() -> list[Path]:
+    """Every file that runs in bakeoff's own environment; those in engines' folders run in environments of theirs."""
+    return [path for path in SOURCE.rglob("*.py") if path.parent.parent != ENGINES]
+
+
 def controller_files() -> list[Path]:
-    """Everything that the controller runs: adapters belong to other environments."""
-    return [p for p in SOURCE.rglob("*.py") if p.parent.parent != SOURCE / "engines"]
+    """Every file that the controller runs; the model worker runs the others of our own."""
+    return [path for path in own_files() if not path.is_relative_to(SANDBOXED)]
 
 
-@pytest.mark.parametrize("path", controller_files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def frameworks() -> set[str]:
+    """The packages that engines' folders import, without the standard library, numpy and the folders' own files."""
+    files = list(ENGINES.glob("*/*.py"))
+    names = {name.split(".")[0] for path in files for name in imported(path)}
+    return names - sys.stdlib_module_names - {"numpy", "bakeoff"} - {path.stem for path in files}
+
+
+@pytest.mark.parametrize("path", own_files(), ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_point_one_way(path: Path) -> None:
     own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
     if own in {"__main__", "__init__"}:  # the two doors: what they open, they import when asked
@@ -53,11 +72,15 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", controller_files(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_the_controller_imports_no_framework(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        assert not {module.split(".")[0] for module in modules} & FRAMEWORKS
+def test_the_controller_opens_no_model_and_imports_no_framework(path: Path) -> None:
+    names = imported(path)
+    assert not {name.split(".")[0] for name in names} & ({"onnx"} | frameworks())
+    assert not [name for name in names if name.startswith("bakeoff.models.sandboxed")]
+
+
+def test_the_frameworks_are_those_of_the_engines_folders() -> None:
+    known = {"torch", "tensorflow", "keras", "onnxruntime", "openvino", "caffe2", "jax", "mxnet", "ngraph"}
+    assert known < frameworks()
 
 
 def test_help_imports_nothing_heavy() -> None:

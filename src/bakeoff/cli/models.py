@@ -49,13 +49,14 @@ def list_models(as_json: bool) -> None:
 def _rows(trained: Path) -> list[dict[str, Any]]:
     from bakeoff.models.architectures import ARCHITECTURES, count_parameters
     from bakeoff.models.download import CHECKPOINTS
-    from bakeoff.models.zoo import flops
+    from bakeoff.models.library import count_flops
 
+    flops = count_flops()
     return [
         {
             "name": name,
             "parameters": count_parameters(architecture),
-            "flops": flops(architecture),
+            "flops": flops[name],
             "input": list(architecture.inputs[0].sample_shape),
             "weights": ["seeded", *(["trained"] if (trained / CHECKPOINTS.get(name, " ")).is_file() else [])],
         }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.models.networks import encoder, mobile, resnet, squeezenet, vgg
 from bakeoff.models.networks.layers import Layer
-from bakeoff.models.pictures import EFFICIENTNET_LITE, TORCHVISION, Preparation
+from bakeoff.models.pictures import EFFICIENTNET_LITE, TORCHVISION, Preprocessing
 from bakeoff.records import TensorSpec
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -33,7 +33,7 @@ class Architecture:
     other_output: TensorSpec | None = None
     from_checkpoint: Callable[[Arrays], Arrays] = dict
     """from a checkpoint's arrays, by name, to the parameters of its layers"""
-    preparation: Preparation | None = None
+    preprocessing: Preprocessing | None = None
     """of pictures, as its trained weights want them"""
 
     @property
@@ -70,7 +70,7 @@ def classifier(architecture: Architecture) -> str:
 
 def _resnet(depth: int, block: str, *blocks: int) -> Architecture:
     stages = resnet.stages(block, *blocks)
-    return Architecture(f"resnet{depth}", partial(resnet.layers, stages), preparation=TORCHVISION)
+    return Architecture(f"resnet{depth}", partial(resnet.layers, stages), preprocessing=TORCHVISION)
 
 
 def _encoder(name: str, size: encoder.Size) -> Architecture:
@@ -93,12 +93,12 @@ ARCHITECTURES = {
         _resnet(50, resnet.BOTTLENECK, 3, 4, 6, 3),
         _resnet(101, resnet.BOTTLENECK, 3, 4, 23, 3),
         _resnet(152, resnet.BOTTLENECK, 3, 8, 36, 3),
-        Architecture("mobilenet-v2", partial(mobile.layers, mobile.MOBILENET_V2), preparation=TORCHVISION),
+        Architecture("mobilenet-v2", partial(mobile.layers, mobile.MOBILENET_V2), preprocessing=TORCHVISION),
         Architecture(
-            "efficientnet-lite0", partial(mobile.layers, mobile.EFFICIENTNET_LITE0), preparation=EFFICIENTNET_LITE
+            "efficientnet-lite0", partial(mobile.layers, mobile.EFFICIENTNET_LITE0), preprocessing=EFFICIENTNET_LITE
         ),
-        Architecture("squeezenet1.1", squeezenet.layers, preparation=TORCHVISION),
-        Architecture("vgg16", vgg.layers, preparation=TORCHVISION),
+        Architecture("squeezenet1.1", squeezenet.layers, preprocessing=TORCHVISION),
+        Architecture("vgg16", vgg.layers, preprocessing=TORCHVISION),
         _encoder("minilm", encoder.Size()),
         # For tests: one of each family.
         _encoder("encoder-tiny", encoder.Size(1, width=16, heads=2, intermediate=32, vocabulary=50, sequence=8)),

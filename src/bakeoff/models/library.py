@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bakeoff import offline
 from bakeoff.errors import ModelError
-from bakeoff.models import download, inputs, own_data, sandbox
+from bakeoff.models import download, inputs, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.sources import format_of
 from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
@@ -97,7 +97,7 @@ class ModelLibrary:
         no sound model, for one that leaves something open, and for inputs that do not fit it.
         """
         path, shaping, name = own_file(path), shaping or Shaping(), name or path.name
-        arrays = own_data.read(Path(shaping.data)) if shaping.data else {}
+        arrays = user_inputs.read(Path(shaping.data)) if shaping.data else {}
         if offline.why_not():
             report(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
         wish = msgspec.structs.replace(shaping, data="")
@@ -253,7 +253,7 @@ class ModelLibrary:
 
     def _with_data(self, record: ModelRecord, arrays: dict[str, NDArray[np.generic]], path: Path) -> ModelRecord:
         """`record` with the user's own inputs put beside the model."""
-        samples = own_data.samples(arrays, record)
+        samples = user_inputs.samples(arrays, record)
         record = msgspec.structs.replace(record, data_digest=_sha256(path), data_samples=len(samples[0]))
         for index, array in enumerate(samples):
             with self._making(self._data_file(record, index), _holds_an_array) as scratch:
@@ -365,8 +365,13 @@ def is_file_name(model: str) -> bool:
     return model not in ARCHITECTURES and (bool(Path(model).suffix) or Path(model).name != model)
 
 
+def count_flops() -> dict[str, int]:
+    """Multiply-adds x 2 of one sample of each built-in network, by its name."""
+    return dict(sandbox.run("count_flops", {}))
+
+
 def describe(path: Path, report: Report = _silent) -> dict[str, Any]:
-    """What a user's own model says about itself: the fields of `bakeoff.models.description.Description`."""
+    """What a user's own model says about itself: the fields of `bakeoff.models.sandboxed.description.Description`."""
     return dict(sandbox.run("describe", {"source": str(own_file(path))}, report=report, what=path.name))
 
 

@@ -1,20 +1,16 @@
-"""Labelled pictures, by which a trained network's accuracy is told.
+"""Labelled pictures, by which a trained network's accuracy is told: their names, labels and preprocessing.
 
-Their names and labels are read in the controller; they are opened in a model worker, by Pillow.
+They are opened by `bakeoff.models.sandboxed.preprocessing` alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
 from bakeoff.records import Record
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 MOST_PICTURES = 256
@@ -23,10 +19,8 @@ NAMING = (
     "Name pictures NAME_LABEL.jpg, LABEL being the number of their class, or put them into a folder for each class."
 )
 
-Report = Callable[[str], None]
 
-
-class Preparation(Record, frozen=True):
+class Preprocessing(Record, frozen=True):
     """From a picture to a network's input: resized, cropped, scaled."""
 
     short_side: int
@@ -39,7 +33,7 @@ class Preparation(Record, frozen=True):
     deviation: tuple[float, float, float]
 
 
-TORCHVISION = Preparation(
+TORCHVISION = Preprocessing(
     short_side=256,
     size=224,
     resampling="bilinear",
@@ -47,7 +41,7 @@ TORCHVISION = Preparation(
     deviation=(0.229 * 255, 0.224 * 255, 0.225 * 255),
 )
 """What torchvision documents for its classifiers (IMAGENET1K_V1)."""
-EFFICIENTNET_LITE = Preparation(
+EFFICIENTNET_LITE = Preprocessing(
     short_side=256, size=224, resampling="bicubic", mean=(127.0,) * 3, deviation=(128.0,) * 3
 )
 """What the Lite networks were trained with."""
@@ -97,47 +91,3 @@ def _numbers_of(folders: Sequence[Path], classes: int) -> dict[Path, int]:
             "Call each folder by the number of its class, or have one for every class, in alphabetical order.",
         )
     return {folder: number for number, folder in enumerate(folders)}
-
-
-# In a model worker
-
-
-def prepare_all(files: Sequence[Path], preparation: Preparation, target: Path, report: Report) -> None:
-    """Write `files` as one network's input, [files, 3, size, size] in float32, to the .npy file `target`."""
-    size = preparation.size
-    prepared = np.empty((len(files), 3, size, size), np.float32)
-    for number, file in enumerate(files):
-        report(f"picture {number + 1} of {len(files)}")
-        prepared[number] = _prepared(file, preparation)
-    with target.open("wb") as stream:
-        np.save(stream, prepared, allow_pickle=False)
-
-
-def _prepared(file: Path, preparation: Preparation) -> NDArray[np.float32]:
-    """One picture, [3, size, size]. Raises `ModelError` for a file that is none."""
-    try:
-        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - for labelled pictures alone
-    except ImportError as error:
-        raise ModelError("pictures are opened by Pillow, which is not installed", "pip install pillow") from error
-    try:
-        with Image.open(file) as picture:
-            square = _square(picture.convert("RGB"), preparation)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise ModelError(f"{file} cannot be opened as a picture: {why}") from error
-    pixels = np.asarray(square, np.float32)
-    mean, deviation = (np.asarray(each, np.float32) for each in (preparation.mean, preparation.deviation))
-    scaled = (pixels - mean) / deviation
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32)
-
-
-def _square(picture: "Image", preparation: Preparation) -> "Image":
-    """Cut from the middle after resizing, rounding as torchvision does."""
-    from PIL.Image import Resampling  # noqa: PLC0415
-
-    shorter, size = min(picture.size), preparation.size
-    width, height = (preparation.short_side * side // shorter for side in picture.size)
-    resampling = Resampling.BICUBIC if preparation.resampling == "bicubic" else Resampling.BILINEAR
-    resized = picture.resize((width, height), resampling)
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return resized.crop((left, top, left + size, top + size))

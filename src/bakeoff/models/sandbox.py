@@ -35,7 +35,7 @@ class Limits:
 def run(
     task: str, arguments: dict[str, Any], *, limits: Limits | None = None, report: Report | None = None, what: str = ""
 ) -> Any:
-    """Do one task of `bakeoff.models.tasks` in a model worker and return its result.
+    """Do one task of `bakeoff.models.sandboxed.tasks` in a model worker and return its result.
 
     `what` names the model in messages. Raises `ModelError` (or `UnsupportedModelError`) in one line for whatever the
     task found wrong, and for a worker that crashed or reached a limit.
@@ -49,7 +49,7 @@ def run(
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            offline.command([sys.executable, "-E", "-P", "-m", "bakeoff.models.worker"]),
+            offline.command([sys.executable, "-E", "-P", "-m", "bakeoff.models.sandboxed.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -31,8 +31,8 @@ class EnvironmentSpec(Record, frozen=True):
 class ModelForm(Record, frozen=True):
     """The form in which an engine takes a model.
 
-    `format` is "onnx", "plain" (see `bakeoff.models.plain_graph`), or what a converter of some engine folder writes.
-    For an old ONNX reader, `max_ir_version` and `max_opset` say what it still reads.
+    `format` is "onnx", "plain" (see `bakeoff.models.sandboxed.plain_graph`), or what a converter of some engine
+    folder writes. For an old ONNX reader, `max_ir_version` and `max_opset` say what it still reads.
     """
 
     format: str

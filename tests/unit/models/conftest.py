@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from bakeoff.models import zoo
 from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.models.seeding import seeded_weights
+from bakeoff.models.sandboxed import built_in
+from bakeoff.models.sandboxed.seeding import seeded_weights
 
 Net = Callable[..., onnx.ModelProto]
 
@@ -20,7 +20,7 @@ Net = Callable[..., onnx.ModelProto]
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "resnet-tiny.onnx"
     architecture = ARCHITECTURES["resnet-tiny"]
-    zoo.write(architecture, seeded_weights(architecture), path)
+    built_in.write(architecture, seeded_weights(architecture), path)
     return path
 
 

@@ -1,9 +1,9 @@
 """In which precision outputs were computed, judging by their error: the league in which a case is ranked.
 
 What a precision costs in accuracy differs from network to network by orders of magnitude, so no fixed number tells
-them apart. Each model is computed with its values rounded to fp32, fp16 and bf16 (`bakeoff.models.rounding`), and an
-engine's error is classed with the nearest of the three errors found, on a log scale: a rounding error is a product of
-unit roundoff and the network's own amplification, and kernels differ by factors.
+them apart. Each model is computed with its values rounded to fp32, fp16 and bf16 (`bakeoff.models.sandboxed.rounding`),
+and an engine's error is classed with the nearest of the three errors found, on a log scale: a rounding error is a
+product of unit roundoff and the network's own amplification, and kernels differ by factors.
 """
 
 import math

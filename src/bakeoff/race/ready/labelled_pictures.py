@@ -22,26 +22,26 @@ class Pictures:
 
     files: Sequence[Path]
     labels: Sequence[int]
-    preparation: pictures.Preparation
+    preprocessing: pictures.Preprocessing
 
     @property
     def digest(self) -> str:
-        """Of pictures, labels and preparation."""
-        sha = hashlib.sha256(msgspec.json.encode((self.labels, self.preparation)))
+        """Of pictures, labels and preprocessing."""
+        sha = hashlib.sha256(msgspec.json.encode((self.labels, self.preprocessing)))
         for file in self.files:
             sha.update(hashlib.sha256(file.read_bytes()).digest())
         return sha.hexdigest()
 
 
-def preparation(model: ModelRecord) -> pictures.Preparation | None:
+def preprocessing(model: ModelRecord) -> pictures.Preprocessing | None:
     """How `model` wants its pictures; None where that is not known."""
     architecture = ARCHITECTURES.get(model.name)
-    return architecture.preparation if architecture and model.classes else None
+    return architecture.preprocessing if architecture and model.classes else None
 
 
 def found(model: ModelRecord, where: Path) -> Pictures:
     """The labelled pictures of `where`, for a `model` that can take them. Raises `ModelError` if they are no such."""
-    known = preparation(model)
+    known = preprocessing(model)
     assert known is not None  # noqa: S101 - the caller saw to it
     assert model.classes is not None  # noqa: S101
     labelled = pictures.labelled(where, model.classes)
@@ -64,10 +64,10 @@ def prepared(model: ModelRecord, these: Pictures, library: ModelLibrary) -> NDAr
     def write(target: Path) -> None:
         arguments = {
             "files": [str(file) for file in these.files],
-            "preparation": msgspec.to_builtins(these.preparation),
+            "how": msgspec.to_builtins(these.preprocessing),
             "target": str(target),
         }
-        sandbox.run("prepare_pictures", arguments, what=model.name)
+        sandbox.run("preprocess", arguments, what=model.name)
 
     file = library.converted(model, f"pictures-{these.digest[:16]}.npy", write)
     array: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)

@@ -45,7 +45,7 @@ def with_pictures(
     """
     taken, reasons = {}, []
     for name, model in models.items():
-        if labelled_pictures.preparation(model):
+        if labelled_pictures.preprocessing(model):
             taken[name] = labelled_pictures.with_pictures(model, where, library)
         else:
             reasons.append(f"{name}: how it wants its pictures is not known, so it has no accuracy")

@@ -13,7 +13,7 @@ import onnx
 from onnx import ValueInfoProto, helper
 
 from bakeoff.errors import ModelError
-from bakeoff.models.signature import Declared
+from bakeoff.models.sandboxed.signature import Declared
 
 DOMAIN = "bakeoff.opaque"
 

@@ -19,8 +19,8 @@ from onnx.reference.ops import op_conv
 
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 from bakeoff.models.inputs import stack, unstack
-from bakeoff.models.opening import graphs
-from bakeoff.models.signature import QUANTIZED, real_inputs, tensor_specs
+from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.signature import QUANTIZED, real_inputs, tensor_specs
 
 Array = NDArray[Any]
 Report = Callable[[str], None]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from bakeoff.models.settling import settled
+from bakeoff.models.sandboxed.shape_folding import settled
 
 Net = Callable[..., onnx.ModelProto]
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference.op_run import OpRun
 
-from bakeoff.models.opening import graphs
-from bakeoff.models.reference import Float64Model, extend
+from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.reference import Float64Model, extend
 
 Array = NDArray[Any]
 Report = Callable[[str], None]
@@ -55,7 +55,7 @@ TERMS: Mapping[str, Callable[[Sequence[Array], Array], float]] = {
 def extend_all(
     model: ModelProto, samples: Sequence[Path], count: int, files: Mapping[str, Path], report: Report
 ) -> None:
-    """Bring the file of each precision up to `count` samples, as `bakeoff.models.reference.extend` does its own."""
+    """Bring the file of each precision up to `count` samples, as `reference.extend` does its own."""
     for precision, path in files.items():
         rounded = partial(RoundedModel, precision=precision)
         extend(model, samples, count, path, report, kind=rounded, what=f"rounding to {precision}")

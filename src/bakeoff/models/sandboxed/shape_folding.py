@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TypeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from bakeoff.models.signature import BATCH, real_inputs
+from bakeoff.models.sandboxed.signature import BATCH, real_inputs
 
 TRIED = (1, 2, 3)
 """The batch sizes tried: 1, for which some models have a way of their own, and two that are no multiples of another."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
 
 from bakeoff.models.architectures import Architecture, layers
-from bakeoff.models.signature import BATCH, concrete, count_flops
+from bakeoff.models.sandboxed.signature import BATCH, concrete, count_flops
 from bakeoff.records import TensorSpec
 
 OPSET = 13

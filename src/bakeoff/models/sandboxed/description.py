@@ -6,10 +6,10 @@ from pathlib import Path
 import onnx
 
 from bakeoff.errors import ModelError
-from bakeoff.models import external_data
-from bakeoff.models.opening import graphs
-from bakeoff.models.shaping import batch_axes, settle
-from bakeoff.models.signature import Declared, count_parameters, declared, is_quantized
+from bakeoff.models.sandboxed import external_data
+from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.shaping import batch_axes, settle
+from bakeoff.models.sandboxed.signature import Declared, count_parameters, declared, is_quantized
 from bakeoff.records import Record
 
 

@@ -7,8 +7,8 @@ from onnx import helper
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.inputs import draw
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.versions import at_ir_version, at_opset
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.versions import at_ir_version, at_opset
 
 Net = Callable[..., onnx.ModelProto]
 

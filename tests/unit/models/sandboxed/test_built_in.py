@@ -10,13 +10,13 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from bakeoff.models import zoo
 from bakeoff.models.architectures import ARCHITECTURES, count_parameters, layers, parameters
 from bakeoff.models.inputs import draw
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.seeding import seeded_weights
-from bakeoff.models.signature import inspect
-from bakeoff.models.versions import at_ir_version, at_opset
+from bakeoff.models.sandboxed import built_in
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.seeding import seeded_weights
+from bakeoff.models.sandboxed.signature import inspect
+from bakeoff.models.sandboxed.versions import at_ir_version, at_opset
 
 pytestmark = pytest.mark.unit
 
@@ -30,8 +30,9 @@ def test_the_tiny_network_is_the_same_bytes_everywhere(tiny_path: Path) -> None:
 
 def test_the_number_of_blas_threads_does_not_change_the_weights(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from bakeoff.models import zoo, seeding, architectures as a\n"
-        "tiny = a.ARCHITECTURES['resnet-tiny']; zoo.write(tiny, seeding.seeded_weights(tiny), Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from bakeoff.models.architectures import ARCHITECTURES\n"
+        "from bakeoff.models.sandboxed import built_in, seeding\n"
+        "tiny = ARCHITECTURES['resnet-tiny']; built_in.write(tiny, seeding.seeded_weights(tiny), Path(sys.argv[1]))"
     )
     path = tmp_path / "one-thread.onnx"
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -54,12 +55,12 @@ def test_the_number_of_blas_threads_does_not_change_the_weights(tmp_path: Path) 
 )
 def test_a_network_has_the_parameters_and_work_that_torchvision_documents(name: str, count: int, gflop: float) -> None:
     assert count_parameters(ARCHITECTURES[name]) == count
-    assert zoo.flops(ARCHITECTURES[name]) / 1e9 == pytest.approx(gflop, abs=0.06)
+    assert built_in.flops(ARCHITECTURES[name]) / 1e9 == pytest.approx(gflop, abs=0.06)
 
 
 def test_efficientnet_lite0_has_the_size_that_its_authors_document() -> None:
     assert count_parameters(ARCHITECTURES["efficientnet-lite0"]) / 1e6 == pytest.approx(4.652, abs=0.001)
-    assert zoo.flops(ARCHITECTURES["efficientnet-lite0"]) / 2e6 == pytest.approx(407, rel=0.06)
+    assert built_in.flops(ARCHITECTURES["efficientnet-lite0"]) / 2e6 == pytest.approx(407, rel=0.06)
 
 
 def test_the_encoder_has_minilms_size_but_for_the_positions_and_the_pooler_that_it_leaves_out() -> None:
@@ -93,7 +94,7 @@ def test_the_written_model_is_what_old_and_new_readers_take(tiny: onnx.ModelProt
     assert found.outputs[0].shape == (None, 10)
     assert found.classes == 10
     assert found.parameters == count_parameters(ARCHITECTURES["resnet-tiny"])
-    assert found.flops == zoo.flops(ARCHITECTURES["resnet-tiny"])
+    assert found.flops == built_in.flops(ARCHITECTURES["resnet-tiny"])
 
 
 FAMILIES = ("mobile-tiny", "squeezenet-tiny", "encoder-tiny")
@@ -104,7 +105,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """One network of each other family."""
     path = tmp_path_factory.mktemp("family") / "model.onnx"
     architecture = ARCHITECTURES[request.param]
-    zoo.write(architecture, seeded_weights(architecture), path)
+    built_in.write(architecture, seeded_weights(architecture), path)
     return onnx.load(path)
 
 
@@ -120,7 +121,7 @@ def test_every_family_says_what_it_takes_and_gives(family: onnx.ModelProto) -> N
     assert found.outputs == (architecture.output,)
     assert found.classes == (architecture.classes or None)
     assert found.parameters == count_parameters(architecture)
-    assert found.flops == zoo.flops(architecture) > 0
+    assert found.flops == built_in.flops(architecture) > 0
 
 
 def test_outputs_of_every_family_differ_between_inputs_and_are_of_order_one(family: onnx.ModelProto) -> None:
@@ -141,7 +142,7 @@ def test_every_family_has_a_form_for_the_readers_of_2019_that_computes_the_same(
 
 def test_the_encoder_looks_only_at_what_the_mask_lets_it(tmp_path: Path) -> None:
     architecture = ARCHITECTURES["encoder-tiny"]
-    zoo.write(architecture, seeded_weights(architecture), tmp_path / "model.onnx")
+    built_in.write(architecture, seeded_weights(architecture), tmp_path / "model.onnx")
     evaluate = Float64Model(onnx.load(tmp_path / "model.onnx"))
     mask = np.array([[1, 1, 1, 1, 0, 0, 0, 0]])
     ids = np.arange(8)[None]

@@ -16,10 +16,10 @@ from onnx import helper
 
 from bakeoff.judge.case.leagues import calibrated, size
 from bakeoff.judge.case.parity import compare, worst
-from bakeoff.models import plain_graph
 from bakeoff.models.inputs import draw
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.rounding import ACCUMULATION, SIGNIFICANT_BITS, RoundedModel, rounded
+from bakeoff.models.sandboxed import plain_graph
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.rounding import ACCUMULATION, SIGNIFICANT_BITS, RoundedModel, rounded
 from bakeoff.records import PRECISIONS
 
 pytestmark = pytest.mark.unit
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Net = Callable[..., onnx.ModelProto]
 
 RANDOM = np.random.RandomState(0)
-HONEST = Path(__file__).parents[2] / "rogues" / "honest.py"
+HONEST = Path(__file__).parents[3] / "rogues" / "honest.py"
 
 
 def to_bf16(values: Array) -> Array:

@@ -10,8 +10,8 @@ import onnx
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models import ranges
-from bakeoff.models.opening import graphs, one_line
+from bakeoff.models.sandboxed import ranges
+from bakeoff.models.sandboxed.opening import graphs, one_line
 from bakeoff.records import Record, TensorSpec
 
 CLASSES_RANK = 2

@@ -3,7 +3,7 @@
 ONNX's own converter goes up well and down hardly at all: it knows no way back across opset 13, where nearly every
 operator got a new version number for the sake of one more data type. So most of the way down is taken here: where
 an operator means the same in both versions and uses nothing that the older one lacks, only the number changes; and
-some, such as Clip, are said in the older way (`bakeoff.models.older`).
+some, such as Clip, are said in the older way (`bakeoff.models.sandboxed.older_operators`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,12 +13,12 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, version_converter
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models import older
 from bakeoff.models.inputs import draw, stack
-from bakeoff.models.opening import graphs
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.settling import settled
-from bakeoff.models.signature import tensor_specs
+from bakeoff.models.sandboxed import older_operators
+from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.shape_folding import settled
+from bakeoff.models.sandboxed.signature import tensor_specs
 
 # fmt: off
 MEANS_THE_SAME = frozenset({
@@ -42,8 +42,8 @@ def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> Mo
     """`model` with the meaning of `opset`, a copy unless it has it already.
 
     Operators called as one of `besides` may stay though they are younger. Where single operators do not have that
-    meaning, what the model computes from shapes alone is settled first (`bakeoff.models.settling`). Raises
-    `UnsupportedModelError` naming the operators that do not exist there or do not mean the same.
+    meaning, what the model computes from shapes alone is folded first (`bakeoff.models.sandboxed.shape_folding`).
+    Raises `UnsupportedModelError` naming the operators that do not exist there or do not mean the same.
     """
     foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if foreign:
@@ -143,11 +143,11 @@ def _is_default(attribute: AttributeProto, default: AttributeProto) -> bool:
 
 def _said_otherwise(model: ModelProto, numbers: Iterable[int], current: int, opset: int) -> dict[int, NodeProto]:
     """Those of the nodes `numbers` that `opset` says in another way, by number, as it says them."""
-    rewritable = [number for number in numbers if model.graph.node[number].op_type in older.REWRITES]
+    rewritable = [number for number in numbers if model.graph.node[number].op_type in older_operators.REWRITES]
     if not rewritable:
         return {}
-    known = older.facts(model)
-    found = {i: older.said_before(model.graph.node[i], current, opset, known) for i in rewritable}
+    known = older_operators.facts(model)
+    found = {i: older_operators.said_before(model.graph.node[i], current, opset, known) for i in rewritable}
     return {number: node for number, node in found.items() if node is not None}
 
 

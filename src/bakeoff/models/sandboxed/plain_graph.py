@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models import idioms
-from bakeoff.models.settling import settled
-from bakeoff.models.signature import tensor_specs
-from bakeoff.models.versions import at_opset
+from bakeoff.models.sandboxed import fusion
+from bakeoff.models.sandboxed.shape_folding import settled
+from bakeoff.models.sandboxed.signature import tensor_specs
+from bakeoff.models.sandboxed.versions import at_opset
 
 SCHEMA = 2
 OPSET = 13
@@ -59,7 +59,7 @@ def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
     weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
     ranks = {name: len(shape) for name, shape in _shapes(graph, weights).items()}
     answers = {output.name for output in graph.output}
-    nodes = idioms.put_together(_lowered(graph, weights), weights, ranks, answers)
+    nodes = fusion.put_together(_lowered(graph, weights), weights, ranks, answers)
     used = {name for node in nodes for name in node["inputs"]}
     inputs, outputs = tensor_specs(model)
     description = {

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.models.idioms import put_together
+from bakeoff.models.sandboxed.fusion import put_together
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bakeoff.models.inputs import draw
-from bakeoff.models.signature import inspect
+from bakeoff.models.sandboxed.signature import inspect
 
 pytestmark = pytest.mark.unit
 

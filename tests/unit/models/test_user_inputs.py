@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
-from bakeoff.models import own_data
+from bakeoff.models import user_inputs
 from bakeoff.records import ModelRecord, TensorSpec
 
 pytestmark = pytest.mark.unit
@@ -27,21 +27,21 @@ def test_samples_come_from_each_arrays_own_batch_axis() -> None:
         "state": np.arange(18.0).reshape(2, 3, 3),
         "limit": np.array(0.5),
     }
-    ids, state, limit = own_data.samples(given, model(IDS, STATE, LIMIT))
+    ids, state, limit = user_inputs.samples(given, model(IDS, STATE, LIMIT))
     assert (ids.dtype.name, ids.shape, state.shape) == ("int32", (3, 4), (3, 2, 3))
     assert np.array_equal(state[1], given["state"][:, 1])
     assert np.array_equal(limit, np.full(3, 0.5, np.float32))
 
 
 def test_only_the_first_eight_samples_are_taken() -> None:
-    [ids] = own_data.samples({"ids": np.arange(400).reshape(100, 4)}, model(IDS))
+    [ids] = user_inputs.samples({"ids": np.arange(400).reshape(100, 4)}, model(IDS))
     assert np.array_equal(ids, np.arange(32).reshape(8, 4))
 
 
 @pytest.mark.parametrize(("shape", "count"), [((2, 4), 1), ((5, 2, 4), 5)])
 def test_without_a_batch_axis_samples_may_lie_along_one_more(shape: tuple[int, ...], count: int) -> None:
     fixed = TensorSpec(name="x", dtype="float32", shape=(2, 4))
-    [x] = own_data.samples({"x": np.ones(shape)}, model(fixed, fixed_batch=2))
+    [x] = user_inputs.samples({"x": np.ones(shape)}, model(fixed, fixed_batch=2))
     assert x.shape == (count, 2, 4)
 
 
@@ -57,7 +57,7 @@ def test_without_a_batch_axis_samples_may_lie_along_one_more(shape: tuple[int, .
 )
 def test_inputs_that_do_not_fit_say_why(given: dict[str, NDArray[np.generic]], said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        own_data.samples(given, model(IDS, STATE))
+        user_inputs.samples(given, model(IDS, STATE))
 
 
 def test_what_is_no_npz_of_numbers_is_refused(tmp_path: Path) -> None:
@@ -65,13 +65,13 @@ def test_what_is_no_npz_of_numbers_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"no archive at all", b"PK\x05\x06"):
         path.write_bytes(content)
         with pytest.raises(ModelError, match=r"data\.npz"):
-            own_data.read(path)
+            user_inputs.read(path)
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(ModelError, match="one array without a name"):
-        own_data.read(tmp_path / "one.npy")
+        user_inputs.read(tmp_path / "one.npy")
     np.savez(path, text=np.array(["words"]))
     with pytest.raises(ModelError, match="'text' holds no numbers"):
-        own_data.read(path)
+        user_inputs.read(path)
     np.savez(path, anything=np.array([{}], object))
     with pytest.raises(ModelError, match="cannot be read as inputs"):
-        own_data.read(path)
+        user_inputs.read(path)

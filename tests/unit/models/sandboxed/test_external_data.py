@@ -7,8 +7,8 @@ from onnx import helper, numpy_helper
 from tests.hostile.broken_models import model
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models import external_data, tasks
-from bakeoff.models.opening import open_model
+from bakeoff.models.sandboxed import external_data, tasks
+from bakeoff.models.sandboxed.opening import open_model
 
 pytestmark = pytest.mark.unit
 

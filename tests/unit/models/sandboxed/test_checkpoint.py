@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from bakeoff.errors import ModelError
-from bakeoff.models import checkpoint
 from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.models.seeding import seeded_weights
+from bakeoff.models.sandboxed import checkpoint
+from bakeoff.models.sandboxed.seeding import seeded_weights
 
 DATA = Path(__file__).parent / "data"
 TINY = ARCHITECTURES["resnet-tiny"]

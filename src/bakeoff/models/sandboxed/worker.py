@@ -1,8 +1,8 @@
 """The model worker: the process in which everything that opens a model file happens.
 
-Started as ``python -E -P -m bakeoff.models.worker`` with one JSON request on stdin: ``{"task": NAME, "arguments":
-{...}, "memory_mb": N, "cpu_seconds": N}``. It answers on stdout, one JSON object per line: any number of
-``{"progress": TEXT}``, then one ``{"ok": RESULT}`` or ``{"error": {"kind", "message", "advice"}}``. Its limits hold
+Started as ``python -E -P -m bakeoff.models.sandboxed.worker`` with one JSON request on stdin: ``{"task": NAME,
+"arguments": {...}, "memory_mb": N, "cpu_seconds": N}``. It answers on stdout, one JSON object per line: any number
+of ``{"progress": TEXT}``, then one ``{"ok": RESULT}`` or ``{"error": {"kind", "message", "advice"}}``. Its limits hold
 before anything that reads models is imported, so a broken or hostile file can hurt nothing but this process.
 """
 
@@ -26,7 +26,7 @@ def main() -> None:
 
 def _answer(request: dict[str, Any], report: Report) -> dict[str, Any]:
     from bakeoff.errors import ModelError  # noqa: PLC0415 - after the limits
-    from bakeoff.models import tasks  # noqa: PLC0415
+    from bakeoff.models.sandboxed import tasks  # noqa: PLC0415
 
     try:
         return {"ok": tasks.TASKS[request["task"]](report=report, **request["arguments"])}

@@ -15,8 +15,8 @@ from onnx import ValueInfoProto
 
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 from bakeoff.models.inputs import draw, stack
-from bakeoff.models.reference import Float64Model
-from bakeoff.models.signature import BATCH, Declared, concrete, declared, real_inputs, with_ranges
+from bakeoff.models.sandboxed.reference import Float64Model
+from bakeoff.models.sandboxed.signature import BATCH, Declared, concrete, declared, real_inputs, with_ranges
 from bakeoff.records import Shaping, TensorSpec
 
 BATCH_NAME = re.compile(r"n|bs?|bsz|.*batch.*|(num_?)?samples?", re.IGNORECASE)

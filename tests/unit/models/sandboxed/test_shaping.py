@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models.shaping import batch_axes, shape
-from bakeoff.models.signature import Declared, inspect
+from bakeoff.models.sandboxed.shaping import batch_axes, shape
+from bakeoff.models.sandboxed.signature import Declared, inspect
 from bakeoff.records import Shaping
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
-from bakeoff.models.opening import external_file, tensors
+from bakeoff.models.sandboxed.opening import external_file, tensors
 
 INSIDE = 2**31 - 2**27
 """What fits into one protobuf message, whose limit is 2 GiB, with 128 MiB to spare for the graph."""

@@ -6,7 +6,8 @@ import pytest
 from tests.hostile.broken_models import BROKEN, GOOD, content
 
 from bakeoff.errors import ModelError
-from bakeoff.models import library, tasks
+from bakeoff.models import library
+from bakeoff.models.sandboxed import tasks
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models.plain_graph import lower
+from bakeoff.models.sandboxed.plain_graph import lower
 
 Net = Callable[..., onnx.ModelProto]
 KERNEL = np.ones((4, 4, 3, 3), np.float32)

@@ -8,9 +8,9 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from bakeoff.errors import ModelError, NoReferenceError
-from bakeoff.models import reference
 from bakeoff.models.inputs import draw
-from bakeoff.models.reference import Float64Model
+from bakeoff.models.sandboxed import reference
+from bakeoff.models.sandboxed.reference import Float64Model
 
 Net = Callable[..., onnx.ModelProto]
 

@@ -11,23 +11,24 @@ import msgspec
 import onnx
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models import (
+from bakeoff.models.architectures import ARCHITECTURES
+from bakeoff.models.pictures import Preprocessing
+from bakeoff.models.sandboxed import (
+    built_in,
     checkpoint,
     description,
     external_data,
-    opaque,
-    pictures,
     plain_graph,
+    preprocessing,
     reference,
     rounding,
     signature,
+    stand_in,
     versions,
-    zoo,
 )
-from bakeoff.models.architectures import ARCHITECTURES
-from bakeoff.models.opening import open_model
-from bakeoff.models.seeding import seeded_weights
-from bakeoff.models.shaping import shape
+from bakeoff.models.sandboxed.opening import open_model
+from bakeoff.models.sandboxed.seeding import seeded_weights
+from bakeoff.models.sandboxed.shaping import shape
 from bakeoff.records import Shaping
 
 Report = Callable[[str], None]
@@ -37,7 +38,7 @@ def write_seeded(*, report: Report, name: str, path: str) -> dict[str, Any]:
     """A built-in network with seeded weights, as ONNX; returns what `inspect` does, like all that write a model."""
     report(f"writing {name}")
     architecture = ARCHITECTURES[name]
-    zoo.write(architecture, seeded_weights(architecture), Path(path))
+    built_in.write(architecture, seeded_weights(architecture), Path(path))
     return inspect(report=report, path=path)
 
 
@@ -45,8 +46,14 @@ def write_trained(*, report: Report, name: str, weights: str, path: str) -> dict
     """A built-in network with the weights of a checkpoint, as ONNX."""
     report(f"reading {weights}")
     architecture, arrays = checkpoint.fitted(ARCHITECTURES[name], Path(weights))
-    zoo.write(architecture, arrays, Path(path))
+    built_in.write(architecture, arrays, Path(path))
     return inspect(report=report, path=path)
+
+
+def count_flops(*, report: Report) -> dict[str, int]:
+    """Multiply-adds x 2 of one sample of each built-in network, by its name."""
+    report("counting")
+    return {name: built_in.flops(architecture) for name, architecture in ARCHITECTURES.items()}
 
 
 def take(*, report: Report, source: str, path: str, shaping: dict[str, Any], data: Mapping[str, Sequence[int]]) -> Any:
@@ -71,7 +78,7 @@ def describe(*, report: Report, source: str) -> Any:
 def write_opaque(*, report: Report, signature: str, path: str) -> None:
     """The stand-in for a model of which there is only the signature that an importer wrote."""
     report("writing its signature")
-    opaque.write(opaque.read(Path(signature)), Path(path))
+    stand_in.write(stand_in.read(Path(signature)), Path(path))
 
 
 def inspect(*, report: Report, path: str) -> dict[str, Any]:
@@ -116,10 +123,10 @@ def extend_rounded(
     rounding.extend_all(model, [Path(sample) for sample in samples], count, files, report)
 
 
-def prepare_pictures(*, report: Report, files: Sequence[str], preparation: Mapping[str, Any], target: str) -> None:
-    """A user's pictures as a network's input."""
-    wanted = msgspec.convert(preparation, pictures.Preparation)
-    pictures.prepare_all([Path(file) for file in files], wanted, Path(target), report)
+def preprocess(*, report: Report, files: Sequence[str], how: Mapping[str, Any], target: str) -> None:
+    """A user's pictures as a network's input; `how` holds the fields of `Preprocessing`."""
+    wanted = msgspec.convert(how, Preprocessing)
+    preprocessing.preprocess([Path(file) for file in files], wanted, Path(target), report)
 
 
 def open_small(path: str) -> onnx.ModelProto:
@@ -133,7 +140,7 @@ def open_small(path: str) -> onnx.ModelProto:
 TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        *(write_seeded, write_trained, take, describe, write_opaque, inspect),
-        *(convert, lower, extend_reference, extend_rounded, prepare_pictures),
+        *(write_seeded, write_trained, count_flops, take, describe, write_opaque, inspect),
+        *(convert, lower, extend_reference, extend_rounded, preprocess),
     )
 }
