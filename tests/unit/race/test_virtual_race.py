@@ -1,0 +1,54 @@
+"""A whole race without processes: the real rounds, heats and looks on a host whose clock only work moves."""
+
+import time
+from pathlib import Path
+
+import pytest
+from benchmarks.deciding import MODELS, SIZES, Raced, a_plan, first_moment, race, seen, truth
+from benchmarks.virtual_host import machines
+
+from bakeoff.records import Status
+
+pytestmark = pytest.mark.unit
+
+MACHINE = machines()["quiet"]
+
+
+def raced(scratch: Path, seed: int = 1) -> Raced:
+    return race(MACHINE, a_plan(MACHINE, 400.0, seed), scratch)
+
+
+def test_a_race_of_minutes_takes_a_virtual_host_a_moment(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    found = raced(tmp_path)
+    assert time.monotonic() - begin < 20
+    assert 300 < found.elapsed_s < 500
+    assert {trial.status for trial in found.trials} == {Status.OK}
+    cases = {(trial.case.engine, trial.case.model, trial.case.batch_size) for trial in found.trials}
+    assert len(cases) == (len(MACHINE["engines"]) + 1) * len(MODELS) * len(SIZES)
+    assert sum(found.spent.values()) == pytest.approx(found.elapsed_s - MACHINE["costs"]["prepare_s"], rel=1e-6)
+
+
+def test_the_same_seed_makes_the_same_race(tmp_path: Path) -> None:
+    assert raced(tmp_path).trials == raced(tmp_path).trials
+    assert raced(tmp_path, seed=2).trials != raced(tmp_path).trials
+
+
+def test_what_is_decided_is_right_and_caffe2_is_decided_first(tmp_path: Path) -> None:
+    figures = seen(MACHINE, race(MACHINE, a_plan(MACHINE, 900.0, 3), tmp_path))
+    assert not any(figures.wrong.values())
+    assert figures.decided[15, 0.02] > 20
+    assert figures.decided[2, 0.02] <= figures.decided[15, 0.02]
+    assert figures.gaps_s[0.25] <= figures.gaps_s[0.15] <= figures.gaps_s[0.10]
+
+
+def test_the_truth_is_the_readme_s_table() -> None:
+    true = truth(MACHINE)
+    assert true["resnet18", 1]["caffe2"] == pytest.approx(1.52, abs=0.01)  # log(59.9 / 13.1)
+    assert true["resnet18", 1]["onnxruntime-openvino"] == pytest.approx(-0.008, abs=0.001)  # log(59.4 / 59.9)
+
+
+def test_the_first_moment_is_found_by_halves() -> None:
+    moments = [(count, float(count)) for count in range(10)]
+    assert first_moment(moments, lambda count: count >= 6) == 6.0
+    assert first_moment(moments, lambda count: count > 20) == float("inf")
