@@ -64,6 +64,10 @@ class StoreError(BakeoffError):
     """The results cannot be read or written."""
 
 
+class RefusedError(StoreError):
+    """The store works and will never take this: a run that it does not know, or values that it cannot hold."""
+
+
 class NotFitError(BakeoffError):
     """The audit found something and ``--strict`` was asked for: the message has a line for each finding."""
 

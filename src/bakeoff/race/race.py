@@ -101,7 +101,7 @@ class Race:
         self.trials += trials
         self.unsaved += trials
         try:
-            Spool(self.output).deliver(self.store)
+            Spool(self.output).deliver(self.store, self.observer.note)
             self.store.add_trials(self.run.name, self.unsaved)
             self.unsaved = []
             self.store.update_run(self.run.name, state=self.run.state, elapsed_s=self.run.elapsed_s)
@@ -111,7 +111,7 @@ class Race:
 
     def _spool(self, why: StoreError) -> None:
         try:
-            Spool(self.output).keep(self.store, self.run.name, self.unsaved, self.run.state, self.run.elapsed_s)
+            Spool(self.output).keep(self.store, self.run, self.unsaved)
         except StoreError as error:
             self.observer.note(f"{why}; {error}; {len(self.unsaved)} trials are kept in memory and tried again")
         else:

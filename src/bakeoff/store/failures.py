@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from bakeoff.errors import StoreError
+from bakeoff.errors import RefusedError, StoreError
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another. Transactions here take milliseconds."""
@@ -95,7 +95,8 @@ def said_plainly(where: str, error: SQLAlchemyError) -> StoreError:
     first_line = str(cause).partition("\n")[0]
     if isinstance(error, OperationalError) and not isinstance(cause, sqlite3.Error):
         return StoreError(f"the store {where} cannot be reached: {first_line}", "See that it runs, and the address.")
-    return StoreError(f"the store {where} failed: {first_line}")
+    kind = RefusedError if isinstance(error, DataError | IntegrityError) else StoreError
+    return kind(f"the store {where} failed: {first_line}")
 
 
 @contextmanager
@@ -107,4 +108,4 @@ def plainly(where: str) -> Iterator[None]:
         raise said_plainly(where, error) from error
     except (msgspec.MsgspecError, struct.error, zlib.error, UnicodeDecodeError) as error:
         message = f"the store {where} holds a row that cannot be read ({error})"
-        raise StoreError(message, "Restore it from a copy; the row is damaged.") from error
+        raise RefusedError(message, "Restore it from a copy; the row is damaged.") from error

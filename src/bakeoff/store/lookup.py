@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from bakeoff.errors import StoreError, UsageError
+from bakeoff.errors import RefusedError, UsageError
 from bakeoff.store.schema import RUN_LABELS, RUNS
 
 LATEST = "latest"
@@ -26,7 +26,7 @@ def check_tag(tag: str) -> None:
 def run_row(connection: Connection, where: str, name: str) -> Any:
     """The row of the run that `name` means; of several with one tag or date, the one begun last.
 
-    A name is taken before a tag, and a tag before a date. Raises `StoreError` that lists what there is.
+    A name is taken before a tag, and a tag before a date. Raises `RefusedError` that lists what there is.
     """
     if ordinal := _BEFORE_LATEST.fullmatch(name):
         row = connection.execute(_latest_first().offset(int(ordinal[1] or 0)).limit(1)).first()
@@ -67,12 +67,12 @@ def _of_day(connection: Connection, name: str) -> Any:
     ).first()
 
 
-def _unknown(connection: Connection, where: str, name: str) -> StoreError:
+def _unknown(connection: Connection, where: str, name: str) -> RefusedError:
     names = list(connection.scalars(select(RUNS.c.name).order_by(RUNS.c.id.desc()).limit(1000)))
     if not names:
-        return StoreError(f"the store {where} holds no run yet", "Race first: `bakeoff run`.")
+        return RefusedError(f"the store {where} holds no run yet", "Race first: `bakeoff run`.")
     tags = list(connection.scalars(select(RUN_LABELS.c.value).where(RUN_LABELS.c.kind == "tag").distinct().limit(1000)))
     close = difflib.get_close_matches(name, [*names, *tags], n=_NAMES_SHOWN) or names[:_NAMES_SHOWN]
     count = connection.scalar(select(func.count()).select_from(RUNS))
     message = f"the store {where} has no run {name!r}; it holds {count}: {', '.join(close)}"
-    return StoreError(message + (" ..." if count and count > len(close) else ""))
+    return RefusedError(message + (" ..." if count and count > len(close) else ""))

@@ -205,7 +205,7 @@ def test_what_waits_in_the_spool_is_delivered_by_the_next_command(write: Write, 
     write("first", {"keras": 1.0})
     with Store.open(tmp_path) as store:
         late = msgspec.structs.replace(a_trial("keras", 6, 1.0), started_at=99.0)
-        Spool(tmp_path).keep(store, "first", [late], "finished", 70.0)
+        Spool(tmp_path).keep(store, store.run("first"), [late])
     result = typed("history")
     assert "1 trials that waited" in result.output
     with Store.open(tmp_path) as store:

@@ -8,7 +8,7 @@ import pytest
 from bakeoff.errors import StoreError
 from bakeoff.records import RunRecord, Trial
 from bakeoff.store import FILE_NAME, Spool, Store, sqlite
-from bakeoff.store.spool import Delivery
+from bakeoff.store.spool import SetAside
 
 pytestmark = pytest.mark.unit
 
@@ -21,24 +21,36 @@ def spool(tmp_path: Path, store: Store, a_run: MakeRun, a_trial: MakeTrial) -> S
     """Three trials that wait, of a run that the store has."""
     store.create_run(a_run())
     spool = Spool(tmp_path / "results")
-    spool.keep(store, "2026-11-23-1", [a_trial(1), a_trial(2)], "running", 5.0)
-    spool.keep(store, "2026-11-23-1", [a_trial(3)], "finished", 9.0)
+    spool.keep(store, msgspec.structs.replace(a_run(), elapsed_s=5.0), [a_trial(1), a_trial(2)])
+    spool.keep(store, msgspec.structs.replace(a_run(), state="finished", elapsed_s=9.0), [a_trial(3)])
     return spool
 
 
+@pytest.fixture
+def said() -> list[str]:
+    """What a delivery says."""
+    return []
+
+
+def set_aside(spool: Spool) -> list[SetAside]:
+    lines = spool.path.with_suffix(".undeliverable.jsonl").read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=SetAside) for line in lines]
+
+
 def test_what_was_spooled_is_delivered_as_it_was_with_the_run_s_state(
-    spool: Spool, store: Store, a_trial: MakeTrial
+    spool: Spool, store: Store, a_trial: MakeTrial, said: list[str]
 ) -> None:
-    assert spool.deliver(store) == Delivery(trials=3, torn=0)
+    spool.deliver(store, said.append)
     assert store.trials() == [a_trial(1), a_trial(2), a_trial(3)]
     assert (store.run().state, store.run().elapsed_s) == ("finished", 9.0)
     assert not spool.path.exists()
-    assert spool.deliver(store) == Delivery(0, 0)
+    spool.deliver(store, said.append)
+    assert said == [f"3 trials that waited in {spool.path} are now in {store.where}"]
 
 
 def test_what_the_store_had_already_is_not_added_twice(spool: Spool, store: Store, a_trial: MakeTrial) -> None:
     store.add_trials("latest", [a_trial(2), a_trial(3)])  # stored, and the server went away before it said so
-    spool.deliver(store)
+    spool.deliver(store, print)
     assert sorted(trial.round for trial in store.trials()) == [1, 2, 3]
 
 
@@ -49,8 +61,8 @@ def test_a_delivery_broken_off_is_made_again(spool: Spool, store: Store, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(Store, "update_run", go_away)
         with pytest.raises(StoreError, match="gone"):
-            spool.deliver(store)
-    assert spool.deliver(store).trials == 3
+            spool.deliver(store, print)
+    spool.deliver(store, print)
     assert len(store.trials()) == 3
 
 
@@ -59,17 +71,69 @@ def test_what_waits_for_another_store_goes_on_waiting(
 ) -> None:
     with Store.open(tmp_path / "another") as other:
         other.create_run(a_run())
-        assert spool.deliver(other) == Delivery(0, 0)
+        spool.deliver(other, print)
         assert other.trials() == []
-    assert spool.deliver(store).trials == 3
+    spool.deliver(store, print)
+    assert len(store.trials()) == 3
 
 
-def test_a_line_that_its_writer_was_killed_over_costs_no_other(spool: Spool, store: Store, a_trial: MakeTrial) -> None:
+def test_a_line_that_its_writer_was_killed_over_costs_no_other(
+    spool: Spool, store: Store, a_run: MakeRun, a_trial: MakeTrial, said: list[str]
+) -> None:
+    torn = spool.path.read_bytes()[:100]
     with spool.path.open("ab") as file:
-        file.write(spool.path.read_bytes()[:100])
-    spool.keep(store, "2026-11-23-1", [a_trial(4)], "finished", 9.0)
-    assert spool.deliver(store) == Delivery(trials=4, torn=1)
-    assert spool.path.with_suffix(".torn").read_bytes()
+        file.write(torn + b"\xff")
+    spool.keep(store, a_run(), [a_trial(4)])
+    spool.deliver(store, said.append)
+    assert len(store.trials()) == 4
+    assert "4 trials" in said[0]
+    assert "cannot be read" in said[1]
+    assert [each.line for each in set_aside(spool)] == [torn.decode() + "\\xff"]
+
+
+def test_a_run_that_the_store_no_longer_knows_holds_up_no_other(
+    spool: Spool, store: Store, a_run: MakeRun, a_trial: MakeTrial, said: list[str]
+) -> None:
+    for round_ in (1, 2):
+        spool.keep(store, a_run("2026-11-22-1"), [a_trial(round_)])
+    spool.keep(store, a_run(), [a_trial(4)])
+    spool.deliver(store, said.append)
+    assert len(store.trials()) == 4
+    assert not spool.path.exists()
+    assert len([line for line in said if "has no run '2026-11-22-1'" in line]) == 1
+    kept = [msgspec.json.decode(each.line)["trials"] for each in set_aside(spool)]
+    assert [[trial["round"] for trial in trials] for trials in kept] == [[1], [2]]
+    spool.deliver(store, said.append)
+    assert len(said) == 2, "what was set aside is said once"
+
+
+def test_what_waited_for_a_store_that_was_moved_away_is_not_given_to_a_new_run_of_the_same_name(
+    spool: Spool, store: Store, a_run: MakeRun, a_trial: MakeTrial, said: list[str], tmp_path: Path
+) -> None:
+    """Moving a damaged database away is our own advice; the new one then names the day's first run as the old did."""
+    with Store.open(tmp_path / "afresh") as afresh:
+        afresh.create_run(a_run(started_at=1.7e9))
+        afresh.where = store.where
+        spool.deliver(afresh, said.append)
+        assert afresh.trials() == []
+        assert "another one of that name" in said[0]
+        spool.keep(afresh, a_run(started_at=1.7e9), [a_trial(1)])
+        spool.deliver(afresh, said.append)
+        assert afresh.trials() == [a_trial(1)]
+
+
+def test_values_that_a_database_can_never_hold_hold_up_no_other(
+    postgres_url: str, a_run: MakeRun, a_trial: MakeTrial, said: list[str], tmp_path: Path
+) -> None:
+    """PostgreSQL's text takes no NUL, and a framework's version is its own words."""
+    with Store.open(postgres_url) as store:
+        store.create_run(a_run())
+        spool = Spool(tmp_path)
+        spool.keep(store, a_run(), [msgspec.structs.replace(a_trial(1), framework_version="1\0")])
+        spool.keep(store, a_run(), [a_trial(2)])
+        spool.deliver(store, said.append)
+        assert store.trials() == [a_trial(2)]
+    assert "NUL" in set_aside(spool)[0].reason
 
 
 def test_a_locked_store_loses_nothing(
@@ -82,19 +146,21 @@ def test_a_locked_store_loses_nothing(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="is locked"):
             store.add_trials("latest", [a_trial()])
-        Spool(tmp_path).keep(store, "2026-11-23-1", [a_trial()], "running", 1.0)
+        Spool(tmp_path).keep(store, a_run(), [a_trial()])
         other.execute("ROLLBACK")
         other.close()
-        assert Spool(tmp_path).deliver(store).trials == 1
+        Spool(tmp_path).deliver(store, print)
         assert store.trials() == [a_trial()]
 
 
-def test_a_spool_that_cannot_be_written_says_so(store: Store, tmp_path: Path, a_trial: MakeTrial) -> None:
+def test_a_spool_that_cannot_be_written_says_so(
+    store: Store, tmp_path: Path, a_run: MakeRun, a_trial: MakeTrial
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"spool .* could not be written"):
-        Spool(tmp_path / "file" / "results").keep(store, "a run", [a_trial()], "running", 1.0)
+        Spool(tmp_path / "file" / "results").keep(store, a_run(), [a_trial()])
 
 
 def test_a_trial_survives_the_spool_to_the_last_bit(spool: Spool, store: Store, a_trial: MakeTrial) -> None:
-    spool.deliver(store)
+    spool.deliver(store, print)
     assert msgspec.msgpack.encode(store.trials()[0]) == msgspec.msgpack.encode(a_trial(1))
