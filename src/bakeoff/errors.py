@@ -48,6 +48,10 @@ class UnsupportedModelError(ModelError):
     """A sound model with something in it that one form cannot carry: a row of the table, not the end."""
 
 
+class ModelTaskError(ModelError):
+    """A task on a sound model that did not end: an unexpected error in it, or a limit of time or memory."""
+
+
 class NoReferenceError(UnsupportedModelError):
     """A sound model that cannot be computed in float64: something else has to judge its answers."""
 

@@ -21,7 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from bakeoff import offline
-from bakeoff.errors import ModelError
+from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError
 from bakeoff.models import download, inputs, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.sources import format_of
@@ -121,7 +121,7 @@ class ModelLibrary:
     def form(self, model: ModelRecord, form: ModelForm, report: Report = _silent) -> Path:
         """The model in the form that an engine takes: an ONNX file, or the folder of a plain graph.
 
-        Raises `UnsupportedModelError` where the model has no such form.
+        Raises `UnsupportedModelError` where the model has no such form, `ModelTaskError` where making it failed.
         """
         source = self.path(model)
         if form.format == "plain":
@@ -199,7 +199,7 @@ class ModelLibrary:
         """The float64 answers to `samples(model, seed, count)`: one array per output, [count, ...].
 
         What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
-        stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model.
+        stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model, or not within the limits.
         """
         count = min(count, model.data_samples or count)
         target = self._folder(model) / f"reference-{_drawn(model, seed)}.npz"
@@ -209,7 +209,10 @@ class ModelLibrary:
                 samples = [str(path) for path in self.samples(model, seed, count)]
                 arguments = {"path": str(self.path(model)), "samples": samples, "count": count, "target": str(target)}
                 limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count)
-                sandbox.run("extend_reference", arguments, limits=limits, report=report, what=model.name)
+                try:
+                    sandbox.run("extend_reference", arguments, limits=limits, report=report, what=model.name)
+                except ModelTaskError as error:
+                    raise NoReferenceError(f"no float64 reference: {error}") from error
                 have = _load(target)
         return [array[:count] for array in have]
 
@@ -218,7 +221,7 @@ class ModelLibrary:
     ) -> dict[str, list[NDArray[np.generic]]]:
         """Precision -> what the model answers to the first `count` inputs of `seed` when computed in it.
 
-        Arrays like those of `reference`, cached beside them. Raises what that raises.
+        Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
         """
         count, drawn = min(count, model.data_samples or count), _drawn(model, seed)
         targets = {precision: self._folder(model) / f"rounded-{precision}-{drawn}.npz" for precision in PRECISIONS}

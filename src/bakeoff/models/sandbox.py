@@ -14,11 +14,13 @@ from typing import IO, Any
 import psutil
 
 from bakeoff import offline
-from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
+from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError, UnsupportedModelError
 
 Report = Callable[[str], None]
 
-KINDS: dict[str, type[ModelError]] = {kind.__name__: kind for kind in (UnsupportedModelError, NoReferenceError)}
+KINDS: dict[str, type[ModelError]] = {
+    kind.__name__: kind for kind in (UnsupportedModelError, NoReferenceError, ModelTaskError)
+}
 
 MEMORY_SHARE = 0.75
 """Of the machine's memory: a hostile model must not push the machine into swap."""
@@ -35,10 +37,10 @@ class Limits:
 def run(
     task: str, arguments: dict[str, Any], *, limits: Limits | None = None, report: Report | None = None, what: str = ""
 ) -> Any:
-    """Do one task of `bakeoff.models.sandboxed.tasks` in a model worker and return its result.
+    """The result of one task of `bakeoff.models.sandboxed.tasks`, done in a model worker.
 
-    `what` names the model in messages. Raises `ModelError` (or `UnsupportedModelError`) in one line for whatever the
-    task found wrong, and for a worker that crashed or reached a limit.
+    `what` names the model in messages. Raises the `ModelError` that the task raised, and `ModelTaskError` where the
+    task failed in an unexpected way, or its worker died or reached a limit; each in one line.
     """
     limits = limits or Limits()
     request = {
@@ -71,7 +73,7 @@ def run(
                     stream.close()
         subject = f"{what}: " if what else ""
         if reply is None:
-            raise ModelError(subject + _how_it_ended(process, limits, log, timed_out=out_of_time.is_set()))
+            raise ModelTaskError(subject + _how_it_ended(process, limits, log, timed_out=out_of_time.is_set()))
     if error := reply.get("error"):
         raise KINDS.get(error["kind"], ModelError)(subject + error["message"], error["advice"])
     return reply["ok"]
@@ -92,7 +94,10 @@ def _converse(process: subprocess.Popen[str], request: dict[str, Any], report: R
     except BrokenPipeError:
         return None
     for line in process.stdout:
-        message: dict[str, Any] = json.loads(line)
+        try:
+            message: dict[str, Any] = json.loads(line)
+        except ValueError:  # killed while it wrote
+            break
         if "progress" not in message:
             process.wait()
             return message

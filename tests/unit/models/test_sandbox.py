@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from bakeoff.errors import ModelError
+from bakeoff.errors import ModelError, ModelTaskError
 from bakeoff.models import sandbox
 from bakeoff.models.sandbox import Limits
 
@@ -31,7 +31,7 @@ def test_a_model_that_wants_too_much_memory_ends_in_one_line(net: Net, tmp_path:
     hog = net(
         [helper.make_node("ConstantOfShape", ["shape"], ["y"])], {"shape": np.array([1, 40_000, 40_000, 4], np.int64)}
     )
-    with pytest.raises(ModelError, match=r"hog: .*(2\.0 GB|Unable to allocate)") as caught:
+    with pytest.raises(ModelTaskError, match=r"hog: .*(2\.0 GB|Unable to allocate)") as caught:
         reference_of(hog, tmp_path, Limits(memory_mb=2048))
     assert "\n" not in str(caught.value)
 
@@ -48,13 +48,15 @@ def test_a_model_that_takes_too_long_is_stopped(net: Net, tmp_path: Path) -> Non
     weights = {"times": np.int64(10**12), "yes": np.array(True)}
     hog = net([helper.make_node("Loop", ["times", "yes", "x"], ["y"], body=body)], weights)
     began = time.monotonic()
-    with pytest.raises(ModelError, match=r"hog: stopped after the 1.5 s that a model may take"):
+    with pytest.raises(ModelTaskError, match=r"hog: stopped after the 1.5 s that a model may take"):
         reference_of(hog, tmp_path, Limits(seconds=1.5))
     assert time.monotonic() - began < 10
 
 
 def test_a_worker_that_dies_is_one_line(tiny_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"tiny: the model worker died \((SIG\w+|exit code \d+); it may use") as caught:
+    with pytest.raises(
+        ModelTaskError, match=r"tiny: the model worker died \((SIG\w+|exit code \d+); it may use"
+    ) as caught:
         sandbox.run("inspect", {"path": str(tiny_path)}, limits=Limits(memory_mb=1), what="tiny")
     assert "\n" not in str(caught.value)
 
@@ -64,6 +66,12 @@ def test_a_model_cut_short_is_one_line(tiny_path: Path, tmp_path: Path, length: 
     (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:length])
     with pytest.raises(ModelError, match=r"cut: (not an? (sound )?ONNX model|the file is empty)") as caught:
         sandbox.run("inspect", {"path": str(tmp_path / "cut.onnx")}, what="cut")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unexpected_error_in_a_task_is_one_line() -> None:
+    with pytest.raises(ModelTaskError, match=r"tiny: TypeError: .* unexpected keyword argument 'colour'") as caught:
+        sandbox.run("inspect", {"path": "tiny.onnx", "colour": "red"}, what="tiny")
     assert "\n" not in str(caught.value)
 
 

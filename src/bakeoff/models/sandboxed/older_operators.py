@@ -93,7 +93,7 @@ def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeP
         return None
     if opset >= since or len(node.input) == 1:
         return node
-    if axes is None:
+    if axes is None or (axes.size == 0 and not node.op_type.startswith("Reduce")):
         return None
     counted: Sequence[int] = [int(axis) for axis in axes.ravel()]
     if min(counted, default=0) < 0 and opset < ANY_NEGATIVE_AXIS:
@@ -102,7 +102,7 @@ def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeP
             return None
         full = rank + len(counted) if node.op_type == "Unsqueeze" else rank
         counted = [axis % full for axis in counted]
-    return _renewed(node, 1, {"axes": counted})
+    return _renewed(node, 1, {"axes": counted} if counted else {})  # without axes, a reduction is over all
 
 
 def _slice(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:

@@ -34,12 +34,12 @@ def _answer(request: dict[str, Any], report: Report) -> dict[str, Any]:
         return _error(type(error).__name__, str(error), error.advice)
     except MemoryError:
         allowed = f"{request['memory_mb'] / 1024:.1f} GB"
-        return _error("ModelError", f"it needs more memory than the {allowed} that a model may use")
+        return _error("ModelTaskError", f"it needs more memory than the {allowed} that a model may use")
     except RecursionError:
-        return _error("ModelError", "it is nested too deep")
+        return _error("ModelTaskError", "it is nested too deep")
     except Exception as error:  # noqa: BLE001 - the last stop: whatever a broken file makes a library raise
         text = " ".join(str(error).split())[:300]
-        return _error("ModelError", f"{type(error).__name__}: {text}")
+        return _error("ModelTaskError", f"{type(error).__name__}: {text}")
 
 
 def _error(kind: str, message: str, advice: str | None = None) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff import limited
 from bakeoff.errors import ModelError, WorkerError
+from bakeoff.models import sandbox
 from bakeoff.models.inputs import input_sets, unstack
 from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import ModelRecord, Plan, Status
@@ -67,15 +69,19 @@ def middle(found: Mapping[str, Sequence[Array]]) -> list[Array]:
 
 
 def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequence[Path]) -> list[Array]:
-    """What an engine answers to each sample by itself: [samples, ...] of each output. Raises `WorkerError`."""
+    """What an engine answers to each sample by itself: [samples, ...] of each output. Raises `WorkerError`.
+
+    It may use as much memory as a model worker: some of its models are those which that was too little for.
+    """
     engine, installed = runnable.engine, runnable.installed
+    command = limited.command(installed.command, sandbox.Limits().memory_mb)
     env = spawn_environment(plan.threads, installed.env, engine.env)
     axes = [spec.batch_axis for spec in model.inputs]
     count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
         folder = Path(name)
         sets = [_saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
-        with WorkerSession(installed.command, engine.adapter, env, folder / "log", plan.timeout_s) as session:
+        with WorkerSession(command, engine.adapter, env, folder / "log", plan.timeout_s) as session:
             session.hello()
             settings = {"threads": plan.threads, "precision": plan.precision, "batch_size": model.fixed_batch or 1}
             session.call("load", model=worker_model(runnable, model, 1), settings=settings | dict(engine.options))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bakeoff import limited, offline, paths
 from bakeoff.environments import programs
-from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.errors import EnvironmentUnavailableError, ModelTaskError, UnsupportedModelError
 from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
 from bakeoff.records import OWN, Converter, EngineSpec, Installed, ModelForm, ModelRecord
@@ -16,6 +16,8 @@ from bakeoff.worker.session import spawn_environment
 
 LIMIT_S = 900.0
 """The most that one conversion may take."""
+REFUSAL = "NotImplementedError: "
+"""How the last line on stderr begins of a converter that cannot carry the model; any other is an error of its own."""
 
 
 def form_for(
@@ -45,8 +47,9 @@ def in_form(
 ) -> Path:
     """`model` in `form`, converted now if it never was; a conversion is told to `note` with the time it took.
 
-    `standing` has the environments by name. Raises `UnsupportedModelError` where the model has no such form, naming the
-    converter and its reason, and `EnvironmentUnavailableError` where the converter's environment cannot be had.
+    `standing` has the environments by name. Raises `UnsupportedModelError` where the model has no such form and
+    `ModelTaskError` where the conversion failed, naming the converter and its reason, and
+    `EnvironmentUnavailableError` where the converter's environment cannot be had.
     """
     converter = form.converter
     if converter is None:
@@ -63,9 +66,10 @@ def in_form(
         try:
             run(converter, installed, source, target, log)
         except programs.ProgramFailedError as error:
-            reason = str(error).removeprefix("NotImplementedError: ")
+            reason = str(error).removeprefix(REFUSAL)
+            kind = UnsupportedModelError if str(error).startswith(REFUSAL) else ModelTaskError
             message = f"{named(converter)} cannot convert {model.name}: {reason}"
-            raise UnsupportedModelError(message, f"the full log is {log}") from error
+            raise kind(message, f"the full log is {log}") from error
         note(f"{model.name}: converted to {form.format} in {time.monotonic() - started:.0f} s ({named(converter)})")
 
     return library.converted(model, f"{digest(converter, installed)}.{form.format}", write)

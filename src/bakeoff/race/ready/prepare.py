@@ -235,6 +235,8 @@ def make_ready(
         return Status.UNSUPPORTED, str(error)
     except EnvironmentUnavailableError as error:
         return Status.UNAVAILABLE, str(error)
+    except (ModelError, OSError) as error:
+        return Status.FAILED, f"its form of the model was not made: {error}"
 
 
 def with_loadgen(runnable: Runnable) -> Runnable | tuple[Status, str]:

@@ -51,6 +51,8 @@ REPEATS = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "n
         (18, 13, helper.make_node("Resize", ["x", "", "scales"], ["y"], **REPEATS)),
         (18, 13, helper.make_node("ReduceMean", ["x", "sides"], ["y"])),
         (18, 9, helper.make_node("ReduceMax", ["x", "sides"], ["y"])),
+        (18, 9, helper.make_node("ReduceMean", ["x", "none"], ["y"])),
+        (13, 11, helper.make_node("ReduceSum", ["x", "none"], ["y"])),
         (13, 9, helper.make_node("ReduceSum", ["x", "sides"], ["y"], noop_with_empty_axes=1)),
         (9, 13, helper.make_node("Softmax", ["x"], ["y"], axis=1)),
         (9, 13, helper.make_node("Clip", ["x"], ["y"], min=0.0, max=6.0)),
@@ -60,7 +62,12 @@ def test_an_operator_with_the_same_meaning_there_goes_along(
     net: Net, opset: int, target: int, node: onnx.NodeProto
 ) -> None:
     weights = {"c": np.ones(4, np.float32), "low": np.float32(-0.5), "high": np.float32(0.25)}
-    weights |= {"zeros": np.zeros(2, np.int64), "eights": np.array([8, 7]), "sides": np.array([2, 3])}
+    weights |= {
+        "zeros": np.zeros(2, np.int64),
+        "eights": np.array([8, 7]),
+        "sides": np.array([2, 3]),
+        "none": np.array([], np.int64),
+    }
     weights |= {"pads": np.array([0, 0, 0, 0, 0, 0, 1, 1]), "scales": np.array([1, 1, 2, 2], np.float32)}
     read = {name: value for name, value in weights.items() if name in node.input}
     model = net([node], read, opset, out=["N", *"ABC"])

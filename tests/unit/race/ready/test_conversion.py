@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.errors import EnvironmentUnavailableError, UnsupportedModelError
+from bakeoff.errors import EnvironmentUnavailableError, ModelError, ModelTaskError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race.ready import conversion
 from bakeoff.race.ready.conversion import in_form
 from bakeoff.race.ready.prepare import make_ready
 from bakeoff.records import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm, ModelRecord, Status
@@ -72,23 +73,39 @@ def test_a_changed_script_beside_the_converter_or_another_environment_converts_a
 
 
 @pytest.mark.parametrize(
-    ("script", "reason"),
+    ("script", "kind", "reason"),
     [
         (
             "raise NotImplementedError('no Keras translation for: Gather')",
+            UnsupportedModelError,
             r"tools/to_upper\.py cannot convert net: no Keras translation for: Gather$",
         ),
-        ("import sys; sys.exit('a broken tool')", r"tools/to_upper\.py cannot convert net: a broken tool$"),
-        ("", r"tools/to_upper\.py cannot convert net: it ended well and wrote nothing$"),
+        ("import sys; sys.exit('a broken tool')", ModelTaskError, "cannot convert net: a broken tool$"),
+        ("raise MemoryError", ModelTaskError, "cannot convert net: MemoryError$"),
+        ("", ModelTaskError, "cannot convert net: it ended well and wrote nothing$"),
     ],
 )
 def test_a_conversion_that_fails_says_who_failed_and_why_and_leaves_nothing(
-    tmp_path: Path, library: ModelLibrary, standing: Standing, notes: list[str], script: str, reason: str
+    tmp_path: Path,
+    library: ModelLibrary,
+    standing: Standing,
+    notes: list[str],
+    script: str,
+    kind: type[ModelError],
+    reason: str,
 ) -> None:
-    with pytest.raises(UnsupportedModelError, match=reason):
+    with pytest.raises(kind, match=reason):
         in_form(MODEL, form(tmp_path, script), standing, library, notes.append)
     assert not list(library.path(MODEL).parent.glob("*.upper"))
     assert not notes
+
+
+def test_a_conversion_that_takes_too_long_is_stopped(
+    tmp_path: Path, library: ModelLibrary, standing: Standing, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "LIMIT_S", 0.1)
+    with pytest.raises(ModelTaskError, match=r"cannot convert net: .* gave no answer within 0\.1 s$"):
+        in_form(MODEL, form(tmp_path, "import time; time.sleep(60)"), standing, library, notes.append)
 
 
 def test_without_the_converters_environment_the_engine_is_unavailable(

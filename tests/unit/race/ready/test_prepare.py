@@ -1,0 +1,148 @@
+"""What cannot be made of a model for one engine, or in float64, does not end the race."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.models import sandbox
+from bakeoff.models.library import ModelLibrary
+from bakeoff.models.sandbox import Limits
+from bakeoff.models.sandboxed import tasks
+from bakeoff.race.ready import arbitration, prepare
+from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, Plan, Status
+
+pytestmark = pytest.mark.unit
+
+Run = Callable[..., Any]
+REAL: Run = sandbox.run
+ANSWER = [np.ones((8, 3, 1), np.float32)]
+WAYS: dict[str, tuple[Run, str]] = {
+    "time-out": (
+        lambda task, arguments, **options: REAL(task, arguments, **options | {"limits": Limits(seconds=0.05)}),
+        r"net: stopped after the 0\.05 s that a model may take",
+    ),
+    "too little memory": (
+        lambda task, arguments, **options: REAL(task, arguments, **options | {"limits": Limits(memory_mb=1)}),
+        r"net: the model worker died \(.*; it may use 0\.0 GB\)",
+    ),
+    "unexpected error": (
+        lambda task, arguments, **options: REAL(task, arguments | {"colour": "red"}, **options),
+        r"net: TypeError: .* unexpected keyword argument 'colour'",
+    ),
+}
+"""how a task fails -> what fails it in a model worker, and what is said of it"""
+
+
+class Watcher:
+    """Remembers what is noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @contextmanager
+    def installing(self) -> Iterator[Any]:
+        yield None
+
+    def say(self, what: str) -> None:
+        del what
+
+    def note(self, what: str) -> None:
+        self.notes.append(what)
+
+
+def fail(task: str, how: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `task` fail in a model worker; all others are done, without a process for each."""
+
+    def run(name: str, arguments: dict[str, Any], **options: Any) -> Any:
+        if name == task:
+            return how(name, arguments, **options)
+        return tasks.TASKS[name](report=lambda _: None, **arguments)
+
+    monkeypatch.setattr(sandbox, "run", run)
+    monkeypatch.setattr(prepare, "install", lambda engines, _: {engine.environment.name: None for engine in engines})
+    monkeypatch.setattr(arbitration, "unoptimised", lambda *_: (ANSWER, "the arbiter"))
+
+
+def engine(name: str, form: str, folder: Path) -> EngineSpec:
+    return EngineSpec(
+        name=name,
+        title=name,
+        framework="test",
+        release="today",
+        league="fp32",
+        adapter=folder,
+        environment=EnvironmentSpec(name="here", kind="uv", lock=folder),
+        model=ModelForm(format=form),
+    )
+
+
+def prepared(folder: Path, watcher: Watcher) -> prepare.Preparation:
+    """Of a network whose ReduceMean reduces over a constant list of no axes, for an engine of each form."""
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, size]) for name, size in (("x", 8), ("y", 1))
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "none"], ["mean"]),
+        helper.make_node("ReduceMean", ["x", "last"], ["means"]),
+        helper.make_node("Add", ["mean", "means"], ["y"]),
+    ]
+    axes = [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in (("none", []), ("last", [2]))]
+    graph = helper.make_graph(nodes, "g", [x], [y], axes)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), folder / "net.onnx")
+    library = ModelLibrary(folder / "cache")
+    model = library.take(folder / "net.onnx", name="net")
+    engines = [engine("graph", "plain", folder), engine("reader", "onnx", folder)]
+    here = Installed(name="here", digest="d", path=folder, command=("python",))
+    standing: dict[str, Installed | EnvironmentUnavailableError] = {"here": here}
+    plan = Plan(models=("net",), engines=("graph", "reader"), batch_sizes=(1, 2), threads=1)
+    return prepare.prepare(plan, {"net": model}, engines, standing, library, watcher, engines[1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_form_that_is_not_made_is_a_failed_row_of_its_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    how, reason = WAYS[way]
+    fail("lower", how, monkeypatch)
+    ready = prepared(tmp_path, Watcher())
+    assert [runnable.engine.name for runnable in ready.runnables["net"]] == ["reader"]
+    assert [(trial.case.engine, trial.case.batch_size) for trial in ready.unready] == [("graph", 1), ("graph", 2)]
+    assert {trial.status for trial in ready.unready} == {Status.FAILED}
+    assert ready.models["net"].reference == "float64"
+    assert re.search(reason, ready.unready[0].reason)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_without_a_float64_reference_the_arbiter_judges_and_a_note_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    how, reason = WAYS[way]
+    fail("extend_reference", how, monkeypatch)
+    watcher = Watcher()
+    ready = prepared(tmp_path, watcher)
+    assert [runnable.engine.name for runnable in ready.runnables["net"]] == ["graph", "reader"]
+    assert not ready.unready
+    assert ready.models["net"].reference == "the arbiter"
+    assert ready.references["net"] == ANSWER
+    assert re.search(f"^no float64 reference: {reason}", watcher.notes[0])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_that_cannot_be_calibrated_has_fixed_tolerances_and_a_note_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    how, reason = WAYS[way]
+    fail("extend_rounded", how, monkeypatch)
+    watcher = Watcher()
+    ready = prepared(tmp_path, watcher)
+    assert not ready.unready
+    assert (ready.models["net"].reference, ready.models["net"].tolerances) == ("float64", UNCALIBRATED)
+    assert re.search(f"{reason}.*; its tolerance is a fixed number$", watcher.notes[0])
