@@ -69,8 +69,8 @@ MECHANISMS = (
     Mechanism(
         "all comparisons at once",
         "judge/table/looks.py",
-        "t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, df or rounds - 1)",
-        "t_quantile(1 - error_of_look(rounds + left_out) / 2, df or rounds - 1)",
+        "t_quantile(1 - error_of_look(last or rounds) / comparisons / 2, df or rounds - 1)",
+        "t_quantile(1 - error_of_look(last or rounds) / 2, df or rounds - 1)",
         (
             "tests/unit/judge/table/test_looks.py",
             "tests/unit/judge/table/test_best.py",
@@ -83,6 +83,13 @@ MECHANISMS = (
         "return (1 - CONFIDENCE) * 0.5 ** (number + 1)",
         "return 1 - CONFIDENCE",
         ("tests/unit/judge/table/test_looks.py", "tests/simulation/test_races.py"),
+    ),
+    Mechanism(
+        "the race's looks, whichever rounds a pair missed",
+        "judge/table/looks.py",
+        "error_of_look(last or rounds)",
+        "error_of_look(rounds)",
+        ("tests/unit/judge/table/test_best.py", "tests/simulation/test_races.py"),
     ),
     Mechanism(
         "pairing by round",
@@ -122,8 +129,8 @@ MECHANISMS = (
     Mechanism(
         "half of the error for each of two intervals",
         "judge/table/best.py",
-        "critical(rounds, 2 * comparisons, left_out, pooled_df)",
-        "critical(rounds, comparisons, left_out, pooled_df)",
+        "critical(rounds, 2 * comparisons, last, pooled_df)",
+        "critical(rounds, comparisons, last, pooled_df)",
         ("tests/unit/judge/table/test_best.py",),
     ),
     Mechanism(

@@ -45,6 +45,8 @@ class Estimate:
     first: Moments
     second: Moments
     """of the two samples; of a paired one, twice that of the log ratios"""
+    last: int = 0
+    """of a paired one, the last round that both have"""
 
     @property
     def rounds(self) -> int:
@@ -98,7 +100,7 @@ def paired(old: Score, new: Score) -> Estimate | None:
     if not common:
         return None
     ratios = of_values([new.rounds[number] - old.rounds[number] for number in common])
-    return Estimate(method=Method.PAIRED, mean=ratios.mean, first=ratios, second=ratios)
+    return Estimate(method=Method.PAIRED, mean=ratios.mean, first=ratios, second=ratios, last=common[-1])
 
 
 def compared(old: Score, new: Score, found: Estimate, error: float = 1 - CONFIDENCE) -> Compared:

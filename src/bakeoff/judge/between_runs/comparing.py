@@ -47,7 +47,7 @@ def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonRepor
     for old, new in pairs.cases:
         found = paired(old, new)
         if found:
-            cases.append(compared(old, new, found, error_of_look(max(found.rounds, 1))))
+            cases.append(compared(old, new, found, error_of_look(found.last)))
     lost = dict.fromkeys(f"{new.case.engine}, {new.case.model}: {new.status}" for _, new in pairs.lost)
     return _unless_empty(
         ComparisonReport(before=before, after=after, cases=tuple(cases), refused=pairs.refused, notes=tuple(lost))

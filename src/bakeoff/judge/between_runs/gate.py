@@ -55,7 +55,7 @@ def gate_within(card: Scorecard, pairs: Pairs, max_slowdown: float, baseline: st
     """The gate for a rerace: `pairs` are cases of the one run `card`, compared round by round."""
     found = [(new, paired(old, new)) for old, new in pairs.cases]
     cases = [
-        _case(new, each, max_slowdown, len(found), _look_share(each.rounds) if each else 1.0, _pace(card))
+        _case(new, each, max_slowdown, len(found), _look_share(each.last) if each else 1.0, _pace(card))
         for new, each in found
     ]
     cases += [_lost(new) for _, new in pairs.lost]
@@ -133,9 +133,9 @@ def _outcome(cases: Sequence[GateCase]) -> GateOutcome:
     return GateOutcome.UNDECIDED
 
 
-def _look_share(rounds: int) -> float:
+def _look_share(last: int) -> float:
     """The part of an error that the look at this round may spend."""
-    return error_of_look(rounds) / (1 - CONFIDENCE)
+    return error_of_look(last) / (1 - CONFIDENCE)
 
 
 def _pace(card: Scorecard) -> Pace:

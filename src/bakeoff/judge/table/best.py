@@ -49,8 +49,8 @@ class Comparison:
     engines: tuple[str, ...]
     rounds: NDArray[np.int64]
     """rounds both have, but for those left out"""
-    left_out: NDArray[np.int64]
-    """rounds both have in which either was disturbed, where enough others are"""
+    last: NDArray[np.int64]
+    """the last round that both have, left out or not; 0 without any"""
     mean: Matrix
     """mean log ratio of row over column; NaN without common rounds"""
     sd: Matrix
@@ -113,17 +113,17 @@ class Comparison:
         chance, the truth is taken to be a probable error away. None if that is nobody's patience.
         """
         pair = self.leader, engine
-        rounds, left_out = int(self.rounds[pair]), int(self.left_out[pair])
+        rounds, last = int(self.rounds[pair]), int(self.last[pair])
         if rounds < FEWEST_ROUNDS:
             return None
         sd, pooled_sd, pooled_df = float(self.sd[pair]), float(self.pooled_sd[pair]), int(self.pooled_df[pair])
         room = max(abs(float(self.mean[pair]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
-        number = looks_done(rounds + left_out)
+        number = looks_done(last)
         while (later := look_rounds(number)) <= MOST_ROUNDS:
-            used = later - left_out
+            used = rounds + later - last
             df_then = pooled_df * (used - 1) // (rounds - 1)
-            if half_width(self.critical, self._comparisons, used, left_out, sd, pooled_sd, df_then) < room:
-                return used - rounds
+            if half_width(self.critical, self._comparisons, used, later, sd, pooled_sd, df_then) < room:
+                return later - last
             number += 1
         return None
 
@@ -174,8 +174,8 @@ def compare(
 
 
 def _arrays(engines: Sequence[str], table: Table, spoilt: Spoilt) -> tuple[Matrix, NDArray[np.bool_]]:
-    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds)."""
-    numbers = sorted({number for rounds in table.values() for number in rounds})
+    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds), from round 1 on."""
+    numbers = range(1, 1 + max((number for rounds in table.values() for number in rounds), default=0))
     shape = len(engines), len(numbers)
     logs = [[table.get(engine, {}).get(number, np.nan) for number in numbers] for engine in engines]
     disturbed = [[number in spoilt.get(engine, ()) for number in numbers] for engine in engines]
@@ -190,7 +190,7 @@ def compare_array(
     critical: Critical = sequential,
     siblings: Iterable[tuple[Matrix, NDArray[np.bool_] | None]] = (),
 ) -> Comparison:
-    """Like `compare`; `logs` has shape (engines, rounds), NaN where an engine has no trial in a round.
+    """Like `compare`; `logs` has shape (engines, rounds), from round 1 on, NaN where an engine has no trial in a round.
 
     `disturbed` has the same shape, and so have those of the `siblings`, but for their number of rounds.
     """
@@ -201,14 +201,12 @@ def compare_array(
     squares = sum((other.squares for other in others), own.squares)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd, pooled_sd = np.sqrt(own.squares / own.df), np.sqrt(squares / pooled_df)
-    pairs = zip(
-        *(matrix.ravel().tolist() for matrix in (own.rounds, own.left_out, sd, pooled_sd, pooled_df)), strict=True
-    )
+    pairs = zip(*(matrix.ravel().tolist() for matrix in (own.rounds, own.last, sd, pooled_sd, pooled_df)), strict=True)
     reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
     return Comparison(
         engines=tuple(engines),
         rounds=own.rounds,
-        left_out=own.left_out,
+        last=own.last,
         mean=own.mean,
         sd=sd,
         pooled_sd=pooled_sd,
@@ -219,15 +217,15 @@ def compare_array(
 
 
 def half_width(
-    critical: Critical, comparisons: int, rounds: int, left_out: int, sd: float, pooled_sd: float, pooled_df: int
+    critical: Critical, comparisons: int, rounds: int, last: int, sd: float, pooled_sd: float, pooled_df: int
 ) -> float:
     """Of the interval of a pair's mean log ratio, by its own variance or the pooled one; infinite below two rounds."""
     if rounds < FEWEST_ROUNDS:
         return math.inf
     if not pooled_df:
-        return critical(rounds, comparisons, left_out, rounds - 1) * sd / math.sqrt(rounds)
-    by_own = critical(rounds, 2 * comparisons, left_out, rounds - 1) * sd
-    by_pooled = critical(rounds, 2 * comparisons, left_out, pooled_df) * pooled_sd
+        return critical(rounds, comparisons, last, rounds - 1) * sd / math.sqrt(rounds)
+    by_own = critical(rounds, 2 * comparisons, last, rounds - 1) * sd
+    by_pooled = critical(rounds, 2 * comparisons, last, pooled_df) * pooled_sd
     return min(by_own, by_pooled) / math.sqrt(rounds)
 
 
@@ -235,7 +233,7 @@ class _Paired(NamedTuple):
     """Of every pair of engines of one table, k x k each."""
 
     rounds: NDArray[np.int64]
-    left_out: NDArray[np.int64]
+    last: NDArray[np.int64]
     mean: Matrix
     squares: Matrix
     """of the log ratios' deviations from their mean, added up"""
@@ -255,4 +253,5 @@ def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds
         squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)
-    return _Paired(rounds, raced.sum(axis=2) - rounds, mean, squares)
+    last = np.where(raced, np.arange(1, 1 + logs.shape[1]), 0).max(axis=2, initial=0)
+    return _Paired(rounds, last, mean, squares)

@@ -74,7 +74,7 @@ def best_bursts(found: Components, pace_: Pace, comparisons: int, sizes: int) ->
         whole = max(FEWEST_ROUNDS, round(pace_.rounds(number)))
         sd = math.sqrt(max(0.0, found.process) + found.burst / number)
         pooled_df = sizes * (whole - 1) if sizes > 1 else 0
-        return half_width(sequential, max(1, comparisons), whole, 0, sd, sd, pooled_df)
+        return half_width(sequential, max(1, comparisons), whole, whole, sd, sd, pooled_df)
 
     return min(range(FEWEST, MOST + 1), key=reach)
 

@@ -7,6 +7,10 @@ Biometrika 70, 1983). Nobody knows how many rounds a budget holds, so every look
 2.5%, 1.25%, 0.63% ... which adds up to 5% over any number of looks. The errors of the looks are added (Bonferroni's
 inequality), as though they never coincided: an upper bound that needs no assumption about how looks depend on
 each other.
+
+A look is the race's: which one an interval belongs to follows from the last round that it reaches, never from how many
+rounds it has. A pair that missed two rounds would else spend the first look's error twice. A pair that has raced
+nothing since an earlier look says what it said then, and spends nothing new.
 """
 
 from collections.abc import Callable
@@ -19,8 +23,8 @@ SECOND = 7
 """the second look; after it they double by twos: 5, 7, 10, 14, 20, 28, 40, 56 ..."""
 
 Critical = Callable[[int, int, int, int], float]
-"""(rounds used, comparisons, rounds left out, degrees of freedom) -> the multiple of the standard error that an
-interval reaches to each side"""
+"""(rounds used, comparisons, last round, degrees of freedom) -> the multiple of the standard error that an interval
+reaches to each side; the last round is that of the race"""
 
 
 def look_rounds(number: int) -> int:
@@ -43,26 +47,26 @@ def last_look(rounds: int) -> int | None:
     return look_rounds(done - 1) if done else None
 
 
-def error_of_look(rounds: int) -> float:
-    """The error to spend on an interval from so many rounds: that of the first look not before them.
+def error_of_look(last: int) -> float:
+    """The error to spend on an interval that reaches to the race's round `last`: that of the first look not before it.
 
     A race whose budget ends between two looks is judged once with what the next look would have spent.
     """
-    number = looks_done(rounds - 1)
+    number = looks_done(last - 1)
     return (1 - CONFIDENCE) * 0.5 ** (number + 1)
 
 
-def sequential(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
+def sequential(rounds: int, comparisons: int, last: int | None = None, df: int | None = None) -> float:
     """The critical value of two-sided intervals that hold over all looks and all `comparisons` at once.
 
-    A look spends its own share of the error whichever of its rounds an interval rests on, provided that those
-    `left_out` were not chosen by what was measured in them; the degrees of freedom `df` are by default those of the
-    rounds used.
+    A look spends its own share of the error whichever of its rounds an interval rests on, provided that those missed
+    or left out were not chosen by what was measured in them. `last` is the race's round that the interval reaches; by
+    default none was missed. The degrees of freedom `df` are by default those of the rounds used.
     """
-    return t_quantile(1 - error_of_look(rounds + left_out) / comparisons / 2, df or rounds - 1)
+    return t_quantile(1 - error_of_look(last or rounds) / comparisons / 2, df or rounds - 1)
 
 
-def at_once(rounds: int, comparisons: int, left_out: int = 0, df: int | None = None) -> float:
+def at_once(rounds: int, comparisons: int, last: int | None = None, df: int | None = None) -> float:
     """The critical value for a number of rounds that was fixed beforehand and is looked at once."""
-    del left_out
+    del last
     return t_quantile(1 - (1 - CONFIDENCE) / comparisons / 2, df or rounds - 1)

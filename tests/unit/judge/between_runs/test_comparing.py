@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bakeoff.errors import UsageError
@@ -36,6 +37,18 @@ def test_two_engines_of_a_run_are_paired_by_round(a_card: MakeCard) -> None:
     (case,) = report.cases
     assert (case.before.engine, case.after.engine, case.change) == ("keras", "jax", Change.FASTER)
     assert case.method is Method.PAIRED
+
+
+def test_rounds_that_a_pair_missed_buy_it_no_earlier_look(a_card: MakeCard) -> None:
+    """Its interval is that of the race's second look, though it has five rounds as at the first."""
+    speeds = {"keras": [1.0, 1.01, 0.99, 1.0, 1.0], "jax": [2.0] * 5}
+    first = a_card(speeds)
+    late = [msgspec.structs.replace(s, rounds={r + 2: v for r, v in s.rounds.items()}) for s in first.scores]
+    second = msgspec.structs.replace(first, scores=tuple(late))
+    intervals = [compare_engines(card, "keras", "jax").cases[0].interval for card in (first, second)]
+    assert intervals[0]
+    assert intervals[1]
+    assert intervals[1][0] < intervals[0][0] < intervals[0][1] < intervals[1][1]
 
 
 def test_releases_pair_namesakes(a_card: MakeCard) -> None:

@@ -1,12 +1,13 @@
 import math
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bakeoff.judge.between_runs.gate import decided, gate_across, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
 from bakeoff.records import Status
-from bakeoff.scorecards import Gate, GateOutcome, Method, Scorecard
+from bakeoff.scorecards import Gate, GateOutcome, Method, Score, Scorecard
 
 pytestmark = pytest.mark.unit
 
@@ -56,6 +57,18 @@ def test_what_lies_at_the_margin_is_undecided_and_says_what_it_would_take(a_card
     gate = gate_within(*rerace(a_card, math.log(0.95) - 0.004), 0.05, "base")
     assert gate.outcome is GateOutcome.UNDECIDED
     assert "more rounds (about" in gate.cases[0].reason
+
+
+def test_rounds_that_a_case_missed_buy_it_no_earlier_look(a_card: MakeCard) -> None:
+    card, pairs = rerace(a_card, -0.05)
+
+    def two_rounds_later(score: Score) -> Score:
+        return msgspec.structs.replace(score, rounds={r + 2: v for r, v in score.rounds.items()})
+
+    late = pairs._replace(cases=tuple((two_rounds_later(old), two_rounds_later(new)) for old, new in pairs.cases))
+    first, second = (gate_within(card, found, 0.05, "base").cases[0].interval for found in (pairs, late))
+    assert None not in {*first, *second}
+    assert second[0] < first[0] < first[1] < second[1]  # type: ignore[operator]  # none is None
 
 
 def test_one_round_is_too_few_to_say_anything(a_card: MakeCard) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.judge.table.best import Comparison, Spoilt, Table, compare, compare_array
-from bakeoff.judge.table.looks import at_once
+from bakeoff.judge.table.looks import at_once, error_of_look, look_rounds, sequential
 
 pytestmark = pytest.mark.unit
 
@@ -138,6 +138,32 @@ def test_engines_that_never_met_are_left_alone() -> None:
     assert found.behind(found.leader) == (-math.inf, -math.inf)
     assert found.precision(0, 1) == math.inf
     assert found.rounds_to_decide(1, 0.02) is None
+
+
+def test_a_pair_that_missed_two_rounds_pays_for_the_race_s_second_look_and_not_for_the_first_again() -> None:
+    a = {r: math.log(100 + r % 3) for r in (1, 2, 5, 6, 7)}
+    b = {r: math.log(90 + r % 2) for r in range(1, 8)}
+    pair = compare({"a": a, "b": b})
+    assert (pair.rounds[0, 1], pair.last[0, 1]) == (5, 7)
+    assert pair.half_width[0, 1] == pytest.approx(sequential(5, 1, 7) * pair.sd[0, 1] / math.sqrt(5))
+    assert sequential(5, 1, 7) > sequential(5, 1)
+
+
+def test_a_round_that_nobody_of_a_table_raced_counts_as_a_round_of_the_race() -> None:
+    rounds = {r: math.log(100 + r % 3) for r in (1, 2, 5, 6, 7)}
+    assert compare({"a": rounds, "b": dict.fromkeys(rounds, 1.0)}).last[0, 1] == 7
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_no_pair_spends_a_look_s_error_twice_whichever_rounds_it_missed(raced: set[int]) -> None:
+    """What it says again of the same rounds is no new look."""
+    logs = np.full((2, 60), NAN)
+    logs[:, [r - 1 for r in raced]] = 1.0
+    looks = [look for number in range(8) if (look := look_rounds(number)) <= 60]
+    reached = {int(compare_array(["a", "b"], logs[:, :look]).last[0, 1]) for look in looks} - {0}
+    spent = [error_of_look(last) for last in reached]
+    assert len(set(spent)) == len(spent)
+    assert sum(spent) <= 0.05
 
 
 def test_no_engines_cannot_be_compared() -> None:
