@@ -41,11 +41,11 @@ def wanted(
     - whoever has fewer than two rounds, as after a heat that time cut short.
 
     An engine that is certainly beaten at every batch size, within its target, thereby leaves the model's heats. A
-    case with a failed or wrong trial gets no more rounds, as in the race. An engine alone in its table is held
-    against the target by its own throughput.
+    case that failed in a round, or was ever wrong, gets no more of them; a profile trial that failed tells nothing of
+    rounds. An engine alone in its table is held against the target by its own throughput.
     """
     trials = list(trials)
-    failed = {trial.case for trial in trials if trial.status not in (Status.OK, Status.NOT_RUN)}
+    failed = {trial.case for trial in trials if _is_the_end(trial)}
     live = [case for case in plan.cases() if case not in failed]
     look = last_look(round_ - 1)
     if look is None:
@@ -70,6 +70,12 @@ def wanted(
         names = wanted_engines(*measured[key], engines, target_ci, target_ci_rest, siblings)
         found |= {case for case in cases if case.engine in names}
     return found
+
+
+def _is_the_end(trial: Trial) -> bool:
+    """Whether its case gets no more rounds: it failed in one, or was wrong in any trial."""
+    failed = trial.status not in (Status.OK, Status.NOT_RUN)
+    return trial.status is Status.WRONG or (failed and not trial.profile)
 
 
 def wanted_engines(

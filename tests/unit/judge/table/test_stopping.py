@@ -155,6 +155,22 @@ def test_a_case_that_failed_gets_no_more_rounds_and_holds_nobody_up(status: Stat
     assert wanted(p, trials, 6) == wanted(plan(*(e for e in CLOSE if e != failed.engine)), rest, 6)
 
 
+@pytest.mark.parametrize("status", [Status.FAILED, Status.TIMED_OUT])
+def test_a_profile_trial_that_failed_takes_no_case_out_of_a_race_that_goes_on(status: Status) -> None:
+    p = plan(*CLOSE)
+    trials = race(p, CLOSE, 5)
+    profile = msgspec.structs.replace(trials[3], status=status, measurement=None, profile=True)
+    assert wanted(p, [*trials, profile], 6) == wanted(p, trials, 6)
+    assert profile.case in wanted(p, trials, 6)
+
+
+def test_a_wrong_answer_in_a_profile_trial_is_the_end_of_its_case() -> None:
+    p = plan(*CLOSE)
+    trials = race(p, CLOSE, 5)
+    profile = msgspec.structs.replace(trials[3], status=Status.WRONG, measurement=None, profile=True)
+    assert profile.case not in wanted(p, [*trials, profile], 6)
+
+
 def test_a_case_that_time_cut_short_is_still_wanted() -> None:
     p = plan("fast", "slow", "never")
     trials = race(plan(*CLEAR), CLEAR, 5)
