@@ -16,7 +16,7 @@ from tests.contract import users_network
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.environments import overlay
+from bakeoff.environments import kinds, overlay
 from bakeoff.errors import UnsupportedError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.contract import checks
@@ -63,7 +63,7 @@ def engine(request: pytest.FixtureRequest) -> EngineSpec:
 @pytest.fixture(scope="module")
 def subject(engine: EngineSpec, tmp_path_factory: pytest.TempPathFactory) -> EngineUnderTest:
     """Only what this machine lacks is a skip; an installation that fails is a failure."""
-    lacking = {spec.name: environments.missing(spec) for spec in engine.environments if not environments.find(spec)}
+    lacking = {spec.name: kinds.of(spec).missing(spec) for spec in engine.environments if not environments.find(spec)}
     standing = {}
     for name, installed in environments.install(engine.environments, Talk()).items():
         if isinstance(installed, Installed):

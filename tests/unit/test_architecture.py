@@ -16,8 +16,8 @@ LAYERS = [
     {"cli", "api"},
     {"views"},
     {"race"},
-    {"engines", "environments", "models", "worker", "judge", "machine", "store", "report"},
-    {"scorecards"},
+    {"engines", "models", "worker", "judge", "machine", "store", "report"},
+    {"environments", "scorecards"},
     {"records", "errors", "paths", "offline", "limited", "__init__"},
 ]
 ENGINES = SOURCE / "engines"

@@ -169,7 +169,7 @@ def lock_environments(names: Sequence[str], pins: Path | None, engines_dirs: Seq
       bakeoff engines lock my-environment --engines-dir my-engines
       bakeoff engines lock classic-py36 --pins pins.txt
     """
-    from bakeoff.environments.lock import compile_lock
+    from bakeoff.environments import kinds
 
     catalogue = _catalogue(engines_dirs, before_locking=True)
     unknown = [name for name in names if name not in catalogue.environments]
@@ -179,7 +179,7 @@ def lock_environments(names: Sequence[str], pins: Path | None, engines_dirs: Seq
         raise UsageError("--pins is the list of one environment", "name one environment at a time")
     for name in names:
         spec = catalogue.environments[name]
-        text = compile_lock(spec, pins.read_text(encoding="utf-8") if pins else None)
+        text = kinds.of(spec).freeze(spec, pins.read_text(encoding="utf-8") if pins else None)
         spec.lock.write_text(text, encoding="utf-8")
         click.echo(spec.lock)
 
@@ -213,10 +213,11 @@ def _standing(catalogue: "Catalogue", names: Sequence[str]) -> "list[OnDisk]":
 
 def _row(catalogue: "Catalogue", engine: "EngineSpec") -> dict[str, Any]:
     """One engine, as `list --json` prints it."""
-    from bakeoff import environments
+    from bakeoff.environments import kinds
 
-    spec = engine.environment
-    installed = environments.find(spec)
+    spec, kind = engine.environment, kinds.of(engine.environment)
+    installed = kind.find(spec)
+    damage = kind.damage(spec)
     return {
         "engine": engine.name,
         "title": engine.title,
@@ -224,10 +225,10 @@ def _row(catalogue: "Catalogue", engine: "EngineSpec") -> dict[str, Any]:
         "requirement": engine.requirement,
         "release": engine.release,
         "league": engine.league,
-        "python": spec.python if spec.kind == "uv" else f"{spec.suite}'s own",
+        "python": kind.python(spec),
         "environment": spec.name,
-        "installed": installed is not None,
-        "missing": "" if installed else environments.missing(spec),
+        "installed": installed is not None and not damage,
+        "missing": damage if installed else kind.missing(spec),
         "path": str(installed.path) if installed else None,
         "size_mb": installed.size_mb if installed else None,
         "download_mb": spec.download_mb,

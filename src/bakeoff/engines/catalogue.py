@@ -22,6 +22,7 @@ from bakeoff.engines.tables import (
     ImporterTable,
     ModelTable,
 )
+from bakeoff.environments import kinds
 from bakeoff.errors import EngineFolderError, UsageError
 from bakeoff.records import OWN, Converter, EngineSpec, EnvironmentSpec, ModelForm
 
@@ -33,8 +34,6 @@ FORMATS = ("onnx", "plain")
 """The forms of a model that bakeoff writes itself; converters of engine folders write others."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_PYTHON = re.compile(r"3\.\d+(\.\d+)?")
-
 
 _Table = TypeVar("_Table", bound=msgspec.Struct)
 
@@ -242,23 +241,15 @@ def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -
         if name in environments:
             other = environments[name].lock.parent / FILE_NAME
             raise EngineFolderError(f"{folder.file}: {field}: {other} has an environment of this name")
-        if table.kind == "uv" and not _PYTHON.fullmatch(table.python or ""):
-            raise EngineFolderError(f'{folder.file}: {field}.python: say which, such as "3.11"')
-        if table.kind == "debian" and not (table.suite and table.requirements):
-            raise EngineFolderError(f"{folder.file}: {field}: a debian environment needs `suite` and `requirements`")
-        lock = (folder.path / table.lock).absolute()
+        declared = msgspec.structs.asdict(table) | {"name": name, "lock": (folder.path / table.lock).absolute()}
+        spec = EnvironmentSpec(**declared)
+        try:
+            kinds.of(spec).check(spec)
+        except EngineFolderError as error:
+            raise EngineFolderError(f"{folder.file}: {error}", error.advice) from error
         if not before_locking:
             _existing(folder, table.lock, f"{field}.lock", f"make it with: bakeoff engines lock {name}")
-        environments[name] = EnvironmentSpec(
-            name=name,
-            kind=table.kind,
-            lock=lock,
-            python=table.python,
-            requirements=table.requirements,
-            suite=table.suite,
-            download_mb=table.download_mb,
-            disk_mb=table.disk_mb,
-        )
+        environments[name] = spec
     return environments
 
 

@@ -82,22 +82,6 @@ def split(recipe: str) -> tuple[list[str], str]:
     return imports, "\n".join(source[begin:])
 
 
-def pins(lock: str, kind: str) -> list[str]:
-    """What a lock pins, without hashes and comments: requirements for pip, or Debian packages as apt-get takes them."""
-    entries = [line.split(" \\")[0].rstrip() for line in lock.splitlines() if line and line[0] not in " \t#-"]
-    return [entry.replace("_", "=", 1) for entry in entries] if kind == "debian" else entries
-
-
-def installation(engine: EngineSpec) -> list[str]:
-    """The commands that make the engine's environment from requirements.txt."""
-    if engine.environment.kind == "debian":
-        return [f"apt-get install --no-install-recommends $(cat requirements.txt)  # Debian {engine.environment.suite}"]
-    return [
-        f"python{engine.environment.python} -m venv winner",
-        "winner/bin/python -m pip install --no-deps --requirement requirements.txt",
-    ]
-
-
 def _signature(model: ModelRecord, batch_size: int) -> str:
     """As in "input (float32, 8 x 3 x 224 x 224)"."""
     described = [

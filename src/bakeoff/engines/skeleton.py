@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from bakeoff.engines.catalogue import BUILT_IN, FILE_NAME, Catalogue, valid_name
+from bakeoff.environments import kinds
 from bakeoff.errors import UsageError
 from bakeoff.records import EngineSpec
 
@@ -51,15 +52,7 @@ def unfilled(engine: EngineSpec) -> list[str]:
         if re.search(rf"# {MARK}\b", line)
     ]
     environment = engine.environment
-    locked = set(environment.lock.read_text(encoding="utf-8").split())
-    missing = [pin for pin in environment.requirements if "==" in pin and _bare(pin) not in locked]
-    if missing and environment.kind == "uv":
+    if lacking := kinds.of(environment).unlocked(environment):
         command = f"bakeoff engines lock {environment.name} --engines-dir {folder}"
-        left.append(f"{environment.lock.name} lacks {', '.join(missing)}; make it anew: {command}")
+        left.append(f"{environment.lock.name} lacks {', '.join(lacking)}; make it anew: {command}")
     return left
-
-
-def _bare(requirement: str) -> str:
-    """As a lock has it: ``Some_Package[extra]==1.0`` -> ``some-package==1.0``."""
-    name, _, version = requirement.partition("==")
-    return f"{re.sub(r'[-_.]+', '-', name.partition('[')[0].strip()).lower()}=={version.strip()}"

@@ -6,7 +6,8 @@ import msgspec
 
 
 class EnvironmentTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: Literal["uv", "debian"]
+    kind: str
+    """one of `bakeoff.environments.kinds`"""
     lock: str
     python: str | None = None
     requirements: tuple[str, ...] = ()

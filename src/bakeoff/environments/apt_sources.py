@@ -48,7 +48,7 @@ def read_sources(etc_apt: Path) -> list[AptSource]:
             continue
         try:
             text = file.read_text(encoding="utf-8", errors="replace")
-        except PermissionError:
+        except OSError:
             continue
         sources += parse_deb822(text) if file.suffix == ".sources" else parse_one_line(text)
     return sources

@@ -1,4 +1,4 @@
-"""Builds environments of the kind `debian`: packages of a Debian release, unpacked into a private root.
+"""Environments of the kind `debian`: packages of a Debian release, unpacked into a private root.
 
 apt resolves and fetches them with a configuration, state and cache of its own, and verifies their signatures with
 the machine's keyring; `dpkg-deb` unpacks them. The Python inside runs under the private root's own loader, beside
@@ -13,10 +13,10 @@ import sys
 import urllib.parse
 from pathlib import Path
 
-from bakeoff.environments import uv
+from bakeoff.environments import programs
 from bakeoff.environments.apt_sources import find_mirror, read_sources
-from bakeoff.environments.programs import Build
-from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.environments.kind import Build, Kind, read_lock
+from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError, UsageError
 from bakeoff.records import EnvironmentSpec, Record
 
 ETC_APT = Path("/etc/apt")
@@ -39,18 +39,82 @@ _ARCHITECTURES = {
 }
 
 
-def why_not() -> str | None:
-    """Why this kind cannot be built on this machine, None if it can be tried. Cheap: nothing is fetched."""
-    if not sys.platform.startswith("linux"):
-        return "its packages come from Debian and run on Linux only"
-    if platform.machine() not in _ARCHITECTURES:
-        return f"its packages exist for x86-64 and arm64, this processor is {platform.machine()}"
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if missing:
-        return f"its packages are fetched by apt, and this machine has no {' and no '.join(missing)}"
-    if find_mirror(read_sources(ETC_APT), machine_codename()) is None:
-        return f"this machine's apt sources ({ETC_APT}) name no mirror of Debian"
-    return None
+class Debian(Kind):
+    """Of a Debian release's packages, with that release's own Python."""
+
+    name = "debian"
+
+    def check(self, spec: EnvironmentSpec) -> None:
+        if not (spec.suite and spec.requirements):
+            raise EngineFolderError(f"environments.{spec.name}: a debian environment needs `suite` and `requirements`")
+
+    def python(self, spec: EnvironmentSpec) -> str:
+        return f"{spec.suite}'s own"
+
+    def missing(self, spec: EnvironmentSpec) -> str:  # noqa: ARG002 - the same for all of this kind
+        if not sys.platform.startswith("linux"):
+            return "its packages come from Debian and run on Linux only"
+        if platform.machine() not in _ARCHITECTURES:
+            return f"its packages exist for x86-64 and arm64, this processor is {platform.machine()}"
+        missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+        if missing:
+            return f"its packages are fetched by apt, and this machine has no {' and no '.join(missing)}"
+        if find_mirror(read_sources(ETC_APT), machine_codename()) is None:
+            return f"this machine's apt sources ({ETC_APT}) name no mirror of Debian"
+        return ""
+
+    def command(self, folder: Path) -> tuple[str, ...]:
+        """By its own loader, with its own libraries; without ``-I``, which would ignore `variables`."""
+        architecture = _ARCHITECTURES[platform.machine()]
+        libraries = folder / "root" / "usr" / "lib" / architecture.triplet
+        search = ":".join(str(path) for path in (libraries, libraries / "blas", libraries / "lapack"))
+        return str(libraries / architecture.loader), "--library-path", search, str(_python_in(folder)), "-s"
+
+    def variables(self, folder: Path) -> dict[str, str]:
+        return {"PYTHONHOME": str(folder / "root" / "usr")}
+
+    def runs(self, folder: Path) -> bool:
+        return platform.machine() in _ARCHITECTURES and super().runs(folder) and _python_in(folder).is_file()
+
+    def build(self, spec: EnvironmentSpec, build: Build) -> None:
+        """Fetch and unpack the packages of `spec` and all they depend on into the build's ``root``.
+
+        The versions that came are written to ``versions.txt``; where they differ from the lock, which is what was last
+        seen to work, a note says so: Debian drops superseded versions, so an old one cannot be insisted on.
+        """
+        if reason := self.missing(spec):
+            raise EnvironmentUnavailableError(reason)
+        locked = parse_lock(spec)
+        apt, root = build.folder / "apt", build.folder / "root"
+        archives = _fetch(spec, apt, build)
+        root.mkdir()
+        for archive in archives:
+            build.run("dpkg-deb", "--extract", archive, root, env=programs.clean_environment())
+        shutil.rmtree(apt)
+        versions = dict(package_of(archive.name) for archive in archives)
+        lines = [f"{name}={version}\n" for name, version in sorted(versions.items())]
+        (build.folder / VERSIONS).write_text("".join(lines), encoding="utf-8")
+        if difference := describe_difference(locked, versions):
+            build.report.note(f"{spec.name}: {difference}")
+        sources = sorted((root / "usr" / "lib").glob("python3*"))
+        # In one process: compileall's helpers would be started without the private loader.
+        compile_all = (*self.command(build.folder), "-m", "compileall", "-q")
+        build.run(*compile_all, *sources, env=programs.clean_environment() | self.variables(build.folder))
+
+    def freeze(self, spec: EnvironmentSpec, pins: str | None = None) -> str:  # noqa: ARG002 - what Debian serves, is
+        installed = self.find(spec)
+        if installed is None:
+            raise UsageError(
+                f"environment {spec.name} is not installed, so it is not known which versions Debian serves",
+                "run `bakeoff engines install` for an engine that uses it, then try again",
+            )
+        return (installed.path / VERSIONS).read_text(encoding="utf-8")
+
+    def pins(self, spec: EnvironmentSpec) -> list[str]:
+        return [f"{name}={version}" for name, version in parse_lock(spec).items()]
+
+    def installation(self, spec: EnvironmentSpec) -> list[str]:
+        return [f"apt-get install --no-install-recommends $(cat requirements.txt)  # Debian {spec.suite}"]
 
 
 def machine_codename() -> str:
@@ -62,45 +126,8 @@ def machine_codename() -> str:
     return release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
 
 
-def command(folder: Path) -> tuple[str, ...]:
-    """How to run the Python of the environment in `folder`: by its own loader, with its own libraries."""
-    architecture = _ARCHITECTURES[platform.machine()]
-    libraries = folder / "root" / "usr" / "lib" / architecture.triplet
-    search = ":".join(str(path) for path in (libraries, libraries / "blas", libraries / "lapack"))
-    python = (folder / "root" / "usr" / "bin" / "python3").resolve()
-    return str(libraries / architecture.loader), "--library-path", search, str(python), "-s"
-
-
-def variables(folder: Path) -> dict[str, str]:
-    """What must be in the environment of that command. It is why the command has no ``-I``, which would ignore it."""
-    return {"PYTHONHOME": str(folder / "root" / "usr")}
-
-
-def build(spec: EnvironmentSpec, build: Build) -> None:
-    """Fetch and unpack the packages of `spec` and all they depend on into the build's ``root``.
-
-    The versions that came are written to ``versions.txt``; where they differ from the lock, which is what was last
-    seen to work, a note says so: Debian drops superseded versions, so an old one cannot be insisted on.
-    Raises `EnvironmentUnavailableError` where this machine cannot do it and `ProgramFailedError` where a step fails.
-    """
-    if reason := why_not():
-        raise EnvironmentUnavailableError(reason)
-    apt, root = build.folder / "apt", build.folder / "root"
-    archives = _fetch(spec, apt, build)
-    root.mkdir()
-    for archive in archives:
-        build.run("dpkg-deb", "--extract", archive, root, env=uv.clean_environment())
-    shutil.rmtree(apt)
-    versions = dict(package_of(archive.name) for archive in archives)
-    lines = [f"{name}={version}\n" for name, version in sorted(versions.items())]
-    (build.folder / VERSIONS).write_text("".join(lines), encoding="utf-8")
-    if difference := describe_difference(parse_lock(spec.lock.read_text(encoding="utf-8")), versions):
-        build.report.note(f"{spec.name}: {difference}")
-    library = root / "usr" / "lib"
-    sources = sorted(library.glob("python3*"))
-    # In one process: compileall's helpers would be started without the private loader.
-    compile_all = [*command(build.folder), "-m", "compileall", "-q"]
-    build.run(*compile_all, *sources, env=uv.clean_environment() | variables(build.folder))
+def _python_in(folder: Path) -> Path:
+    return (folder / "root" / "usr" / "bin" / "python3").resolve()
 
 
 def _fetch(spec: EnvironmentSpec, apt: Path, build: Build) -> list[Path]:
@@ -108,12 +135,12 @@ def _fetch(spec: EnvironmentSpec, apt: Path, build: Build) -> list[Path]:
     for part in ("state/lists/partial", "cache/archives/partial", "sources"):
         (apt / part).mkdir(parents=True)
     (apt / "status").touch()
-    machine = build.run("apt-config", "dump", env=uv.clean_environment())
+    machine = build.run("apt-config", "dump", env=programs.clean_environment())
     mirror = find_mirror(read_sources(ETC_APT), machine_codename())
-    assert mirror is not None and spec.suite is not None  # noqa: S101, PT018 - `why_not` and the catalogue saw to it
+    assert mirror is not None and spec.suite is not None  # noqa: S101, PT018 - `missing` and `check` saw to it
     (apt / "sources" / "debian.sources").write_text(mirror.sources_for(spec.suite), encoding="utf-8")
     (apt / "apt.conf").write_text(network_settings(machine) + _own_settings(apt), encoding="utf-8")
-    env = uv.clean_environment() | {"LC_ALL": "C", "APT_CONFIG": str(apt / "apt.conf")}
+    env = programs.clean_environment() | {"LC_ALL": "C", "APT_CONFIG": str(apt / "apt.conf")}
     build.run("apt-get", "update", "--error-on=any", env=env)
     build.run("apt-get", "install", "--download-only", *spec.requirements, env=env)
     return sorted((apt / "cache" / "archives").glob("*.deb"))
@@ -163,14 +190,21 @@ def package_of(file_name: str) -> tuple[str, str]:
     return name, urllib.parse.unquote(version)
 
 
-def parse_lock(lock: str) -> dict[str, str]:
-    """The packages of a debian lock: a line each, ``name=version`` or a package file's name; ``#`` is a comment."""
+def parse_lock(spec: EnvironmentSpec) -> dict[str, str]:
+    """The packages of the lock: a line each, ``name=version`` or a package file's name; ``#`` is a comment.
+
+    Raises `EngineFolderError` for a line that is neither.
+    """
     packages = {}
-    for line in lock.splitlines():
+    for number, line in enumerate(read_lock(spec).splitlines(), start=1):
         entry = line.partition("#")[0].strip()
         if not entry:
             continue
-        name, version = package_of(entry) if re.match(r"[^=]+_", entry) else entry.split("=", 1)
+        if re.match(r"[^=]+_", entry):
+            entry = "=".join(package_of(entry))
+        name, equals, version = entry.partition("=")
+        if not equals:
+            raise EngineFolderError(f"{spec.lock}, line {number}: neither name=version nor a package's file: {entry}")
         packages[name.strip()] = version.strip()
     return packages
 

@@ -20,6 +20,7 @@ RECORD = "installed.json"
 _BUILDING = ".building-"
 _REMOVING = ".removing-"
 _DIGEST_LENGTH = 12
+_DIGITS = "[0-9a-f]" * _DIGEST_LENGTH
 
 
 class OnDisk(Record, frozen=True):
@@ -34,6 +35,8 @@ class OnDisk(Record, frozen=True):
     """seconds that the build took"""
     installed_at: float
     """seconds since the epoch"""
+    files: int = 0
+    """how many it had when it was built, see `count_files`; 0 in records that are older than this field"""
 
     @property
     def path(self) -> Path:
@@ -73,9 +76,13 @@ def read_record(folder: Path) -> OnDisk | None:
 
 
 def everything() -> list[OnDisk]:
-    """Every environment that stands, by name."""
-    found = [read_record(folder) for folder in sorted(home().glob("*")) if not folder.name.startswith(".")]
-    return [entry for entry in found if entry is not None]
+    """Every environment on disk, by name; of one whose record is lost what its folder's name tells."""
+    return [read_record(folder) or _without_record(folder) for folder in sorted(home().glob("[!.]*-" + _DIGITS))]
+
+
+def _without_record(folder: Path) -> OnDisk:
+    name, _, digest = folder.name.rpartition("-")
+    return OnDisk(name=name, digest=digest, kind="", size_mb=size_mb(folder), built_s=0, installed_at=0)
 
 
 @contextlib.contextmanager
@@ -109,6 +116,7 @@ def put_in_place(aside: Path, folder: Path, spec: EnvironmentSpec, started: floa
         digest=digest_of(spec),
         kind=spec.kind,
         size_mb=round(size_mb(aside), 3),
+        files=count_files(aside) + 1,  # and this record
         built_s=round(time.monotonic() - started, 2),
         installed_at=time.time(),
     )
@@ -135,11 +143,26 @@ def clear_leftovers(folder: Path) -> None:
             shutil.rmtree(stale, ignore_errors=True)
 
 
+def count_files(folder: Path) -> int:
+    """The number of files under `folder`, bytecode aside, which comes and goes."""
+    return sum(not entry.name.endswith(".pyc") for entry in _files(folder))
+
+
 def size_mb(folder: Path) -> float:
     """Megabytes (10^6 bytes) of all files under `folder`, links not followed."""
     total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                total += (Path(parent) / name).lstat().st_size
+    for entry in _files(folder):
+        with contextlib.suppress(FileNotFoundError):
+            total += entry.stat(follow_symlinks=False).st_size
     return total / 1e6
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    waiting = [str(folder)]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    yield entry

@@ -4,7 +4,6 @@ Every candidate is run and asked what it is, so a pyenv shim or a broken link ne
 """
 
 import functools
-import json
 import os
 import shutil
 import subprocess
@@ -12,10 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from bakeoff import paths
-from bakeoff.environments import programs, uv
+from bakeoff.environments import programs, uv_program
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.records import Record
 
 _ASK = """
 import json, platform, struct, sys, sysconfig
@@ -28,6 +30,16 @@ print(json.dumps({
 }))
 """
 _ANSWER_S = 20.0
+
+
+class _About(Record, frozen=True):
+    """What a Python answers to `_ASK`."""
+
+    version: str
+    implementation: str
+    bits: int
+    free_threaded: bool
+    executable: str
 
 
 def find_interpreter(version: str, settings: PackageSettings | None = None) -> Path:
@@ -86,18 +98,18 @@ def _verified(candidate: Path, version: str) -> Path | None:
             text=True,
             timeout=_ANSWER_S,
             check=True,
-            env=uv.clean_environment(),
+            env=programs.clean_environment(),
         )
-        about = json.loads(answer.stdout)
+        about = msgspec.json.decode(answer.stdout, type=_About)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     fits = (
-        about["implementation"] == "CPython"
-        and about["bits"] == 64  # noqa: PLR2004 - no framework here has 32-bit wheels
-        and not about["free_threaded"]
-        and f"{about['version']}.".startswith(f"{version}.")
+        about.implementation == "CPython"
+        and about.bits == 64  # noqa: PLR2004 - no framework here has 32-bit wheels
+        and not about.free_threaded
+        and f"{about.version}.".startswith(f"{version}.")
     )
-    return Path(about["executable"]) if fits else None
+    return Path(about.executable) if fits else None
 
 
 def _candidates(version: str) -> Iterator[Path]:
@@ -151,7 +163,7 @@ def _of_uv(minor: str) -> Iterator[Path]:
 
 def _of_conda() -> Iterator[Path]:
     known = Path.home() / ".conda" / "environments.txt"
-    prefixes = known.read_text(encoding="utf-8").split("\n") if known.is_file() else []
+    prefixes = os.fsdecode(known.read_bytes()).split("\n") if known.is_file() else []
     for prefix in [os.environ.get("CONDA_PREFIX", ""), *prefixes]:
         if prefix.strip():
             yield _executable_in(Path(prefix.strip()))
@@ -189,14 +201,9 @@ def _download(version: str, settings: PackageSettings) -> str:
     """Have uv download Python `version`; returns "" or why not, to go on a sentence."""
     home = download_dir()
     home.mkdir(parents=True, exist_ok=True)
-    log = home / "download.log"
     try:
-        programs.run(
-            [uv.program(), "python", "install", "--no-bin", "--install-dir", home, version],
-            env=uv.environment(settings),
-            cwd=home,
-            log=log,
-        )
+        words = ("python", "install", "--no-bin", "--install-dir", home, version)
+        uv_program.run(*words, settings=settings, cwd=home, log=home / "download.log")
     except programs.ProgramFailedError as error:
         return f", and uv cannot download it: {error}"
     return ""

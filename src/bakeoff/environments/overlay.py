@@ -5,12 +5,10 @@ pinned and hashed in ``loadgen.lock``; a folder serves every environment of the 
 """
 
 import hashlib
-import sys
 from pathlib import Path
 
 from bakeoff import paths
-from bakeoff.environments import folders, programs, uv
-from bakeoff.environments.pip_settings import read_pip_settings
+from bakeoff.environments import folders, packages, programs
 from bakeoff.errors import EnvironmentUnavailableError, UnsupportedError
 from bakeoff.records import Installed
 
@@ -46,43 +44,28 @@ def loadgen(installed: Installed) -> Path:
 def _python_of(installed: Installed, log: Path) -> str:
     """As in "3.11"."""
     ask = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
-    env = uv.clean_environment() | dict(installed.env)
+    env = programs.clean_environment() | dict(installed.env)
     return programs.run([*installed.command, "-c", ask], env=env, cwd=installed.path, log=log, timeout_s=ASK_S).strip()
 
 
 def _filled(python: str, log: Path) -> Path:
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
     folder = paths.cache_dir() / "overlays" / f"loadgen-py{python}-{digest}"
-    if folder.is_dir():
+    if _stands(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folders.locked(folder):
-        if folder.is_dir():  # another process was quicker
+        if _stands(folder):  # another process was quicker
             return folder
         with folders.building(folder) as aside:
-            _fetch(python, aside, log)
+            hashed = ("--python-version", python, "--require-hashes", "--requirements", LOCK)
+            packages.unpack_into(aside, *hashed, log=log, timeout_s=FETCH_S)
+            folders.discard(folder)
             aside.chmod(0o755)  # mkdtemp made it the owner's alone
             aside.replace(folder)
     return folder
 
 
-def _fetch(python: str, folder: Path, log: Path) -> None:
-    settings = read_pip_settings()
-    install = [uv.program(), "pip", "install", "--python", sys.executable, "--python-version", python]
-    only: list[str | Path] = [
-        "--target",
-        folder,
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--require-hashes",
-        "--requirements",
-        LOCK,
-    ]
-    programs.run(
-        [*install, *settings.uv_flags(), *only],
-        env=uv.environment(settings),
-        cwd=folder,
-        log=log,
-        timeout_s=FETCH_S,
-    )
+def _stands(folder: Path) -> bool:
+    """Whether `folder` has what the driver imports."""
+    return any(folder.glob("mlperf_loadgen*"))

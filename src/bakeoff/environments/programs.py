@@ -1,19 +1,18 @@
 """Runs the programs that build environments: their output into a log, their failure as one clear line."""
 
-import dataclasses
+import os
 import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bakeoff.environments.pip_settings import PackageSettings
-from bakeoff.environments.progress import Report
 from bakeoff.errors import EnvironmentUnavailableError
 
 _running: set[subprocess.Popen[str]] = set()
 _guard = threading.Lock()
 
+_TELLING = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_", "UV_", "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_LIBRARY_PATH")
 _CROSS = "\N{MULTIPLICATION SIGN}"
 _CAUSE = re.compile(r"^\s*(cause|Caused by|╰─▶|├─▶):?\s*")
 _NOISE = re.compile(r"^(warning|hint|note|W:|N:|Using |Resolved |Downloading |Prepared )", re.IGNORECASE)
@@ -69,24 +68,9 @@ def run(
     return stdout
 
 
-@dataclasses.dataclass(frozen=True)
-class Build:
-    """One build under way: where, with whose settings, and who hears of it."""
-
-    folder: Path
-    log: Path
-    settings: PackageSettings
-    report: Report
-
-    def run(
-        self,
-        *command: str | Path,
-        env: Mapping[str, str],
-        stdin: str = "",
-        timeout_s: float | None = None,
-    ) -> str:
-        """`run` in the build's folder, into its log."""
-        return run(command, env=env, cwd=self.folder, log=self.log, stdin=stdin, timeout_s=timeout_s)
+def clean_environment() -> dict[str, str]:
+    """The caller's environment variables without those that redirect a Python, a linker or uv."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_TELLING)}
 
 
 def stop_all() -> None:

@@ -1,25 +1,29 @@
-"""Builds environments of the kind `uv`: a virtual environment filled from a lock, hashes checked."""
+"""Environments of the kind `uv`: a virtual environment on a CPython, filled by uv from a lock with hashes.
+
+The lock is made of the `requirements` in engine.toml, resolved for all platforms at once, with the hashes of all files:
+
+- PyTorch's family (torch >= 2, torchvision, torchaudio) stands in it without hashes, and without its CUDA packages: a
+  CPU wheel of one's own and the public wheel have different hashes, and both are fine.
+- Pins, a complete list of ``name==version`` lines, replace the requirements: hashes are added and nothing is resolved.
+  That is how the locks of old Pythons are made, whose packages declare what no resolver can still put together.
+- Only the default index is asked, with the user's pip settings for the way there: a lock must not depend on what lies
+  in somebody's wheel folder.
+"""
 
 import functools
 import os
-import shutil
-import threading
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import uv as uv_package
+import msgspec
 
-from bakeoff import paths
-from bakeoff.environments import torch_build
-from bakeoff.environments.pip_settings import PackageSettings
-from bakeoff.environments.programs import Build, ProgramFailedError
-from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.environments import interpreters, pip_settings, torch_build, uv_program
+from bakeoff.environments.kind import Build, Kind, read_lock
+from bakeoff.environments.programs import ProgramFailedError
+from bakeoff.errors import EngineFolderError, UsageError
 from bakeoff.records import EnvironmentSpec
-
-HTTP_TIMEOUT_S = "120"
-HTTP_RETRIES = "5"
-FEW_RETRIES = "1"
-"""For a question whose answer may well be no: PyTorch's own index is out of many people's reach."""
 
 COMPILE = """
 import compileall, sysconfig
@@ -28,123 +32,118 @@ if __name__ == "__main__":
 """
 """Compiles all bytecode, so that no import time in a race has compiling in it: for TensorFlow, 4,400 files, 9 s
 on two cores. uv's own ``--compile-bytecode`` gives up on Python 3.6 where a package carries files of newer syntax."""
+FEW_RETRIES = "1"
+"""For a question whose answer may well be no: PyTorch's own index is out of many people's reach."""
 
-_DROPPED = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_", "UV_", "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_LIBRARY_PATH")
-_KEPT_OF_UV = (
-    "UV_CACHE_DIR",
-    "UV_CONCURRENT_",
-    "UV_DEFAULT_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_FIND_LINKS",
-    "UV_HTTP_",
-    "UV_INDEX",
-    "UV_INSECURE_HOST",
-    "UV_KEYRING_PROVIDER",
-    "UV_NATIVE_TLS",
-    "UV_NO_INDEX",
-    "UV_OFFLINE",
-    "UV_PYTHON_DOWNLOADS",
-    "UV_PYTHON_INSTALL_MIRROR",
-    "UV_SYSTEM_CERTS",
-)
-"""The user's own word on the network. Any other UV_ variable could lead an installation elsewhere."""
+_PYTHON = re.compile(r"3\.\d+(\.\d+)?")
 
 
-_looking = threading.Lock()
+class Uv(Kind):
+    """Of packages from an index, on a Python of this machine, else one that uv downloads."""
+
+    name = "uv"
+
+    def check(self, spec: EnvironmentSpec) -> None:
+        if not _PYTHON.fullmatch(spec.python or ""):
+            raise EngineFolderError(f'environments.{spec.name}.python: say which, such as "3.11"')
+
+    def python(self, spec: EnvironmentSpec) -> str:
+        return spec.python or ""
+
+    def missing(self, spec: EnvironmentSpec) -> str:
+        if interpreters.locate(spec.python or "") is None:
+            return f"Python {spec.python} is not on this machine; uv will try to download it"
+        return ""
+
+    def command(self, folder: Path) -> tuple[str, ...]:
+        venv = folder / "venv"
+        python = venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
+        return str(python), "-I"
+
+    def build(self, spec: EnvironmentSpec, build: Build) -> None:
+        interpreter = interpreters.find_interpreter(spec.python or "", build.settings)
+        fill = functools.partial(self._fill, spec, interpreter, build)
+        uv_program.fill(build.folder, fill, build.settings, build.log)
+        build.run(*self.command(build.folder), "-c", COMPILE, env=uv_program.environment(build.settings))
+
+    def _fill(self, spec: EnvironmentSpec, interpreter: Path, build: Build) -> None:
+        """Make the virtual environment in the build's folder, relocatable, and install exactly what the lock says.
+
+        uv checks each line of a lock that has hashes against them, and takes those without as they are.
+        """
+        venv = build.folder / "venv"
+        uv = functools.partial(uv_program.run, settings=build.settings, cwd=build.folder, log=build.log)
+        uv("venv", "--no-project", "--relocatable", "--python", interpreter, venv)
+        to = ("--python", self.command(build.folder)[0], *build.settings.uv_flags())
+        install = ("pip", "install", *to)
+        lock = read_lock(spec)
+        pins = torch_build.pins(lock)
+        if not pins or torch_build.source(pins, _would_pick(pins, to, build)) is torch_build.Source.AS_LOCKED:
+            uv(*install, "--no-deps", "--requirements", spec.lock)
+            return
+        rest = build.folder / "without-torch.txt"
+        rest.write_text(torch_build.without(lock), encoding="utf-8")
+        uv(*install, "--no-deps", "--requirements", rest)
+        try:
+            uv(*install, "--no-deps", "--torch-backend", "cpu", *pins, retries=FEW_RETRIES)
+        except ProgramFailedError as error:
+            if uv_program.damaged_package(error):
+                raise
+            build.report.note(torch_build.fallback_note(spec.name, str(error)))
+            uv(*install, *pins)
+
+    def freeze(self, spec: EnvironmentSpec, pins: str | None = None) -> str:
+        wanted = pins if pins is not None else "".join(f"{line}\n" for line in spec.requirements)
+        flags = ["--no-deps"] if pins is not None else []
+        with tempfile.TemporaryDirectory() as scratch:
+            work = Path(scratch)
+            if pins is None:
+                resolved = torch_build.logical_lines(_resolve(spec, wanted, work))
+                names = {torch_build.name_and_version(line)[0] for line in resolved}
+                # Left out of a second resolution, the CUDA packages take along what only they need.
+                excluded = work / "cuda.txt"
+                excluded.write_text("\n".join(filter(torch_build.is_cuda_only, sorted(names))), encoding="utf-8")
+                flags += ["--excludes", str(excluded)]
+            return torch_build.without_hashes_of_torch(_resolve(spec, wanted, work, "--generate-hashes", *flags))
+
+    def unlocked(self, spec: EnvironmentSpec) -> list[str]:
+        locked = set(read_lock(spec).split())
+        return [pin for pin in spec.requirements if "==" in pin and _as_locked(pin) not in locked]
+
+    def pins(self, spec: EnvironmentSpec) -> list[str]:
+        lines = torch_build.logical_lines(read_lock(spec))
+        return [line.partition(" --hash")[0].rstrip() for line in lines if not line.startswith("-")]
+
+    def installation(self, spec: EnvironmentSpec) -> list[str]:
+        return [
+            f"python{spec.python} -m venv winner",
+            "winner/bin/python -m pip install --no-deps --requirement requirements.txt",
+        ]
 
 
-def program() -> str:
-    """The path of the uv binary: the one that came as a dependency, else the one on PATH.
-
-    It is looked for once, by one thread at a time: `find_uv_bin` asks sysconfig, whose first use is not thread-safe.
-    """
-    with _looking:
-        return _find()
-
-
-@functools.cache
-def _find() -> str:
-    try:
-        return str(uv_package.find_uv_bin())
-    except FileNotFoundError:
-        found = shutil.which("uv")
-        if found is None:
-            raise EnvironmentUnavailableError("uv is missing", "install it with: pip install uv") from None
-        return found
-
-
-def clean_environment() -> dict[str, str]:
-    """The caller's environment variables without those that redirect a Python, a linker or uv."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_DROPPED)}
-
-
-def environment(settings: PackageSettings) -> dict[str, str]:
-    """The environment variables for uv: the caller's network settings, pip's, and our cache."""
-    defaults = {
-        "UV_CACHE_DIR": str(paths.cache_dir() / "uv"),
-        "UV_HTTP_TIMEOUT": HTTP_TIMEOUT_S,
-        "UV_HTTP_RETRIES": HTTP_RETRIES,
-        "UV_NO_PROGRESS": "1",
-        "UV_PYTHON_DOWNLOADS": "manual",
-    }
-    users = {name: value for name, value in os.environ.items() if name.upper().startswith(_KEPT_OF_UV)}
-    return clean_environment() | defaults | settings.uv_variables() | users
-
-
-def command(folder: Path) -> tuple[str, ...]:
-    """How to run the Python of the environment in `folder`, isolated from the caller's environment."""
-    venv = folder / "venv"
-    python = venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
-    return str(python), "-I"
-
-
-def build(spec: EnvironmentSpec, interpreter: Path, build: Build) -> None:
-    """Make the virtual environment ``venv`` on `interpreter` in the build's folder, filled from the lock of `spec`.
-
-    It is relocatable, so the folder may be renamed. Raises `ProgramFailedError`.
-    """
-    _make(spec, interpreter, build)
-    build.run(*command(build.folder), "-c", COMPILE, env=environment(build.settings))
-
-
-def _make(spec: EnvironmentSpec, interpreter: Path, build: Build) -> None:
-    variables = environment(build.settings)
-    venv = build.folder / "venv"
-    build.run(program(), "venv", "--no-project", "--relocatable", "--python", interpreter, venv, env=variables)
-    lock = spec.lock.read_text(encoding="utf-8")
-    pins = torch_build.pins(lock)
-    if not pins or torch_build.source(pins, _would_pick(pins, build)) is torch_build.Source.AS_LOCKED:
-        _install(build, "--no-deps", "--requirements", spec.lock)
-        return
-    rest = build.folder / "without-torch.txt"
-    rest.write_text(torch_build.without(lock), encoding="utf-8")
-    _install(build, "--no-deps", "--requirements", rest)
-    try:
-        _install(build, "--no-deps", "--torch-backend", "cpu", *pins, retries=FEW_RETRIES)
-    except ProgramFailedError as error:
-        build.report.note(torch_build.fallback_note(spec.name, str(error)))
-        _install(build, *pins)
-
-
-def _install(build: Build, *arguments: str | Path, retries: str | None = None) -> None:
-    """Install exactly what `arguments` list. A lock is complete and exact, so it goes with ``--no-deps``.
-
-    uv checks each line of a lock that has hashes against them, and takes those without as they are.
-    """
-    python = command(build.folder)[0]
-    install = [program(), "pip", "install", "--python", python, *build.settings.uv_flags()]
-    fewer = {"UV_HTTP_RETRIES": retries} if retries else {}
-    build.run(*install, *arguments, env=environment(build.settings) | fewer)
-
-
-def _would_pick(pins: Sequence[str], build: Build) -> dict[str, str]:
+def _would_pick(pins: Sequence[str], to: Sequence[str], build: Build) -> dict[str, str]:
     """Which versions uv would take for `pins` from where packages come from here: ``{"torch": "2.13.0+cpu"}``."""
-    ask = [program(), "pip", "compile", "-", "--quiet", "--no-deps", "--no-header", "--no-annotate"]
-    python = command(build.folder)[0]
+    ask = ("pip", "compile", "-", "--quiet", "--no-deps", "--no-header", "--no-annotate", *to)
     try:
-        answer = build.run(
-            *ask, "--python", python, *build.settings.uv_flags(), env=environment(build.settings), stdin="\n".join(pins)
-        )
+        answer = uv_program.run(*ask, settings=build.settings, cwd=build.folder, log=build.log, stdin="\n".join(pins))
     except ProgramFailedError:
         return {}
     return dict(torch_build.name_and_version(line) for line in answer.splitlines() if "==" in line)
+
+
+def _resolve(spec: EnvironmentSpec, wanted: str, work: Path, *flags: str) -> str:
+    settings = msgspec.structs.replace(pip_settings.read_pip_settings(), extra_index_urls=(), find_links=())
+    ask = ("pip", "compile", "-", "--quiet", "--universal", "--no-config", "--python-version", spec.python or "")
+    plain = ("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    try:
+        return uv_program.run(
+            *ask, *plain, *settings.uv_flags(), *flags, settings=settings, cwd=work, log=work / "uv.log", stdin=wanted
+        )
+    except ProgramFailedError as error:
+        raise UsageError(f"environment {spec.name}: no lock can be made: {error}") from error
+
+
+def _as_locked(requirement: str) -> str:
+    """A requirement as a lock has it: ``Some_Package[extra]==1.0`` -> ``some-package==1.0``."""
+    name, _, version = requirement.partition("==")
+    return f"{re.sub(r'[-_.]+', '-', name.partition('[')[0].strip()).lower()}=={version.strip()}"

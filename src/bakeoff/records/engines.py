@@ -15,7 +15,7 @@ class EnvironmentSpec(Record, frozen=True):
 
     name: str
     kind: str
-    """"uv" or "debian" """
+    """one of `bakeoff.environments.kinds`: "uv" """
     lock: Path
     """absolute path of the lock"""
     python: str | None = None

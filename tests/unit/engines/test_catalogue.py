@@ -122,7 +122,7 @@ def test_an_extra_directory_is_a_folder_or_holds_some(write: Write, tmp_path: Pa
         ('python = "3.11"', "", "environments.alpha-1.python: say which"),
         ('python = "3.11"', "python = 3.11", "environments.alpha-1.python: Expected `str | null`, got `float`"),
         ('kind = "uv"', 'kind = "debian"', "a debian environment needs `suite` and `requirements`"),
-        ('kind = "uv"', 'kind = "conda"', "environments.alpha-1.kind: Invalid enum value 'conda'"),
+        ('kind = "uv"', 'kind = "conda"', "environments.alpha-1.kind: there is none called 'conda'"),
     ],
 )
 def test_what_is_wrong_is_named_by_file_and_field(

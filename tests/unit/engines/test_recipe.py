@@ -6,7 +6,7 @@ import pytest
 
 from bakeoff.engines import kit
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.engines.recipe import compose, installation, pins, split
+from bakeoff.engines.recipe import compose, split
 from bakeoff.records import EngineSpec, ModelRecord, TensorSpec
 
 pytestmark = pytest.mark.unit
@@ -72,13 +72,6 @@ def test_imports_that_every_script_has_are_not_repeated() -> None:
     )
     assert imports == ["from a import (", "    b,", ")"]
     assert body.strip().splitlines() == ["x = 1", "import c"]
-
-
-def test_a_lock_s_pins_are_its_packages_without_hashes() -> None:
-    lock = '# by hand\na==1 \\\n    --hash=sha256:00\nb==2 ; python_version < "3.12" \\\n    --hash=sha256:11\nc==3\n'
-    assert pins(lock, "uv") == ["a==1", 'b==2 ; python_version < "3.12"', "c==3"]
-    assert pins("libc6_2.41-12\n", "debian") == ["libc6=2.41-12"]
-    assert "-m venv" in installation(CATALOGUE.engines["onnxruntime"])[0]
 
 
 def test_a_kept_engine_keeps_its_recipe(tmp_path: Path) -> None:

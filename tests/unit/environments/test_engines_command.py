@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bakeoff.cli.engines import engines
 from bakeoff.engines import catalogue
-from bakeoff.environments import lock
+from bakeoff.environments import pip_settings
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.errors import UsageError
 from bakeoff.records import EnvironmentSpec, Installed
@@ -90,6 +90,19 @@ def test_install_builds_and_list_and_path_show_it(run: Run, offline: Path) -> No
     assert "not installed" in table
 
 
+def test_list_tells_of_an_environment_that_lost_files(run: Run) -> None:
+    run("install")
+    where = Path(json.loads(run("list", "installed", "--json").stdout)[0]["path"])
+    next(where.rglob("numpy/__init__.py")).unlink()
+    row = json.loads(run("list", "tiny-engine", "--json").stdout)[0]
+    assert not row["installed"]
+    assert "files are gone" in row["missing"]
+    assert "files are gone" in run("list").stdout
+    again = run("install")
+    assert "files are gone, so it is built anew" in again.stderr
+    assert json.loads(run("list", "tiny-engine", "--json").stdout)[0]["installed"]
+
+
 def test_a_failed_install_ends_with_exit_code_1_and_the_reason(run: Run) -> None:
     result = run("install", "all", "--jobs", "1")
     assert result.exit_code == 1
@@ -125,7 +138,7 @@ def test_what_is_not_there_is_a_usage_error(run: Run, arguments: tuple[str, ...]
 def test_lock_writes_the_lock_beside_its_engine_toml(
     run: Run, tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "read_pip_settings", lambda: PackageSettings(index_url=wheels.as_uri()))
+    monkeypatch.setattr(pip_settings, "read_pip_settings", lambda: PackageSettings(index_url=wheels.as_uri()))
     (wheels / "numpy").mkdir()
     wheel = next(wheels.glob("numpy-*.whl")).rename(wheels / "numpy" / "numpy-1.0-py3-none-any.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()

@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff import environments
-from bakeoff.environments import folders, interpreters, programs
+from bakeoff.environments import folders, interpreters, kinds, programs
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 
@@ -98,10 +100,10 @@ def test_a_build_killed_half_way_leaves_nothing_in_the_way(
     script = f"""
 from pathlib import Path
 from bakeoff import environments
-from bakeoff.environments import uv, pip_settings
+from bakeoff.environments import uv_program, pip_settings
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.records import EnvironmentSpec
-uv.program = lambda: {str(slow)!r}
+uv_program.path = lambda: {str(slow)!r}
 pip_settings.read_pip_settings = PackageSettings
 class Report:
     def started(self, spec): pass
@@ -232,8 +234,84 @@ def test_removing_frees_the_disk_and_unused_means_no_present_lock_needs_it(
     assert not old.path.exists()
 
 
-def test_a_damaged_record_counts_as_not_installed(installed: tuple[EnvironmentSpec, Installed]) -> None:
+def test_a_damaged_record_counts_as_not_installed_but_takes_disk(
+    installed: tuple[EnvironmentSpec, Installed],
+) -> None:
     spec, environment = installed
     (environment.path / folders.RECORD).write_text("{half", encoding="utf-8")
     assert environments.find(spec) is None
-    assert environments.disk_use() == []
+    assert [entry.path for entry in environments.disk_use()] == [environment.path]
+    assert environments.remove(environments.unused([spec])) > 0
+    assert not environment.path.exists()
+
+
+@pytest.mark.parametrize("gone", ["numpy", "pyvenv.cfg"])
+def test_an_environment_that_lost_files_is_built_anew(
+    installed: tuple[EnvironmentSpec, Installed], report: Any, gone: str
+) -> None:
+    spec, environment = installed
+    kind = kinds.of(spec)
+    assert kind.damage(spec) == ""
+    (lost,) = environment.path.glob(f"**/{gone}")
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    assert environments.find(spec) == environment  # the cheap look
+    assert re.fullmatch(r"\d+ of its \d+ files are gone", kind.damage(spec))
+    assert environments.install([spec], report) == {"tiny": environments.find(spec)}
+    assert report.started_names == ["tiny"]
+    (note,) = report.notes
+    assert re.fullmatch(r"tiny: \d+ of its \d+ files are gone, so it is built anew", note)
+    assert ask(environment, "import numpy; print(numpy.__version__)") == "1.0"
+
+
+def test_bytecode_that_comes_and_goes_is_no_damage(installed: tuple[EnvironmentSpec, Installed]) -> None:
+    spec, environment = installed
+    for compiled in environment.path.rglob("*.pyc"):
+        compiled.unlink()
+    assert kinds.of(spec).damage(spec) == ""
+
+
+def test_a_record_of_before_files_were_counted_is_read(installed: tuple[EnvironmentSpec, Installed]) -> None:
+    spec, environment = installed
+    record = environment.path / folders.RECORD
+    fields = json.loads(record.read_bytes())
+    assert fields.pop("files") > 0
+    record.write_text(json.dumps(fields), encoding="utf-8")
+    assert environments.find(spec) == environment
+    assert kinds.of(spec).damage(spec) == ""
+
+
+@pytest.mark.parametrize(("damaged", "content"), [("WHEEL", b""), ("METADATA", b""), ("RECORD", b"no table\n")])
+def test_a_package_that_uvs_cache_holds_damaged_is_fetched_anew(
+    offline: Path, make_spec: MakeSpec, report: Any, damaged: str, content: bytes
+) -> None:
+    spec = make_spec("first")
+    assert isinstance(environments.install([spec], report)["first"], Installed)
+    (kept,) = (offline / "uv" / "archive-v0").glob(f"*/numpy-1.0.dist-info/{damaged}")
+    kept.unlink()
+    kept.write_bytes(content)
+    spec = make_spec("second")
+    installed = environments.install([spec], report)["second"]
+    assert isinstance(installed, Installed), installed
+    assert ask(installed, "import numpy; print(numpy.__version__)") == "1.0"
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 garbage", None])
+def test_a_wheel_that_is_no_archive_is_one_clear_line(
+    make_spec: MakeSpec, wheels: Path, report: Any, content: bytes | None
+) -> None:
+    wheel = next(wheels.glob("numpy-*.whl"))
+    whole = wheel.read_bytes()
+    wheel.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    error = environments.install([make_spec(lock="numpy==1.0\n")], report)["tiny"]
+    assert isinstance(error, EnvironmentUnavailableError)
+    assert "numpy" in str(error)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_lock_that_is_no_text_is_one_clear_line(make_spec: MakeSpec, report: Any) -> None:
+    spec = make_spec()
+    spec.lock.write_bytes(b"numpy==1.0\n\xff\xfe\n")
+    with pytest.raises(EngineFolderError, match="environment tiny: its lock cannot be read: "):
+        environments.install([spec], report)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.environments import interpreters, uv
+from bakeoff.environments import interpreters, uv_program
 from bakeoff.environments.interpreters import find_interpreter, how_to_get, locate
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.errors import EnvironmentUnavailableError
@@ -77,6 +77,9 @@ def test_an_installation_of_pyenv_is_found_and_its_shim_is_not_run(only_path: Pa
     [
         "exit 127",
         "echo nonsense",
+        "echo 5",
+        "echo '{}'",
+        "printf '\\377'",
         answer("3.61.0", "/p"),
         answer("3.6.9", "/p", "PyPy"),
         answer("3.6.9", "/p", free_threaded=True),
@@ -110,14 +113,14 @@ def test_uv_downloads_what_the_machine_lacks(only_path: Path, monkeypatch: pytes
         f'test "$1 $2" = "python install" && /bin/mkdir -p {real.parent} && '
         f"/bin/cp {only_path}/payload {real} && /bin/chmod +x {real}",
     )
-    monkeypatch.setattr(uv, "program", lambda: str(fake))
+    monkeypatch.setattr(uv_program, "path", lambda: str(fake))
     assert find_interpreter("3.8", PackageSettings()) == real
 
 
 @needs_shell
 def test_what_cannot_be_had_names_the_reason_and_the_command(only_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = script(only_path / "uv", "echo 'error: No download found for request: cpython-3.6' >&2; exit 2")
-    monkeypatch.setattr(uv, "program", lambda: str(fake))
+    monkeypatch.setattr(uv_program, "path", lambda: str(fake))
     with pytest.raises(EnvironmentUnavailableError, match=r"needs Python 3\.6.*No download found") as caught:
         find_interpreter("3.6", PackageSettings())
     assert caught.value.advice == how_to_get("3.6")

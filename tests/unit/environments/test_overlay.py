@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.environments import overlay, programs
+from bakeoff.environments import overlay, pip_settings, programs
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.environments.programs import ProgramFailedError
 from bakeoff.errors import EnvironmentUnavailableError, UnsupportedError
@@ -41,7 +41,7 @@ def installed(tmp_path: Path) -> Installed:
 def in_a_world(monkeypatch: pytest.MonkeyPatch, python: str, uv_says: str = "") -> World:
     world = World(python, uv_says)
     monkeypatch.setattr(programs, "run", world.run)
-    monkeypatch.setattr(overlay, "read_pip_settings", PackageSettings)
+    monkeypatch.setattr(pip_settings, "read_pip_settings", PackageSettings)
     return world
 
 
@@ -56,6 +56,15 @@ def test_loadgen_is_installed_once_for_a_python_in_a_folder_of_its_own(
     (command,) = world.installs
     assert "--require-hashes" in command
     assert command[command.index("--python-version") + 1] == "3.11"
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_folder_that_lost_loadgen_is_filled_anew(monkeypatch: pytest.MonkeyPatch, installed: Installed) -> None:
+    world = in_a_world(monkeypatch, "3.11")
+    folder = overlay.loadgen(installed)
+    (folder / "mlperf_loadgen.so").rename(folder / "left over")
+    assert [path.name for path in overlay.loadgen(installed).iterdir()] == ["mlperf_loadgen.so"]
+    assert len(world.installs) == 2
 
 
 @pytest.mark.parametrize("python", ["3.6", "3.8", "3.14"])

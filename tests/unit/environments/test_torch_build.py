@@ -1,12 +1,13 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bakeoff import environments
-from bakeoff.environments import torch_build, uv
-from bakeoff.environments.programs import Build, ProgramFailedError
+from bakeoff.environments import interpreters, kinds, programs, torch_build
+from bakeoff.environments.kind import Build
+from bakeoff.environments.programs import ProgramFailedError
 from bakeoff.environments.torch_build import Source
 from bakeoff.records import EnvironmentSpec
 
@@ -93,7 +94,7 @@ def build_with(
     """Build a torch environment with uv replaced; returns what would have been installed."""
     commands: list[tuple[str, ...]] = []
 
-    def run(_: Build, *command: str | Path, **__: Any) -> str:
+    def run(command: Sequence[str | Path], **_: Any) -> str:
         arguments = tuple(map(str, command))
         if "compile" in arguments:
             return picked
@@ -103,11 +104,12 @@ def build_with(
             commands.append(arguments[arguments.index("unsafe-best-match") + 1 :])
         return ""
 
-    monkeypatch.setattr(Build, "run", run)
+    monkeypatch.setattr(programs, "run", run)
+    monkeypatch.setattr(interpreters, "find_interpreter", lambda *_: Path("python"))
     monkeypatch.setattr(torch_build.source, "__defaults__", ("linux", "x86_64"))
     (tmp_path / "torch.lock").write_text(LOCK, encoding="utf-8")
     spec = EnvironmentSpec(name="torch", kind="uv", lock=tmp_path / "torch.lock", python="3.11")
-    uv.build(spec, Path("python"), Build(tmp_path, tmp_path / "log", settings, report))
+    kinds.of(spec).build(spec, Build(tmp_path, tmp_path / "log", settings, report))
     return [tuple(a for a in c if a not in ("--no-index", "--find-links", *settings.find_links)) for c in commands]
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from bakeoff import limited, offline, paths
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.environments import programs
-from bakeoff.environments.lock import compile_lock
+from bakeoff.environments import kinds, programs
 from bakeoff.errors import ModelError, UsageError
 from bakeoff.models import sandbox
 from bakeoff.race.ready.conversion import LIMIT_S
@@ -69,18 +70,11 @@ def _with_requirements(base: EnvironmentSpec, file: Path, observer: Observer) ->
     wanted = (*base.requirements, *(line for line in lines if line and not line.startswith("#")))
     key = hashlib.sha256("\n".join([base.python or "", *wanted]).encode()).hexdigest()[:16]
     lock = paths.cache_dir() / "locks" / f"{key}.lock"
-    spec = EnvironmentSpec(
-        name=f"{base.name}-with-{key[:8]}",
-        kind=base.kind,
-        lock=lock,
-        python=base.python,
-        requirements=wanted,
-        download_mb=base.download_mb,
-        disk_mb=base.disk_mb,
-    )
+    named = f"{base.name}-with-{key[:8]}"
+    spec = msgspec.structs.replace(base, name=named, lock=lock, requirements=wanted)
     if not lock.is_file():
         observer.say(f"resolving {file.name}")
-        text = compile_lock(spec)
+        text = kinds.of(spec).freeze(spec)
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.write_text(text, encoding="utf-8")
     return spec

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bakeoff import environments, paths
 from bakeoff.engines import kit, recipe
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import kinds
 from bakeoff.errors import BakeoffError, EnvironmentUnavailableError, UsageError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.conversion import in_form
@@ -91,11 +92,12 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
             why = ""
         except (OSError, SyntaxError) as error:
             why = f"its recipe cannot be read: {error}"
+    kind = kinds.of(engine.environment)
     return Recipe(
         case=case,
         settings=row.effective,
-        installation=tuple(recipe.installation(engine)),
-        requirements=tuple(recipe.pins(engine.environment.lock.read_text(encoding="utf-8"), engine.environment.kind)),
+        installation=tuple(kind.installation(engine.environment)),
+        requirements=tuple(kind.pins(engine.environment)),
         script=script,
         why_no_script=why,
     )

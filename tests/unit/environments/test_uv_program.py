@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bakeoff.environments import uv
+from bakeoff.environments import uv_program
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    uv._find.cache_clear()
+    uv_program._find.cache_clear()
     yield
-    uv._find.cache_clear()
+    uv_program._find.cache_clear()
 
 
 def test_uv_is_looked_for_once_however_many_threads_ask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_uv_is_looked_for_once_however_many_threads_ask(monkeypatch: pytest.Monk
 
     def ask(_: int) -> str:
         start.wait()
-        return uv.program()
+        return uv_program.path()
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, range(4))) == ["/found/uv"] * 4
