@@ -40,13 +40,17 @@ def main() -> None:
 
 def deviations(run: RunRecord, trials: list[Trial]) -> Iterator[NDArray[np.float64]]:
     """Of each model, for the engines that have all rounds at all batch sizes: (batch sizes, engines, rounds)."""
-    ok = [trial for trial in last_tries(trials) if trial.status is Status.OK and trial.case.engine in run.plan.engines]
+    ok = [
+        trial
+        for trial in last_tries(trials)
+        if trial.status is Status.OK and trial.case.contender.name in run.plan.names
+    ]
     for model in run.plan.models:
         tables = [
             log_throughputs(t for t in ok if (t.case.model, t.case.batch_size) == (model, size))
             for size in run.plan.sizes(model)
         ]
-        whole = [name for name in run.plan.engines if all({*ROUNDS} <= table.get(name, {}).keys() for table in tables)]
+        whole = [name for name in run.plan.names if all({*ROUNDS} <= table.get(name, {}).keys() for table in tables)]
         logs = np.array([[[table[name][r] for r in ROUNDS] for name in whole] for table in tables])
         logs = logs - logs.mean(axis=2, keepdims=True)
         yield logs - logs.mean(axis=1, keepdims=True)

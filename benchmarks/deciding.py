@@ -36,10 +36,12 @@ from bakeoff.judge.table.verdict import verdicts
 from bakeoff.race.budget import Budget
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.race import Race, Setup, run_profiles, run_rounds
+from bakeoff.race.ready.exam import Exam
 from bakeoff.race.ready.prepare import Preparation
 from bakeoff.race.ready.runnable import InputSets, Runnable
 from bakeoff.records import (
     CANARY,
+    Contender,
     EngineSpec,
     EnvironmentSpec,
     Installed,
@@ -117,7 +119,7 @@ def a_plan(machine: Mapping[str, Any], budget_s: float, seed: int, **changes: An
     """The default race."""
     fields: dict[str, Any] = {
         "models": MODELS,
-        "engines": tuple(machine["engines"]),
+        "contenders": tuple(Contender(name=name, engine=name).having(threads=2) for name in machine["engines"]),
         "batch_sizes": SIZES,
         "threads": 2,
         "seed": seed,
@@ -145,10 +147,9 @@ def race(machine: Mapping[str, Any], plan: Plan, scratch: Path) -> Raced:
     race_ = Race(run=run, store=Memory(), output=scratch, observer=diary, budget=budget)
     models = {model.name: model for model in run.models}
     preparation = Preparation(
-        models=models,
-        runnables={name: [a_runnable(engine, name) for engine in plan.engines] for name in models},
+        exams={name: Exam(model, (), ()) for name, model in models.items()},
+        runnables={name: [a_runnable(each, name) for each in plan.contenders] for name in models},
         engines=(),
-        references={},
         standing={},
     )
     sets = InputSets(paths=((), (), ()), expected=((), (), ()), fresh=InputSets(paths=((),), expected=((),)))
@@ -167,7 +168,7 @@ def race(machine: Mapping[str, Any], plan: Plan, scratch: Path) -> Raced:
         )
         for name, model in models.items()
     }
-    setup = Setup(contexts, a_runnable(CANARY, CANARY))
+    setup = Setup(contexts, a_runnable(Contender(name=CANARY, engine=CANARY).having(threads=2), CANARY))
     run_rounds(race_, preparation, setup)
     run_profiles(race_, preparation, setup)
     return Raced(race_.trials, diary.kept, host.spent, budget.spent_s, plan.budget_s)
@@ -178,8 +179,9 @@ def a_model(name: str) -> ModelRecord:
     return ModelRecord(name=name, digest=name, weights="seeded", inputs=(), outputs=())
 
 
-def a_runnable(name: str, model: str) -> Runnable:
-    """An engine that the virtual host knows by the name of its adapter."""
+def a_runnable(contender: Contender, model: str) -> Runnable:
+    """A contender that the virtual host knows by the name of its adapter."""
+    name = contender.engine
     environment = EnvironmentSpec(name=name, kind="uv", lock=Path(name))
     engine = EngineSpec(
         name=name,
@@ -193,7 +195,7 @@ def a_runnable(name: str, model: str) -> Runnable:
         spins=name in SPINNING,
     )
     installed = Installed(name=name, digest="", path=Path(name), command=("python",))
-    return Runnable(engine=engine, installed=installed, model_path=Path(model))
+    return Runnable(contender=contender, engine=engine, installed=installed, model_path=Path(model))
 
 
 SPINNING = ("onnxruntime", "onnxruntime-onednn", "caffe2", "pytorch")
@@ -225,7 +227,7 @@ def outcomes(found: Iterable[Verdict], effect: float) -> Iterator[tuple[tuple[st
             if standing.interval:
                 low, high = map(math.log, standing.interval)
                 outcome = "slower" if low > zone else "equivalent" if -zone <= low and high <= zone else outcome
-            yield (verdict.model, verdict.batch_size), standing.engine, outcome
+            yield (verdict.model, verdict.batch_size), standing.contender, outcome
 
 
 def is_wrong(outcome: str, behind: float, effect: float) -> bool:
@@ -265,7 +267,7 @@ def seen(machine: Mapping[str, Any], raced: Raced) -> Seen:
 
     def by(count: int) -> list[Verdict]:
         if count not in verdicts_of:
-            own = [t for t in raced.trials[:count] if t.case.engine != CANARY]
+            own = [t for t in raced.trials[:count] if t.case.contender.name != CANARY]
             verdicts_of[count] = verdicts(own)
         return verdicts_of[count]
 
@@ -295,12 +297,12 @@ def seen(machine: Mapping[str, Any], raced: Raced) -> Seen:
     }
     rows: dict[Any, list[float]] = {}
     for trial in raced.trials:
-        if trial.measurement and not trial.profile and trial.case.engine != CANARY:
+        if trial.measurement and not trial.profile and trial.case.contender.name != CANARY:
             rows.setdefault(trial.case, []).append(throughput(trial.case.batch_size, trial.measurement))
     intervals = [geometric_mean_interval(values)[1] for values in rows.values()]
     of_ratios = [s.interval for v in last for s in v.standings if s.interval and s.outcome is not Outcome.LEADER]
     covered = all(
-        s.interval is None or s.interval[0] <= math.exp(true[v.model, v.batch_size][s.engine]) <= s.interval[1]
+        s.interval is None or s.interval[0] <= math.exp(true[v.model, v.batch_size][s.contender]) <= s.interval[1]
         for v in last
         for s in v.standings
     )

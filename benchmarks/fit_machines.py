@@ -130,16 +130,18 @@ def seconds(told: str) -> float:
 
 def of_store(trials: Sequence[Trial], quiet: Mapping[str, Any]) -> dict[str, Any]:
     """Costs by the medians of all trials; noise by ResNet-18's first round and profiles alone."""
-    measured = [(trial, trial.measurement) for trial in trials if trial.measurement and trial.case.engine != CANARY]
+    measured = [
+        (trial, trial.measurement) for trial in trials if trial.measurement and trial.case.contender.name != CANARY
+    ]
     engines: dict[str, Any] = {}
     cases: dict[str, Any] = {}
     first_load: dict[str, float] = {}
     slower = pace(measured, quiet)
-    for engine in dict.fromkeys(trial.case.engine for trial, _ in measured):
-        imports = [m.import_s for trial, m in measured if trial.case.engine == engine and m.cold]
+    for engine in dict.fromkeys(trial.case.contender.name for trial, _ in measured):
+        imports = [m.import_s for trial, m in measured if trial.case.contender.name == engine and m.cold]
         engines[engine] = {"start_s": 0.3, "import_s": round(median(imports), 3)}
         for model in dict.fromkeys(trial.case.model for trial, _ in measured):
-            of_model = [(t, m) for t, m in measured if (t.case.engine, t.case.model) == (engine, model)]
+            of_model = [(t, m) for t, m in measured if (t.case.contender.name, t.case.model) == (engine, model)]
             very_first = min(of_model, key=lambda pair: (pair[0].started_at, not pair[1].cold))
             first_load[f"{engine}/{model}"] = round(very_first[1].load_s, 3)
             for batch in SIZES:
@@ -180,7 +182,7 @@ def pace(measured: Iterable[tuple[Trial, Measurement]], quiet: Mapping[str, Any]
     for trial, m in measured:
         case = trial.case
         if not trial.profile:
-            known = quiet["cases"][f"{case.engine}/{case.model}/{case.batch_size}"]["latency_s"]
+            known = quiet["cases"][f"{case.contender.name}/{case.model}/{case.batch_size}"]["latency_s"]
             logs[case.model].append(math.log(min(fmean(burst) for burst in m.latencies) / known))
     return {model: math.exp(float(np.median(values))) for model, values in logs.items()}
 

@@ -31,13 +31,12 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_lock
-from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
-from bakeoff.race.race import ARBITER
 from bakeoff.race.ready import prepare
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import UNCALIBRATED, Plan, Trial
+from bakeoff.records import UNCALIBRATED, Plan, Request, Trial
 from bakeoff.views.racing import PlainView, watching
 
 T = TypeVar("T")
@@ -63,21 +62,24 @@ class Method:
 
     def failures(self) -> str:
         """Why trials failed, if any did."""
-        return "; ".join({f"{trial.case.engine}: {trial.reason}" for trial in self.trials if trial.reason}) or "too few"
+        return (
+            "; ".join({f"{trial.case.contender.name}: {trial.reason}" for trial in self.trials if trial.reason})
+            or "too few"
+        )
 
 
 def main() -> None:
     """Measure and print."""
     options = arguments()
     catalogue = Catalogue.load()
-    plan = make_plan(
-        catalogue,
+    request = Request(
         models=(options.model,),
-        engines=options.engines,
+        engines=tuple(options.engines),
         release="all",
         batch_sizes=(options.batch,),
         threads=options.threads,
     )
+    plan = make_plan(request, catalogue, this_machine())
     with (
         watching() as observer,
         machine_lock.held("benchmarks/heats.py", observer.note),
@@ -93,11 +95,11 @@ def main() -> None:
                 for together in (
                     [runnables] if method is heats else [[runnable] for runnable in shuffled(runnables, round_)]
                 ):
-                    cases = {case for case in now.plan.cases() if case.engine in {e.engine.name for e in together}}
+                    cases = {case for case in now.plan.cases() if case.contender.name in {e.name for e in together}}
                     for trials in run_heat(now, together, cases):
                         method.trials += trials
                 method.seconds += time.monotonic() - begin
-    report(plan, (whole, heats), [runnable.engine.name for runnable in runnables])
+    report(plan, (whole, heats), [runnable.name for runnable in runnables])
 
 
 def arguments() -> argparse.Namespace:
@@ -114,21 +116,20 @@ def arguments() -> argparse.Namespace:
 def ready(catalogue: Catalogue, plan: Plan, observer: PlainView, folder: Path) -> tuple[HeatContext, list[Runnable]]:
     """The context, and three runnables: the first engine, itself again, the second engine."""
     library = ModelLibrary(paths.cache_dir())
-    engines = catalogue.select(plan.engines)
     models = {name: library.resolve(name, plan.weights, observer.say) for name in plan.models}
-    [arbiter] = catalogue.select([ARBITER])
-    preparation = prepare.prepare(plan, models, engines, prepare.install(engines, observer), library, observer, arbiter)
+    standing = prepare.install(prepare.engines_of(plan, catalogue), observer)
+    preparation = prepare.prepare(plan, models, catalogue, standing, library, observer)
     ((name, model),) = models.items()
     if preparation.unready:
-        raise SystemExit(f"{preparation.unready[0].case.engine}: {preparation.unready[0].reason}")
+        raise SystemExit(f"{preparation.unready[0].case.contender.name}: {preparation.unready[0].reason}")
     a, b = preparation.runnables[name]
-    again = replace(a, engine=msgspec.structs.replace(a.engine, name=f"{a.engine.name}-again"))
+    again = replace(a, contender=msgspec.structs.replace(a.contender, name=f"{a.name}@again"))
     runnables = [a, again, b]
     context = HeatContext(
-        plan=msgspec.structs.replace(plan, engines=tuple(runnable.engine.name for runnable in runnables)),
+        plan=msgspec.structs.replace(plan, contenders=tuple(runnable.contender for runnable in runnables)),
         round=0,
         model=model,
-        inputs=prepare.materials(plan, model, preparation, library, folder / "inputs"),
+        inputs=preparation.exams[name].laid_out(plan, library, folder / "inputs"),
         tolerance=UNCALIBRATED.fp32,
         logs=folder / "logs",
         scratch=folder / "scratch",

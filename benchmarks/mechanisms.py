@@ -147,7 +147,7 @@ MECHANISMS = (
     Mechanism(
         "bursts from variance components",
         "judge/table/effort.py",
-        "                chosen[size] = best_bursts(found, costs, len(plan.engines) - 1, len(plan.sizes(model)))\n",
+        "                chosen[size] = best_bursts(found, costs, len(plan.contenders) - 1, len(plan.sizes(model)))\n",
         "                pass\n",
         ("tests/unit/judge/table/test_effort.py",),
     ),
@@ -203,7 +203,7 @@ MECHANISMS = (
     Mechanism(
         "threads busy against threads asked",
         "judge/case/settings_check.py",
-        "        _cores(row.case.threads, measured, without_spinning),\n",
+        "        _cores(row.case.contender.threads, measured, without_spinning),\n",
         "",
         ("tests/unit/judge/case/test_settings_check.py", LIARS),
     ),
@@ -273,7 +273,7 @@ MECHANISMS = (
     Mechanism(
         "inputs new to the engine",
         "race/heats/heat.py",
-        "        attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))\n",
+        "    attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))\n",
         "",
         (LIARS, "-k", "wrong"),
     ),

@@ -25,21 +25,32 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import CANARY, Case, EngineInfo, Measurement, ModelRecord, Parity, Plan, RunRecord, Status, Trial
+from bakeoff.records import (
+    CANARY,
+    Case,
+    Contender,
+    EngineInfo,
+    Measurement,
+    ModelRecord,
+    Parity,
+    Plan,
+    RunRecord,
+    Status,
+    Trial,
+)
 from bakeoff.store import Store
 
 COMMAND_LIMIT_S = 2.0
 ADD_LIMIT_S = 0.020
 
+NAMES = ("onnxruntime", "openvino", "pytorch", "pytorch-compile", "tensorflow", "keras", "caffe2", "litert")
 PLAN = Plan(
     models=("resnet18", "resnet50"),
-    engines=("onnxruntime", "openvino", "pytorch", "pytorch-compile", "tensorflow", "keras", "caffe2", "litert"),
+    contenders=tuple(Contender(name=name, engine=name).having(threads=2) for name in NAMES),
     batch_sizes=(1, 2, 4, 8),
     threads=2,
 )
-ENGINES = tuple(
-    EngineInfo(name=name, title=name, framework=name, release="today", league="fp32") for name in PLAN.engines
-)
+ENGINES = tuple(EngineInfo(name=name, title=name, framework=name, release="today", league="fp32") for name in NAMES)
 
 
 COMMANDS = {
@@ -119,7 +130,7 @@ def fill(target: str, runs: int, trials: int) -> list[float]:
             name = f"run-{number}"
             store.create_run(a_run(name, number))
             coming = itertools.islice(endless_trials(rng), trials)
-            while heat := list(itertools.islice(coming, len(PLAN.engines) + 1)):
+            while heat := list(itertools.islice(coming, len(NAMES) + 1)):
                 begin = time.perf_counter()
                 store.add_trials(name, heat)
                 seconds.append(time.perf_counter() - begin)
@@ -144,8 +155,12 @@ def endless_trials(rng: random.Random) -> Iterator[Trial]:
     """Round after round of every case and its canary: three bursts of four latencies, on two threads."""
     for round_ in itertools.count(1):
         for case in PLAN.cases():
-            if case.engine == PLAN.engines[0]:
-                yield a_trial(rng, round_, msgspec.structs.replace(case, engine=CANARY))
+            if case.contender.name == NAMES[0]:
+                yield a_trial(
+                    rng,
+                    round_,
+                    msgspec.structs.replace(case, contender=Contender(name=CANARY, engine=CANARY).having(threads=2)),
+                )
             yield a_trial(rng, round_, case)
 
 
@@ -156,7 +171,7 @@ def a_trial(rng: random.Random, round_: int, case: Case) -> Trial:
         round=round_,
         case=case,
         status=Status.OK,
-        log=f"results/run/logs/{round_}-{case.engine}.log",
+        log=f"results/run/logs/{round_}-{case.contender.name}.log",
         framework_version="1.2.3",
         environment_digest="0123456789abcdef",
         requested={"threads": 2, "precision": "fp32", "batch_size": case.batch_size},

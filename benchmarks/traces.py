@@ -21,13 +21,12 @@ from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_lock
-from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.heats.attempt import Attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.worker import HeatWorker
-from bakeoff.race.race import ARBITER
 from bakeoff.race.ready import prepare
-from bakeoff.records import UNCALIBRATED
+from bakeoff.records import UNCALIBRATED, Request
 from bakeoff.views.racing import watching
 
 CALLS = 200
@@ -54,19 +53,17 @@ def main() -> None:
 def attempts(engine: str, model: str, folder: Path) -> Iterator[Attempt]:
     """The engine's worker, loaded at batch 1 and not run yet."""
     catalogue, library = Catalogue.load(), ModelLibrary(paths.cache_dir())
-    plan = make_plan(catalogue, models=(model,), engines=(engine,), release="all", batch_sizes=(1,))
+    request = Request(models=(model,), engines=(engine,), release="all", batch_sizes=(1,))
+    plan = make_plan(request, catalogue, this_machine())
     with watching() as observer, machine_lock.held("benchmarks/traces.py", observer.note):
-        engines = catalogue.select(plan.engines)
         models = {model: library.resolve(model, plan.weights, observer.say)}
-        [arbiter] = catalogue.select([ARBITER])
-        preparation = prepare.prepare(
-            plan, models, engines, prepare.install(engines, observer), library, observer, arbiter
-        )
+        standing = prepare.install(prepare.engines_of(plan, catalogue), observer)
+        preparation = prepare.prepare(plan, models, catalogue, standing, library, observer)
         context = HeatContext(
             plan=plan,
             round=1,
             model=models[model],
-            inputs=prepare.materials(plan, models[model], preparation, library, folder / "inputs"),
+            inputs=preparation.exams[model].laid_out(plan, library, folder / "inputs"),
             tolerance=UNCALIBRATED.fp32,
             logs=folder / "logs",
             scratch=folder / "scratch",
@@ -89,7 +86,7 @@ def start(attempt: Attempt) -> list[float]:
 def joined(attempt: Attempt) -> list[float]:
     """Calls alone, then as many beside spinning processes."""
     alone = calls(attempt, CALLS // 2)
-    spinners = [multiprocessing.Process(target=spin, daemon=True) for _ in range(attempt.case.threads)]
+    spinners = [multiprocessing.Process(target=spin, daemon=True) for _ in range(attempt.case.contender.threads)]
     for spinner in spinners:
         spinner.start()
     time.sleep(0.5)  # until they do spin

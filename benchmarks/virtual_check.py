@@ -67,7 +67,7 @@ def main() -> None:
 def figures(trials: Sequence[Trial]) -> dict[str, float]:
     """What can be told of a race by its trials, by name."""
     raced = [trial for trial in trials if trial.round and not trial.profile]
-    own = [(t, t.measurement) for t in raced if t.measurement and t.case.engine != CANARY]
+    own = [(t, t.measurement) for t in raced if t.measurement and t.case.contender.name != CANARY]
     found: dict[str, float] = {}
     for model in MODELS:
         found |= residuals(model, [(t, m) for t, m in own if t.case.model == model])
@@ -82,7 +82,7 @@ def figures(trials: Sequence[Trial]) -> dict[str, float]:
     found["a round: loading"] = sum(m.load_s for _, m in own) / rounds
     found["a round: warming up and checking"] = sum(sum(m.warm_up) for _, m in own) / rounds
     found["a round: bursts"] = sum(sum(m.burst_s) for _, m in own) / rounds
-    said = verdicts([trial for trial in trials if trial.case.engine != CANARY])
+    said = verdicts([trial for trial in trials if trial.case.contender.name != CANARY])
     found["decided"] = sum(outcome != "undecided" for *_, outcome in outcomes(said, 0.02))
     ratios = [s.interval for v in said for s in v.standings if s.interval and s.outcome is not Outcome.LEADER]
     speeds = defaultdict(list)
@@ -99,7 +99,7 @@ def residuals(model: str, own: Sequence[tuple[Trial, Measurement]]) -> dict[str,
     """Standard deviations of what engines and turns, or engines and rounds, do not explain: of bursts and of trials."""
     tables: dict[int, dict[int, dict[str, Measurement]]] = defaultdict(lambda: defaultdict(dict))
     for trial, measured in own:
-        tables[trial.case.batch_size][trial.round][trial.case.engine] = measured
+        tables[trial.case.batch_size][trial.round][trial.case.contender.name] = measured
     of_bursts: list[float] = []
     of_trials: list[float] = []
     for rounds in tables.values():

@@ -32,7 +32,7 @@ def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_siz
     standings = near[: len(COLOURS)]
     of_table = [trial for trial in trials if trial.case in ok and trial.case.model == model]
     speeds = log_throughputs([trial for trial in of_table if trial.case.batch_size == batch_size])
-    names = [each.engine for each in standings]
+    names = [each.contender for each in standings]
     legend = {"columns": 2, "orient": "bottom", "columnPadding": 48}
     looks = [{"legend": legend, "scale": {"domain": names, "range": range_}} for range_ in (COLOURS, MARKS)]
     return {
@@ -72,16 +72,16 @@ def _rounds(speeds: Table, names: Sequence[str], looks: Sequence[Spec]) -> Spec:
 
 
 def _ratios(speeds: Table, standings: Sequence[Standing], leader: str) -> Spec:
-    others = [each for each in standings if each.engine != leader]
+    others = [each for each in standings if each.contender != leader]
     single = [
-        {"engine": each.engine, "ratio": math.exp(speeds[leader][round_] - log_fps)}
+        {"engine": each.contender, "ratio": math.exp(speeds[leader][round_] - log_fps)}
         for each in others
-        for round_, log_fps in speeds[each.engine].items()
+        for round_, log_fps in speeds[each.contender].items()
         if round_ in speeds[leader]
     ]
     judged = [
         {
-            "engine": each.engine,
+            "engine": each.contender,
             "ratio": each.ratio,
             "low": each.interval[0],
             "high": each.interval[1],
@@ -91,7 +91,7 @@ def _ratios(speeds: Table, standings: Sequence[Standing], leader: str) -> Spec:
         if each.interval
     ]
     colour, shape = by_standing(judged)
-    y = {"field": "engine", "type": "nominal", "sort": [each.engine for each in others], "title": None}
+    y = {"field": "engine", "type": "nominal", "sort": [each.contender for each in others], "title": None}
     x: Spec = {"type": "quantitative", "title": f"times slower than {leader}", "axis": {"tickCount": 5}}
     x["scale"] = {"type": "log", "nice": False, "padding": 8}
     band = {"low": 1 / (1 + MINIMUM_EFFECT), "high": 1 + MINIMUM_EFFECT}

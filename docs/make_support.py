@@ -35,8 +35,8 @@ seconds, and ResNet-18 has 20 tasks to be tuned."""
 def page(runs: Sequence[tuple[RunRecord, Sequence[Summary]]]) -> str:
     """The whole page; of a model that several runs raced, the last one counts."""
     models = {model.name: (model, run) for run, _ in runs for model in run.models}
-    rows = {(row.case.engine, row.case.model): row for _, summaries in runs for row in summaries}
-    engines = list(dict.fromkeys(engine for run, _ in runs for engine in run.plan.engines))
+    rows = {(row.case.contender.name, row.case.model): row for _, summaries in runs for row in summaries}
+    engines = list(dict.fromkeys(engine for run, _ in runs for engine in run.plan.names))
     notes: dict[str, int] = {}
     body = [[engine, *(_cell(rows.get((engine, model)), notes) for model in models)] for engine in engines]
     parts = [

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.environments import is_installed
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
 from bakeoff.judge.between_runs.scorecard import scorecard
@@ -19,10 +18,10 @@ from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary
 from bakeoff.judge.table.stopping import TARGET_CI
 from bakeoff.judge.table.verdict import judge
-from bakeoff.race.asking.plan import make_plan, shaping_of
+from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import start
 from bakeoff.race.stored import scorecards, tables
-from bakeoff.records import RunRecord, Summary, Trial, Verdict
+from bakeoff.records import Request, RunRecord, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
@@ -96,7 +95,7 @@ class Run:
     def __repr__(self) -> str:
         """In one line."""
         plan = self.record.plan
-        return f"<Run {self.name}, {self.state}: {len(plan.engines)} engines on {', '.join(plan.models)}>"
+        return f"<Run {self.name}, {self.state}: {len(plan.contenders)} engines on {', '.join(plan.models)}>"
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows."""
@@ -196,17 +195,14 @@ def race(
     for a wrong engine.toml, `StoreError` if the store cannot be used, and with `strict` `NotFitError` if the machine is
     not fit to measure on.
     """
-    folders, labels = [Path(folder) for folder in _names(engines_dirs)], _names(tags)
-    for tag in labels:
+    for tag in _names(tags):
         check_tag(tag)
-    catalogue = Catalogue.load(folders)
-    plan = make_plan(
-        catalogue,
+    request = Request(
         models=_names(models),
         engines=_names(engines),
         exclude=_names(exclude),
         release=release,
-        batch_sizes=batch_sizes,
+        batch_sizes=tuple(batch_sizes),
         threads=threads,
         weights=weights,
         rounds=rounds,
@@ -218,16 +214,21 @@ def race(
         profile=profile,
         scenario=scenario,
         latency_bound_s=latency_bound_s,
-        engines_dirs=folders,
-        shaping=shaping_of(shapes or {}, _names(batch_axis), Path(inputs) if inputs else None),
-        pictures=Path(data) if data else None,
-        installed=is_installed,
-        python=Path(python) if python else None,
-        requirements=Path(requirements) if requirements else None,
+        shapes={name: tuple(sizes) for name, sizes in (shapes or {}).items()},
+        batch_axis=_names(batch_axis),
+        inputs=fspath(inputs or ""),
+        data=fspath(data or ""),
+        python=fspath(python or ""),
+        requirements=fspath(requirements or ""),
+        engines_dirs=_names(engines_dirs),
+        tags=_names(tags),
+        strict=strict,
     )
+    catalogue = Catalogue.load(map(Path, request.engines_dirs))
+    plan = make_plan(request, catalogue, this_machine())
     view = watching() if progress else nullcontext(Silence())
     with view as observer, opened(Path(output), store, observer.note) as opened_store:
-        outcome = start(plan, catalogue, opened_store, Path(output), observer, strict=strict, tags=labels)
+        outcome = start(plan, catalogue, opened_store, Path(output), observer)
     if outcome.unsaved:
         warnings.warn(f"{outcome.unsaved} trials of run {outcome.run.name} could not be stored", stacklevel=2)
     return Run(outcome.run, outcome.trials)

@@ -22,7 +22,7 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race.contract import checks
 from bakeoff.race.contract.subject import MODEL, SEED, SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
-from bakeoff.worker.session import DRIVER, WorkerSession, spawn_environment
+from bakeoff.worker.session import DRIVER, WorkerSession
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
 
@@ -131,18 +131,18 @@ def test_an_engine_keeps_the_promise_that(subject: EngineUnderTest, check: Calla
 def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(subject: EngineUnderTest) -> None:
     installed = subject.standing[subject.engine.environment.name]
     with subject.worker(threads=1) as worker:
-        python = worker.hello["python"].rpartition(".")[0]
+        runnable, python = worker.runnable, worker.hello["python"].rpartition(".")[0]
     if python not in overlay.PYTHONS:
         with pytest.raises(UnsupportedError, match=f"MLPerf LoadGen has no wheel for Python {python}"):
             overlay.loadgen(installed)
         return
     folder = overlay.loadgen(installed)
-    env = spawn_environment(1, installed.env, subject.engine.env)
+    env = runnable.env
     log = subject.folder / "load.log"
     with WorkerSession(installed.command, subject.engine.adapter, env, log, TIMEOUT_S, program=DRIVER) as session:
         session.hello(overlay=str(folder))
         session.call("start", instances=2, command=list(installed.command), env=env)
-        instances = WorkerUnderTest(subject, cast("WorkerSession", Instances(session)), {}, threads=1, spin=True)
+        instances = WorkerUnderTest(subject, runnable, cast("WorkerSession", Instances(session)), {})
         with what_shows_nothing_skipped():
             checks.load_or_refuse(instances, 1)
         instances.prepare(1)

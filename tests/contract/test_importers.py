@@ -14,10 +14,10 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError
 from bakeoff.judge.case.parity import compare
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race.asking.plan import make_plan
+from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.ready import arbitration, importing, prepare
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import ModelRecord, Plan
+from bakeoff.records import ModelRecord, Plan, Request
 from bakeoff.views.installing import LineReport
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
@@ -98,22 +98,21 @@ def made(shop: importing.Workshop, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def taken(path: Path, shop: importing.Workshop, *engines: str) -> tuple[Plan, ModelRecord]:
-    plan = make_plan(shop.catalogue, models=[str(path)], engines=engines, threads=1)
+    plan = make_plan(Request(models=(str(path),), engines=engines, threads=1), shop.catalogue, this_machine())
     return plan, importing.take(plan, path.name, shop)
 
 
 def answers_agree(plan: Plan, record: ModelRecord, shop: importing.Workshop) -> dict[str, float | None]:
     """The error of each engine of `plan` that can run it, against the reference of a race."""
-    engines = shop.catalogue.select(plan.engines)
+    engines = prepare.engines_of(plan, shop.catalogue)
     standing = environments.install([spec for e in engines for spec in e.environments], Watcher())
-    (arbiter,) = shop.catalogue.select(["onnxruntime"])
-    preparation = prepare.prepare(plan, {record.name: record}, engines, standing, shop.library, shop.observer, arbiter)
-    samples = shop.library.samples(record, plan.seed, prepare.SAMPLES)
+    preparation = prepare.prepare(plan, {record.name: record}, shop.catalogue, standing, shop.library, shop.observer)
+    exam = preparation.exams[record.name]
     found: dict[str, float | None] = {}
     for runnable in preparation.runnables[record.name]:
         assert isinstance(runnable, Runnable)
-        answers = arbitration.answers(runnable, plan, record, samples)
-        found[runnable.engine.name] = compare(answers, preparation.references[record.name])[0].max_rel_error
+        answers = arbitration.answers(runnable, plan, record, exam.samples)
+        found[runnable.name] = compare(answers, exam.reference)[0].max_rel_error
     return found
 
 

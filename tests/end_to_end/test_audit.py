@@ -55,7 +55,7 @@ def test_trials_beside_a_busy_neighbour_are_kept_marked_and_raced_again(bakeoff:
     assert any(caution.startswith("disturbed: others used up to") for caution in row["cautions"]), row
 
     with Store.open(bakeoff.folder / "results", create=False) as store:
-        first, again = (t for t in store.trials() if t.case.engine != CANARY and not t.profile)
+        first, again = (t for t in store.trials() if t.case.contender.name != CANARY and not t.profile)
     assert (first.repeat, again.repeat) == (False, True)
     for trial in (first, again):
         assert disturbed(trial)

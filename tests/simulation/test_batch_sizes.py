@@ -88,7 +88,7 @@ def test_all_intervals_of_a_table_hold_at_once(rounds: int, unlike: float, commo
     behind = true_ratios(true)
     held = share(
         [
-            all(holds(standing, behind[int(standing.engine)]) for standing in table)
+            all(holds(standing, behind[int(standing.contender)]) for standing in table)
             for _ in range(500)
             for table in said(race(rng, true, rounds, unlike=unlike, common=common), at_once)
         ]
@@ -107,8 +107,8 @@ def test_no_look_says_anything_wrong_in_95_of_100_races() -> None:
         looks = [said([logs[:, :look] for logs in tables], sequential) for look in looks_up_to(40)]
         for table in zip(*looks, strict=True):
             every = [standing for look in table for standing in look]
-            right.append(not any(is_wrong(standing, behind[int(standing.engine)]) for standing in every))
-            covered.append(all(holds(standing, behind[int(standing.engine)]) for standing in every))
+            right.append(not any(is_wrong(standing, behind[int(standing.contender)]) for standing in every))
+            covered.append(all(holds(standing, behind[int(standing.contender)]) for standing in every))
     print(f"\nno wrong verdict at any look: {share(right):.1%}; all intervals hold: {share(covered):.1%}")
     assert share(right) >= 0.95
     assert share(covered) >= 0.95
@@ -122,7 +122,7 @@ def test_a_race_of_four_rounds_decides_more() -> None:
     clear = {str(i) for i, value in enumerate(true) if value < math.log(0.9)}
 
     def decided(of_table: Sequence[Standing]) -> list[bool]:
-        return [standing.outcome is Outcome.SLOWER for standing in of_table if standing.engine in clear]
+        return [standing.outcome is Outcome.SLOWER for standing in of_table if standing.contender in clear]
 
     together, alone = [], []
     for _ in range(200):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from tests.unit.made import a_case, a_plan
 
 from bakeoff.judge.between_runs.gate import decided, gate_across, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
-from bakeoff.records import Case, ModelRecord, Plan, Status
+from bakeoff.records import ModelRecord, Status
 from bakeoff.scorecards import CanaryRounds, Gate, GateOutcome, Score, Scorecard
 
 pytestmark = pytest.mark.simulation
@@ -58,10 +59,10 @@ WITHIN = Machine(trial=0.025, between_runs=0.0)
 def card(name: str, speeds: Iterable[Iterable[float]], canary: Iterable[float] | None = None) -> Scorecard:
     """A run of engines a0, a1 ... with these log throughputs, round by round."""
     speeds = [list(values) for values in speeds]
-    plan = Plan(models=("m",), engines=tuple(f"a{i}" for i in range(len(speeds))), batch_sizes=(1,), threads=2)
+    plan = a_plan(models=("m",), engines=tuple(f"a{i}" for i in range(len(speeds))), batch_sizes=(1,), threads=2)
     scores = tuple(
         Score(
-            case=Case(engine=f"a{i}", model="m", batch_size=1, threads=2),
+            case=a_case(engine=f"a{i}", model="m", batch_size=1, threads=2),
             league="fp32",
             status=Status.OK,
             rounds=dict(enumerate(values, 1)),

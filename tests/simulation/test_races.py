@@ -189,7 +189,7 @@ def test_all_intervals_behind_the_best_hold_at_once(engines: int) -> None:
 
     def hold() -> bool:
         said = standings(compare_array(names(engines), WORSE.race(rng, true, 7), critical=at_once))
-        return all(holds(standing, behind[int(standing.engine)]) for standing in said)
+        return all(holds(standing, behind[int(standing.contender)]) for standing in said)
 
     held = share([hold() for _ in range(2000)])
     print(f"\nall {engines} intervals, one look: hold in {held:.1%}")
@@ -237,9 +237,9 @@ def test_no_look_of_a_race_says_anything_wrong_in_95_of_100_races(machine: Machi
         behind = true_ratios(true)
         race = run(machine.race(rng, true, 40))
         said = [standing for look in race.looks for standing in look]
-        right.append(not any(is_wrong(standing, behind[int(standing.engine)]) for standing in said))
-        covered.append(all(holds(standing, behind[int(standing.engine)]) for standing in said))
-        clear = [s for s in race.looks[-1] if behind[int(s.engine)] >= 0.1 - 1e-9]
+        right.append(not any(is_wrong(standing, behind[int(standing.contender)]) for standing in said))
+        covered.append(all(holds(standing, behind[int(standing.contender)]) for standing in said))
+        clear = [s for s in race.looks[-1] if behind[int(s.contender)] >= 0.1 - 1e-9]
         decided += [s.outcome is Outcome.SLOWER for s in clear]
     print(f"\nno wrong verdict at any look: {share(right):.1%}; all intervals hold: {share(covered):.1%}; ", end="")
     print(f"gaps of 10% and more decided by the end: {share(decided):.1%}")
@@ -294,10 +294,10 @@ def test_leaving_disturbed_rounds_out_is_right_in_95_of_100_races_and_decides_mo
         logs -= np.where(disturbed, rng.exponential(0.3, logs.shape), 0.0)
         race = run(logs, disturbed=disturbed)
         said = [standing for look in race.looks for standing in look]
-        right.append(not any(is_wrong(standing, behind[int(standing.engine)]) for standing in said))
-        covered.append(all(holds(standing, behind[int(standing.engine)]) for standing in said))
+        right.append(not any(is_wrong(standing, behind[int(standing.contender)]) for standing in said))
+        covered.append(all(holds(standing, behind[int(standing.contender)]) for standing in said))
         for looks, decided in ((race.looks, found), (run(logs).looks, found_otherwise)):
-            clear = [s for s in looks[-1] if behind[int(s.engine)] >= 0.1 - 1e-9]
+            clear = [s for s in looks[-1] if behind[int(s.contender)] >= 0.1 - 1e-9]
             decided.append(all(s.outcome is Outcome.SLOWER for s in clear))
     print(
         f"\ndisturbed trials left out: no wrong verdict {share(right):.1%}, all intervals hold {share(covered):.1%}; ",
@@ -359,7 +359,7 @@ def test_racing_saves_time_over_equal_rounds() -> None:
     """a start of five seconds, then fourteen inferences of 0.1 s at the best engine's speed"""
 
     def clear(said: Sequence[Standing]) -> bool:
-        return {s.engine for s in said if s.outcome is Outcome.SLOWER} >= {"2", "3", "4", "5", "6", "7"}
+        return {s.contender for s in said if s.outcome is Outcome.SLOWER} >= {"2", "3", "4", "5", "6", "7"}
 
     with_racing, without, rounds, clear_by = 0.0, 0.0, [], []
     for _ in range(200):

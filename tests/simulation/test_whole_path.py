@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from tests.unit.made import a_case, a_plan
 
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.table.best import compare
 from bakeoff.judge.table.looks import at_once
 from bakeoff.judge.table.selftest import Names, examine, resolvable
 from bakeoff.judge.table.verdict import judge, log_throughputs, verdicts
-from bakeoff.records import Case, Measurement, Outcome, Plan, RunRecord, Status, Trial
+from bakeoff.records import Measurement, Outcome, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.simulation
 
@@ -49,7 +50,7 @@ class Machine:
     def race(self, rng: np.random.Generator, speeds: Sequence[float], rounds: int) -> tuple[RunRecord, list[Trial]]:
         """A run and its trials; engines are called by their places."""
         engines = tuple(str(i) for i in range(len(speeds)))
-        plan = Plan(models=("m",), engines=engines, batch_sizes=(1,), threads=1)
+        plan = a_plan(models=("m",), engines=engines, batch_sizes=(1,), threads=1)
         run = RunRecord(name="1", started_at=0.0, plan=plan, machine={}, bakeoff_version="0", state="finished")
         seconds = self.latencies(rng, speeds, rounds).tolist()
         return run, [trial(engine, r + 1, seconds[i][r]) for r in range(rounds) for i, engine in enumerate(engines)]
@@ -58,7 +59,7 @@ class Machine:
 def trial(engine: str, round_: int, bursts: Sequence[Sequence[float]]) -> Trial:
     return Trial(
         round=round_,
-        case=Case(engine=engine, model="m", batch_size=1, threads=1),
+        case=a_case(engine=engine, model="m", batch_size=1, threads=1),
         status=Status.OK,
         measurement=Measurement(
             latencies=tuple(map(tuple, bursts)),

@@ -3,7 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bakeoff.records import Case, Measurement, Status, Summary
+from bakeoff.records import Case, Contender, Measurement, Plan, Status, Summary
+
+
+def a_contender(name: str, *, threads: int = 1, **fields: Any) -> Contender:
+    """The engine of that name, as a race runs it that is asked for nothing else."""
+    return Contender(name=name, engine=name, **fields).having(threads=threads)
+
+
+def a_case(engine: str, model: str, batch_size: int, *, threads: int = 1, **fields: Any) -> Case:
+    """The contender of that name; `fields` are the contender's."""
+    return Case(contender=a_contender(engine, threads=threads, **fields), model=model, batch_size=batch_size)
+
+
+def a_plan(*, engines: Sequence[str], threads: int = 1, **fields: Any) -> Plan:
+    """A plan with a contender for each of `engines`."""
+    contenders = tuple(a_contender(engine, threads=threads) for engine in engines)
+    return Plan(contenders=contenders, threads=threads, **fields)
 
 
 def a_measurement(latencies: Sequence[Sequence[float]], **fields: Any) -> Measurement:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
-from bakeoff.records import CANARY, Case, EngineInfo, ModelRecord, Plan, RunRecord, Status, Trial
+from bakeoff.records import CANARY, EngineInfo, ModelRecord, RunRecord, Status, Trial
 from bakeoff.store import Store
 
 
@@ -19,7 +19,7 @@ def a_trial(engine: str, round_: int, speed: float) -> Trial:
         cpu_s=({"1": 1.5, "2": 0.5}, {"1": 1.0}),
         peak_rss_mb=100.0,
     )
-    case = Case(engine=engine, model="tiny", batch_size=1, threads=2)
+    case = a_case(engine=engine, model="tiny", batch_size=1, threads=2)
     return Trial(round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_))
 
 
@@ -29,7 +29,7 @@ def keep(output: Path, name: str, speed: float, tag: str) -> None:
     run = RunRecord(
         name=name,
         started_at=1.7e9 + speed,
-        plan=Plan(models=("tiny",), engines=engines, batch_sizes=(1,), threads=2),
+        plan=a_plan(models=("tiny",), engines=engines, batch_sizes=(1,), threads=2),
         machine={"cpu": "one", "usable_cpus": 2, "digest": "abcdef012345"},
         bakeoff_version="0.1.0",
         models=(ModelRecord(name="tiny", digest="1" * 64, weights="seeded", inputs=(), outputs=()),),

@@ -23,12 +23,6 @@ from bakeoff.report import columns
 pytestmark = pytest.mark.unit
 
 RENAMED = {
-    "batch": "batch_sizes",
-    "budget": "budget_s",
-    "latency_bound": "latency_bound_s",
-    "timeout": "timeout_s",
-    "data": "inputs",
-    "pictures": "data",
     "store_url": "store",
 }
 ONLY_TYPED = {"as_json"}
@@ -45,7 +39,7 @@ def output(tmp_path: Path) -> Path:
 def test_a_stored_run_tells_its_table_its_verdict_and_its_cases(output: Path) -> None:
     run = bakeoff.stored("before", output=output)
     assert run.name == "2026-11-23-1"
-    assert [(case.case.engine, case.trials) for case in run.cases] == [("fast", 6), ("slow", 6)]
+    assert [(case.case.contender.name, case.trials) for case in run.cases] == [("fast", 6), ("slow", 6)]
     assert run.table().startswith("run 2026-11-23-1")
     assert run.verdict().startswith("tiny, batch 1: fast is 2.0")
     assert run.verdicts[0].leader == "fast"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bakeoff.cli.params import shaping, shaping_options
+from bakeoff.cli.params import as_request, shaping_options
 from bakeoff.errors import ModelError, UsageError
 
 
@@ -172,9 +172,7 @@ def _shown(found: dict[str, Any]) -> str:
 def path(
     name: str,
     weights: str,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
-    batch_axis: tuple[str, ...],
-    data: Path | None,
+    **asked: Any,
 ) -> None:
     """Print the path of a network's ONNX file as it is raced, writing it first if need be.
 
@@ -186,14 +184,16 @@ def path(
     """
     from bakeoff import paths
     from bakeoff.models.library import ModelLibrary, is_file_name
+    from bakeoff.race.asking.plan import shaping_of
+    from bakeoff.records import Shaping
 
     def say(what: str) -> None:
         click.echo(what, err=True)
 
-    library, wish = ModelLibrary(paths.cache_dir()), shaping(shapes, batch_axis, data)
+    library, wish = ModelLibrary(paths.cache_dir()), shaping_of(as_request(**asked))
     if is_file_name(name):
         record = library.take(_as_onnx(Path(name)), wish, report=say, name=Path(name).name)
-    elif wish:
+    elif wish != Shaping():
         raise UsageError("--shape, --batch-axis and --input are for models of your own")
     else:
         record = library.resolve(name, weights, say)

@@ -1,20 +1,22 @@
 """Option types that several commands share."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.records import Shaping
+    from bakeoff.records import Request
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_OUTPUT = Path("results")
 MOST_PERCENT = 90
+PATHS = ("inputs", "data", "python", "requirements")
+"""fields of a `Request` that hold a path"""
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 UNITS_OF_LATENCY = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -58,7 +60,7 @@ class Latency(click.ParamType[float]):
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """``a,b,c`` -> ("a", "b", "c")."""
+    """``a,b[x=1,y=2]`` -> ("a", "b[x=1,y=2]")."""
 
     name = "names"
 
@@ -66,7 +68,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         """The names, stripped; an empty one fails as click does."""
         if isinstance(value, tuple):
             return value
-        names = tuple(name.strip() for name in str(value).split(","))
+        names = tuple(name.strip() for name in re.split(r",(?![^\[\]]*\])", str(value)))
         if not all(names):
             self.fail(f"{value!r} has an empty name in it", param, ctx)
         return names
@@ -148,11 +150,11 @@ class Shape(click.ParamType[tuple[str, tuple[int, ...]]]):
 
 
 def shaping_options(command: Callable[P, T]) -> Callable[P, T]:
-    """The options for a model of the user's own; `shaping` makes one value of them."""
+    """The options for a model of the user's own, as `Request` has them."""
     for option in (
         click.option(
             "--input",
-            "data",
+            "inputs",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="An .npz of real inputs, by name, samples along the batch axis; for a model of your own.",
         ),
@@ -193,13 +195,14 @@ def factory_options(command: Callable[P, T]) -> Callable[P, T]:
     return command
 
 
-def shaping(
-    shapes: Sequence[tuple[str, tuple[int, ...]]], batch_axis: tuple[str, ...], data: Path | None
-) -> "Shaping | None":
-    """What the user says of a model of their own; None if nothing."""
-    from bakeoff.race.asking.plan import shaping_of
+def as_request(**asked: Any) -> "Request":
+    """What a command's options ask for: each is called as the field of `Request` that it fills."""
+    from bakeoff.records import Request
 
-    return shaping_of(dict(shapes), batch_axis, data)
+    paths = {name: str(value or "") for name, value in asked.items() if name in PATHS}
+    several = {name: tuple(map(str, asked[name])) for name in ("engines_dirs",) if name in asked}
+    shapes = {"shapes": dict(asked["shapes"])} if "shapes" in asked else {}
+    return Request(**{**asked, **paths, **several, **shapes})
 
 
 exclude_option = click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")

@@ -1,6 +1,7 @@
 """`bakeoff run`: the main job."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,11 +10,11 @@ from bakeoff.cli.params import (
     Duration,
     Latency,
     Names,
+    as_request,
     engines_dir_option,
     exclude_option,
     factory_options,
     output_option,
-    shaping,
     shaping_options,
     store_option,
     strict_option,
@@ -36,24 +37,24 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 @click.option("--release", type=RELEASES, help="Only engines of this release.  [default: today, if no engine is named]")
 @shaping_options
 @factory_options
-@click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
+@click.option("--batch", "batch_sizes", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
 @click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a checkpoint's path.")
 @click.option(
     "--data",
-    "pictures",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Labelled pictures, for accuracy beside speed: a folder per class, or files called NAME_LABEL.jpg.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
-@click.option("--budget", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
+@click.option("--budget", "budget_s", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
 @click.option(
     "--target-ci",
     type=click.FloatRange(0.1, 50),
     default=2.0,
     show_default=True,
     metavar="PERCENT",
+    callback=lambda _context, _option, percent: percent / 100,
     help="Contenders race until their interval is this narrow, to each side.",
 )
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
@@ -71,10 +72,13 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 )
 @click.option(
     "--latency-bound",
+    "latency_bound_s",
     type=Latency(),
     help="server: what 99% of the latencies must stay within, like 50ms.  [default: 4 times a single stream's]",
 )
-@click.option("--timeout", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]")
+@click.option(
+    "--timeout", "timeout_s", type=Duration(), default=300.0, help="For each answer of a worker.  [default: 5m]"
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs and of every random order.")
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the table.")
@@ -83,34 +87,10 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 @store_option
 @engines_dir_option
 def run(
-    models: tuple[str, ...],
-    engines: tuple[str, ...],
-    exclude: tuple[str, ...],
-    release: str | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
-    batch_axis: tuple[str, ...],
-    data: Path | None,
-    python: Path | None,
-    requirements: Path | None,
-    batch: tuple[int, ...],
-    threads: int | None,
-    weights: str,
-    pictures: Path | None,
-    rounds: int | None,
-    budget: float | None,
-    target_ci: float,
-    quick: bool,
-    profile: bool | None,
-    scenario: str,
-    latency_bound: float | None,
-    timeout: float,
-    seed: int,
-    strict: bool,
     as_json: bool,
-    tags: tuple[str, ...],
     output: Path,
     store_url: str | None,
-    engines_dirs: tuple[Path, ...],
+    **asked: Any,
 ) -> None:
     """Race engines on MODELs (default: resnet18 resnet50) and print who is how fast.
 
@@ -134,37 +114,13 @@ def run(
     from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.environments import is_installed
-    from bakeoff.race.asking.plan import make_plan
+    from bakeoff.race.asking.plan import make_plan, this_machine
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 
-    catalogue = Catalogue.load(engines_dirs)
-    plan = make_plan(
-        catalogue,
-        models=models,
-        engines=engines,
-        exclude=exclude,
-        release=release,
-        batch_sizes=batch,
-        threads=threads,
-        weights=weights,
-        rounds=rounds,
-        budget_s=budget,
-        target_ci=target_ci / 100,
-        timeout_s=timeout,
-        seed=seed,
-        quick=quick,
-        profile=profile,
-        engines_dirs=engines_dirs,
-        shaping=shaping(shapes, batch_axis, data),
-        scenario=scenario,
-        latency_bound_s=latency_bound,
-        pictures=pictures,
-        installed=is_installed,
-        python=python,
-        requirements=requirements,
-    )
+    request = as_request(**asked)
+    catalogue = Catalogue.load(asked["engines_dirs"])
+    plan = make_plan(request, catalogue, this_machine())
     with opened(output, store_url) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer, strict=strict, tags=tags)
+        outcome = start(plan, catalogue, store, output, observer)
     report_outcome(outcome, as_json=as_json)

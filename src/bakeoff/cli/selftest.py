@@ -47,13 +47,16 @@ def selftest(
     from bakeoff import paths
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.judge.table.selftest import examine
+    from bakeoff.race.asking.plan import make_plan, this_machine
     from bakeoff.race.race import start
-    from bakeoff.race.selftest import plan_of_twins, twins
+    from bakeoff.race.selftest import request, three_of
     from bakeoff.store import Store
     from bakeoff.views.racing import watching
 
-    catalogue, names = twins(Catalogue.load(engines_dirs), engine, DELAY)
-    plan = plan_of_twins(catalogue, names, model=model, threads=threads, budget_s=budget, seed=seed)
+    catalogue, names = three_of(Catalogue.load(engines_dirs), engine, DELAY)
+    plan = make_plan(
+        request(names, model=model, threads=threads, budget_s=budget, seed=seed), catalogue, this_machine()
+    )
     output = paths.cache_dir() / "selftest"
     with Store.open(output) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer)
@@ -67,10 +70,10 @@ def selftest(
 def report(outcome: "Outcome", finding: "Finding | None") -> Iterator[str]:
     """The self-test's result, line by line."""
     plan, minutes = outcome.run.plan, outcome.run.elapsed_s / 60
-    where = f"{plan.engines[0]} on {plan.models[0]}, batch 1, {plan.threads} thread{'s' * (plan.threads != 1)}"
+    where = f"{plan.names[0]} on {plan.models[0]}, batch 1, {plan.threads} thread{'s' * (plan.threads != 1)}"
     for row in outcome.summaries:
         if row.status is not Status.OK:
-            yield f"{row.case.engine}: {row.status.replace('_', ' ')}: {row.reason}"
+            yield f"{row.case.contender.name}: {row.status.replace('_', ' ')}: {row.reason}"
     if finding is None:
         yield f"{where}: fewer than 5 rounds in {minutes:.1f} min tell nothing; give it a longer --budget"
         return

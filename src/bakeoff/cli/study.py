@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bakeoff.cli.params import (
     BatchSizes,
     Duration,
+    as_request,
     engines_dir_option,
     exclude_option,
     output_option,
@@ -27,9 +29,11 @@ BURSTS = 1
 
 @click.command
 @exclude_option
-@click.option("--budget", type=Duration(), default=BUDGET_S, help="Time for the whole race.  [default: 45m]")
+@click.option(
+    "--budget", "budget_s", type=Duration(), default=BUDGET_S, help="Time for the whole race.  [default: 45m]"
+)
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
-@click.option("--batch", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
+@click.option("--batch", "batch_sizes", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="What to print.")
 @click.option(
@@ -45,18 +49,13 @@ BURSTS = 1
 @click.pass_context
 def study(
     context: click.Context,
-    exclude: tuple[str, ...],
-    budget: float,
-    rounds: int | None,
-    batch: tuple[int, ...],
-    threads: int | None,
+    /,
     lang: str,
     document: Path | None,
     from_: str | None,
-    strict: bool,
     output: Path,
     store_url: str | None,
-    engines_dirs: tuple[Path, ...],
+    **asked: Any,
 ) -> None:
     """Race every engine of the 2019 study, in its own release and in today's, and write the study anew.
 
@@ -83,39 +82,27 @@ def study(
 
     from bakeoff.cli.racing import leave
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.environments import is_installed
-    from bakeoff.race.asking.plan import make_plan
+    from bakeoff.race.asking.plan import make_plan, this_machine
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 
-    catalogue = Catalogue.load(engines_dirs)
-    plan = make_plan(
-        catalogue,
-        engines=ENGINES,
-        exclude=exclude,
-        release="all",
-        batch_sizes=batch,
-        threads=threads,
-        rounds=rounds,
-        budget_s=budget,
-        bursts=BURSTS,
-        profile=False,
-        engines_dirs=engines_dirs,
-        installed=is_installed,
-    )
+    request = as_request(engines=ENGINES, release="all", bursts=BURSTS, profile=False, **asked)
+    catalogue = Catalogue.load(asked["engines_dirs"])
+    plan = make_plan(request, catalogue, this_machine())
     with opened(output, store_url) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer, strict=strict)
+        outcome = start(plan, catalogue, store, output, observer)
     write_and_print(outcome.run, outcome.trials, outcome.summaries, document or outcome.folder, lang)
     leave(outcome)
 
 
 def refuse_race_options(context: click.Context) -> None:
     """Raise `UsageError` if an option that only a race can honour was given: silence would be a wrong answer."""
-    names = ("exclude", "budget", "rounds", "batch", "threads", "strict", "engines_dirs")
+    flags = {option.name: option.opts[0] for option in context.command.params}
+    names = ("exclude", "budget_s", "rounds", "batch_sizes", "threads", "strict", "engines_dirs")
     given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if given:
-        flags = ", ".join(f"--{name.removesuffix('s') if name == 'engines_dirs' else name}" for name in given)
-        raise UsageError(f"{flags.replace('_', '-')}: --from races nothing, so this has no meaning with it")
+        said = ", ".join(flags[name] for name in given)
+        raise UsageError(f"{said}: --from races nothing, so this has no meaning with it")
 
 
 def summaries_of(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:

@@ -24,7 +24,7 @@ from bakeoff.engines.tables import (
 )
 from bakeoff.environments import kinds
 from bakeoff.errors import EngineFolderError, UsageError
-from bakeoff.records import OWN, Converter, EngineSpec, EnvironmentSpec, ModelForm
+from bakeoff.records import OWN, Contender, Converter, EngineSpec, EnvironmentSpec, ModelForm
 
 BUILT_IN = Path(__file__).parent
 FILE_NAME = "engine.toml"
@@ -113,6 +113,13 @@ class Catalogue:
         found = copy.copy(self)
         found.engines = self.engines | {engine.name: engine for engine in engines}
         return found
+
+    def engine_of(self, contender: Contender) -> EngineSpec:
+        """The engine that `contender` runs. Raises `UsageError` if it is not here."""
+        engine = self.engines.get(contender.build)
+        if engine is None:
+            raise self._unknown(contender.build)
+        return engine
 
     def groups(self) -> list[str]:
         """Every group that `select` takes, the reserved ones first."""

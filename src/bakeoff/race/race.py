@@ -36,13 +36,14 @@ from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
 from bakeoff.race.heats.load import run_load
 from bakeoff.race.ready import prepare, resolve
+from bakeoff.race.ready.observer import Observer as ReadyObserver
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
-    CANARY,
     CanaryFigure,
     Case,
     ModelRecord,
     Plan,
+    Request,
     RunRecord,
     Scenario,
     Summary,
@@ -52,11 +53,8 @@ from bakeoff.records import (
 from bakeoff.report import write_all
 from bakeoff.store import Spool, Store
 
-ARBITER = "onnxruntime"
-"""the engine that judges a model's answers where float64 cannot"""
 
-
-class Observer(prepare.Observer, Protocol):
+class Observer(ReadyObserver, Protocol):
     """Who watches a race."""
 
     def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
@@ -151,18 +149,16 @@ def start(
     output: Path,
     observer: Observer,
     *,
-    strict: bool = False,
-    tags: Sequence[str] = (),
     enough: Enough = never,
 ) -> Outcome:
     """Run `plan` from the beginning. Ctrl-C ends it early with what was measured.
 
-    `tags` are names to find the run by. `enough` is asked between heats, and ends the race once it says so, besides
-    what the plan's own rules say. With `strict`, raises `NotFitError` before anything is prepared if the audit finds
-    anything.
+    `enough` is asked between heats, and ends the race once it says so, besides what the plan's own rules say. Raises
+    `NotFitError` before anything is prepared if the request is strict and the audit finds anything.
     """
+    request = plan.request or Request()
     with machine_lock.held(f"a run in {output}", observer.note):
-        findings = machine_audit.examine(observer.note, strict=strict)
+        findings = machine_audit.examine(observer.note, strict=request.strict)
         library = ModelLibrary(paths.cache_dir())
         plan, models = resolve.models(plan, catalogue, library, observer)
         preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
@@ -172,10 +168,10 @@ def start(
             plan=plan,
             machine=fingerprint(),
             bakeoff_version=bakeoff.__version__,
-            models=tuple(preparation.models.values()),
+            models=tuple(exam.model for exam in preparation.exams.values()),
             audit=findings,
             engines=preparation.engine_infos(store.keep_kits(kit.pack_all(preparation.engines, observer.note))),
-            tags=tuple(tags),
+            tags=request.tags,
         )
         store.create_run(run)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
@@ -233,12 +229,10 @@ def prepare_in_budget(
     spent_s: float = 0.0,
 ) -> tuple[prepare.Preparation, Budget]:
     """Prepare everything; the budget's clock starts once the environments stand."""
-    engines = catalogue.select(plan.engines)
+    engines = prepare.engines_of(plan, catalogue)
     standing = prepare.install([*engines, *catalogue.hidden.values()], observer)
     budget = Budget(plan.budget_s, spent_s)
-    (arbiter,) = catalogue.select([ARBITER])
-    canary_runnable = catalogue.hidden.get(CANARY)
-    return prepare.prepare(plan, models, engines, standing, library, observer, arbiter, canary_runnable), budget
+    return prepare.prepare(plan, models, catalogue, standing, library, observer), budget
 
 
 def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) -> Outcome:
@@ -296,8 +290,8 @@ def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary,
         name: HeatContext(
             plan=plan,
             round=0,
-            model=model,
-            inputs=prepare.materials(plan, model, preparation, library, inputs),
+            model=exam.model,
+            inputs=exam.laid_out(plan, library, inputs),
             tolerance=tolerances[name].bf16,
             logs=race.folder / "logs",
             scratch=scratch,
@@ -305,9 +299,9 @@ def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary,
             say=race.observer.say,
             host=race.budget.host,
         )
-        for name, model in preparation.models.items()
+        for name, exam in preparation.exams.items()
     }
-    return Setup(contexts, canary.runnable(preparation.canary, preparation.standing, inputs))
+    return Setup(contexts, canary.runnable(preparation.canary, preparation.standing, inputs, plan.threads))
 
 
 def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:
@@ -346,7 +340,7 @@ def run_profiles(race: Race, preparation: prepare.Preparation, setup: Setup) -> 
     for cases in profile.in_turn(summaries, judge(race.run, summaries, race.trials), race.trials):
         name = cases[0].model
         runnable = next(
-            (runnable for runnable in preparation.runnables[name] if runnable.engine.name == cases[0].engine), None
+            (runnable for runnable in preparation.runnables[name] if runnable.name == cases[0].contender.name), None
         )
         if runnable is None:  # its environment stood when the run began, and is gone since
             continue
@@ -375,7 +369,7 @@ def run_one_heat(
     """
     begin, extra = race.budget.spent_s, list[float]()
     context = replace(context, happens_once=extra.append)
-    field_ = [runnable for runnable in runnables if any(case.engine == runnable.engine.name for case in wanted)]
+    field_ = [runnable for runnable in runnables if any(case.contender.name == runnable.name for case in wanted)]
     heats: Iterable[Iterable[list[Trial]]] = [run_load(context, field_, wanted, race.trials)]
     if context.plan.scenario is Scenario.LATENCY:
         groups = memory.groups(field_, memory.peaks_mb(race.trials), race.budget.host.available_memory() / 1e6)

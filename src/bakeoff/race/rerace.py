@@ -16,18 +16,17 @@ from bakeoff.judge.between_runs.scorecard import scorecard
 from bakeoff.judge.case.summary import summarise
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import ModelLibrary
+from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.race.ready import resolve
 from bakeoff.race.stored.scorecards import settled
-from bakeoff.records import EngineSpec, Plan
+from bakeoff.records import EngineSpec, Plan, Request
 from bakeoff.scorecards import EngineKit, Gate, Scorecard
 from bakeoff.store import Store
 
-AS_IT_WAS = ".baseline"
-"""what the name of an engine as it was ends in"""
+AS_IT_WAS = "@baseline"
+"""the environment of a contender as it was"""
 TAG = "gate"
-TARGET_CI = 1e-6
-"""out of reach: the gate itself says when it is enough, or the budget does"""
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,16 @@ class Rerace:
         """Race until the gate is decided or the budget is spent. Raises `UsageError` if that cannot be a fair race."""
         names = self._engines(catalogue)
         field = {name: self._as_it_was(name, catalogue) for name in names}
-        plan = self._plan(names)
-        self._check_models(plan, catalogue, observer)
         contenders = catalogue.with_engines(field.values())
+        request = self._request(names)
+        plan = make_plan(request, contenders, this_machine())
+        self._check_models(plan, contenders, observer)
         outcome = start(
             plan,
             contenders,
             store,
             output,
             observer,
-            tags=(TAG,),
             enough=lambda run, trials: decided(*self._paired(scorecard(run, summarise(run, trials), trials), names)),
         )
         card = scorecard(outcome.run, outcome.summaries, outcome.trials)
@@ -62,8 +61,8 @@ class Rerace:
         return outcome, gate_within(found, pairs, margin, self.baseline.name)
 
     def _engines(self, catalogue: Catalogue) -> list[str]:
-        measured = {score.case.engine for score in self.baseline.scores if score.rounds or score.moments}
-        names = [name for name in self.baseline.plan.engines if name in measured]
+        measured = {score.case.contender.name for score in self.baseline.scores if score.rounds or score.moments}
+        names = [name for name in self.baseline.plan.names if name in measured]
         if not names:
             raise UsageError(f"the baseline {self.baseline.name} has no engine with a speed")
         for name in names:
@@ -80,18 +79,31 @@ class Rerace:
         now = catalogue.engines[name].environments
         return kit.unpack(self.kits[name], f"{name}{AS_IT_WAS}", paths.cache_dir() / "kits", now)
 
-    def _plan(self, names: list[str]) -> Plan:
+    def _request(self, names: list[str]) -> Request:
         plan = settled(self.baseline.plan, Path.cwd())
         if plan.threads > usable_cpus():
             raise UsageError(f"the baseline ran on {plan.threads} threads: this process may use {usable_cpus()} CPUs")
-        return msgspec.structs.replace(
-            plan,
+        return Request(
+            models=tuple(plan.files.get(model, model) for model in plan.models),
             engines=tuple(each for name in names for each in (name, f"{name}{AS_IT_WAS}")),
+            batch_sizes=plan.batch_sizes,
+            threads=plan.threads,
+            weights=plan.weights,
             rounds=self.rounds,
             budget_s=self.budget_s,
-            target_ci=TARGET_CI,
-            target_ci_rest=TARGET_CI,
+            target_ci=0.0,
+            timeout_s=plan.timeout_s,
+            seed=plan.seed,
+            bursts=plan.bursts,
             profile=False,
+            scenario=plan.scenario,
+            latency_bound_s=plan.latency_bound_s,
+            shapes=plan.shaping.shapes,
+            batch_axis=plan.shaping.batch_axis,
+            inputs=plan.shaping.data,
+            python=plan.python,
+            requirements=plan.requirements,
+            tags=(TAG,),
         )
 
     def _check_models(self, plan: Plan, catalogue: Catalogue, observer: Observer) -> None:
@@ -107,8 +119,8 @@ class Rerace:
                 )
 
     def _paired(self, card: Scorecard, names: list[str]) -> tuple[Scorecard, Pairs, float]:
-        now = tuple(score for score in card.scores if score.case.engine in names)
-        then = tuple(score for score in card.scores if score.case.engine not in names)
+        now = tuple(score for score in card.scores if score.case.contender.name in names)
+        then = tuple(score for score in card.scores if score.case.contender.name not in names)
         pairs = pair(
             msgspec.structs.replace(card, scores=then),
             msgspec.structs.replace(card, scores=now),

@@ -1,4 +1,4 @@
-"""One engine under three names, for the self-test: twice as it is, once slower by a known share."""
+"""One engine as three contenders, for the self-test: twice as it is, once slower by a known share."""
 
 from pathlib import Path
 
@@ -8,28 +8,27 @@ import bakeoff.engines
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.table.selftest import Names
-from bakeoff.race.asking.plan import make_plan
-from bakeoff.records import EngineSpec, Plan
+from bakeoff.records import EngineSpec, Request
 
 DELAYED = Path(bakeoff.engines.__file__).parent / "selftest" / "delayed.py"
-BATCH_SIZE = 1
 
 
-def twins(catalogue: Catalogue, engine: str, delay: float) -> tuple[Catalogue, Names]:
+def three_of(catalogue: Catalogue, engine: str, delay: float) -> tuple[Catalogue, Names]:
     """The catalogue with `engine` under three names, the last one slower by `delay` (0.05: each call takes 5% longer).
 
-    Raises `UsageError` unless `engine` names one engine.
+    All three run through the same wrapper and differ in the value of one variable. Raises `UsageError` unless `engine`
+    names one engine.
     """
     chosen = catalogue.select([engine])
     if len(chosen) > 1:
         raise UsageError(f"{engine!r} is {len(chosen)} engines: the self-test takes one", "see `bakeoff engines list`")
     (plain,) = chosen
-    names = Names(plain=plain.name, again=f"{plain.name}-again", delayed=f"{plain.name}-delayed")
+    names = Names(plain=plain.name, again=f"{plain.name}@again", delayed=f"{plain.name}@delayed")
     delays = {names.plain: 0.0, names.again: 0.0, names.delayed: delay}
-    return catalogue.with_engines(slowed(plain, name, by) for name, by in delays.items()), names
+    return catalogue.with_engines(wrapped(plain, name, by) for name, by in delays.items()), names
 
 
-def slowed(engine: EngineSpec, name: str, delay: float) -> EngineSpec:
+def wrapped(engine: EngineSpec, name: str, delay: float) -> EngineSpec:
     """`engine` under another name, slower by `delay`.
 
     One without a delay runs the same way: a wrapper, or a variable in its environment, moves a process's memory about,
@@ -39,22 +38,16 @@ def slowed(engine: EngineSpec, name: str, delay: float) -> EngineSpec:
     return msgspec.structs.replace(engine, name=name, adapter=DELAYED, env=env)
 
 
-def plan_of_twins(
-    catalogue: Catalogue, names: Names, *, model: str, threads: int | None, budget_s: float, seed: int
-) -> Plan:
-    """Equal rounds for all three until the budget is spent: how many must not depend on what they show.
-
-    Raises `UsageError` as `make_plan` does.
-    """
-    plan = make_plan(
-        catalogue,
+def request(names: Names, *, model: str, threads: int | None, budget_s: float, seed: int) -> Request:
+    """Equal rounds for all three until the budget is spent: how many must not depend on what they show."""
+    return Request(
         models=(model,),
         engines=(names.plain, names.again, names.delayed),
         release="all",
-        batch_sizes=(BATCH_SIZE,),
+        batch_sizes=(1,),
         threads=threads,
         budget_s=budget_s,
+        target_ci=0.0,
         seed=seed,
         profile=False,
     )
-    return msgspec.structs.replace(plan, target_ci=0.0, target_ci_rest=0.0)

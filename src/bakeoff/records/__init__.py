@@ -3,10 +3,12 @@
 Nothing here imports anything else of bakeoff, and everything else may import this.
 """
 
-from bakeoff.records.base import CANARY, Case, Record, Status
+from bakeoff.records.base import Record, Status
+from bakeoff.records.contenders import CANARY, Case, Contender, ContenderName, Scalar, Settings, file_name, ordered
 from bakeoff.records.engines import OWN, Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
+from bakeoff.records.requests import Request
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
 from bakeoff.records.trials import Accuracy, CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
@@ -20,6 +22,8 @@ __all__ = [
     "BreakEven",
     "CanaryFigure",
     "Case",
+    "Contender",
+    "ContenderName",
     "Converter",
     "Disturbance",
     "EngineInfo",
@@ -42,9 +46,12 @@ __all__ = [
     "Probe",
     "Recipe",
     "Record",
+    "Request",
     "RunRecord",
     "RunReport",
+    "Scalar",
     "Scenario",
+    "Settings",
     "Shaping",
     "Standing",
     "Status",
@@ -53,4 +60,6 @@ __all__ = [
     "Tolerances",
     "Trial",
     "Verdict",
+    "file_name",
+    "ordered",
 ]

@@ -23,20 +23,3 @@ class Status(StrEnum):
     TIMED_OUT = "timed_out"
     NOT_RUN = "not_run"
     """the budget was spent before it"""
-
-
-CANARY = "canary"
-"""the engine of a trial that is no contender's: the fixed work that runs in every heat, under the heat's own model
-name and batch size, to show what the machine did meanwhile"""
-
-
-class Case(Record, frozen=True, order=True):
-    """One cell of the table: engine x model x batch size x threads x precision x device."""
-
-    engine: str
-    model: str
-    """the model's name within the run; its digest stands in the run's `ModelRecord`"""
-    batch_size: int
-    threads: int
-    precision: str = "fp32"
-    device: str = "cpu"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.records.base import Case, Record
+from bakeoff.records.base import Record
+from bakeoff.records.contenders import Case
 from bakeoff.records.runs import RunRecord
 from bakeoff.records.verdicts import Summary, Verdict
 
@@ -41,7 +42,8 @@ class Heat(Record, frozen=True):
 class Lead(Record, frozen=True):
     """Who is through with so many inferences the soonest, start-up included."""
 
-    engine: str
+    contender: str
+    """its name"""
     first: int
     """from so many inferences on"""
     last: int | None
@@ -57,9 +59,9 @@ class BreakEven(Record, frozen=True):
     leads: tuple[Lead, ...]
     """together they cover every number of inferences from 1 on, in that order"""
     start_s: Mapping[str, float]
-    """engine -> seconds to the first answer of a fresh process: import, load, first inference"""
+    """contender -> seconds to the first answer of a fresh process: import, load, first inference"""
     unknown: tuple[str, ...] = ()
-    """engines with a speed of which no start was seen"""
+    """contenders with a speed of which no start was seen"""
 
 
 class Peak(Record, frozen=True):

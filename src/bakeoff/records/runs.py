@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from bakeoff.records.base import Case, Record
+from bakeoff.records.base import Record
+from bakeoff.records.contenders import Case, Contender
 from bakeoff.records.models import ModelRecord, Shaping
+from bakeoff.records.requests import Request
 from bakeoff.records.trials import Finding
 
 
@@ -59,12 +61,11 @@ class Plan(Record, frozen=True):
     """What to race, completely: the same plan and seed give the same order of everything."""
 
     models: tuple[str, ...]
-    engines: tuple[str, ...]
+    contenders: tuple[Contender, ...]
     batch_sizes: tuple[int, ...]
     threads: int
+    """of every contender whose settings do not say otherwise"""
     weights: str = "seeded"
-    precision: str = "fp32"
-    device: str = "cpu"
     seed: int = 0
     rounds: int | None = None
     """at most so many; None: as many as the budget holds"""
@@ -97,6 +98,8 @@ class Plan(Record, frozen=True):
     """server: what 99% of the latencies must stay within; None: see `bakeoff.race.heats.load`"""
     pictures: str = ""
     """absolute path of a folder of labelled pictures, or of some of its files by a pattern; empty: no accuracy"""
+    request: Request | None = None
+    """what was asked for; None in runs from before it was kept"""
 
     def sizes(self, model: str) -> tuple[int, ...]:
         """The batch sizes that `model` is raced at."""
@@ -105,15 +108,23 @@ class Plan(Record, frozen=True):
     def cases(self) -> list[Case]:
         """Every cell of the table, model by model, in the plan's order."""
         return [
-            Case(
-                engine=e,
-                model=m,
-                batch_size=b,
-                threads=self.threads,
-                precision=self.precision,
-                device=self.device,
-            )
-            for m in self.models
-            for b in self.sizes(m)
-            for e in self.engines
+            Case(contender=contender, model=model, batch_size=size)
+            for model in self.models
+            for size in self.sizes(model)
+            for contender in self.contenders
         ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the contenders."""
+        return tuple(contender.name for contender in self.contenders)
+
+    @property
+    def precision(self) -> str:
+        """Asked of the contenders, with commas between several."""
+        return ", ".join(dict.fromkeys(contender.precision for contender in self.contenders))
+
+    @property
+    def device(self) -> str:
+        """Of the contenders, with commas between several."""
+        return ", ".join(dict.fromkeys(contender.device for contender in self.contenders))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.records.base import Case, Record, Status
+from bakeoff.records.base import Record, Status
+from bakeoff.records.contenders import Case
 
 
 class Parity(Record, frozen=True):

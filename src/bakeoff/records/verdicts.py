@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from bakeoff.records.base import Case, Record, Status
+from bakeoff.records.base import Record, Status
+from bakeoff.records.contenders import Case
 from bakeoff.records.trials import Accuracy, Load, Parity
 
 
@@ -39,7 +40,7 @@ class Summary(Record, frozen=True):
 
 
 class Outcome(StrEnum):
-    """How an engine stands against the best."""
+    """How a contender stands against the best."""
 
     LEADER = "leader"
     """fastest in the sample; whether it is certainly the fastest, the other outcomes tell"""
@@ -49,12 +50,13 @@ class Outcome(StrEnum):
 
 
 class Standing(Record, frozen=True):
-    """One engine's place in a verdict."""
+    """One contender's place in a verdict."""
 
-    engine: str
+    contender: str
+    """its name"""
     outcome: Outcome
     ratio: float | None
-    """how many times the throughput of the fastest other engine is this one's, the geometric mean over rounds that
+    """how many times the throughput of the fastest other contender is this one's, the geometric mean over rounds that
     both have; below 1 for the leader. None where nothing can be compared"""
     interval: tuple[float, float] | None
     """of that ratio; all intervals of a verdict hold at once, over all looks, with 95% confidence.
@@ -66,11 +68,10 @@ class Standing(Record, frozen=True):
 
 
 class Verdict(Record, frozen=True):
-    """What is known about one table: one model, batch size, thread count, league and device."""
+    """What is known about one table: one model, batch size, league and device."""
 
     model: str
     batch_size: int
-    threads: int
     league: str
     device: str
     leader: str

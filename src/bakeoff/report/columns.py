@@ -17,6 +17,7 @@ class Column(NamedTuple):
 RUN = Column("run", "text", "", "the run's name in its store")
 
 CASE = (
+    Column("contender", "text", "", "the contender's name: its engine, and how that ran where contenders differ"),
     Column("engine", "text", "", "the engine's name in `bakeoff engines list`"),
     Column("model", "text", "", "the network's name within the run"),
     Column("batch_size", "integer", "samples", "samples in one call"),

@@ -8,7 +8,7 @@ from bakeoff.records import Plan, Scenario, Shaping
 def command_line(plan: Plan) -> str:
     """`bakeoff run` with the arguments that make this plan again; what has its default value is left out."""
     models = [plan.files.get(model, model) for model in plan.models]
-    words = ["bakeoff", "run", *models, "--engines", ",".join(plan.engines)]
+    words = ["bakeoff", "run", *models, "--engines", ",".join(plan.names)]
     if plan.scenario is Scenario.LATENCY:
         words += ["--batch", ",".join(map(str, plan.batch_sizes))]
     words += ["--threads", str(plan.threads)]
@@ -20,7 +20,7 @@ def command_line(plan: Plan) -> str:
     if plan.rounds is not None:
         words += ["--rounds", str(plan.rounds)]
     words += ["--budget", f"{plan.budget_s:g}s"]
-    default = Plan(models=(), engines=(), batch_sizes=(), threads=1)
+    default = Plan(models=(), contenders=(), batch_sizes=(), threads=1)
     if plan.target_ci != default.target_ci:
         words += ["--target-ci", f"{plan.target_ci * 100:g}"]
     if plan.timeout_s != default.timeout_s:

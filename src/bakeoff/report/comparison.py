@@ -66,9 +66,9 @@ def _rows(report: ComparisonReport) -> list[list[str]]:
 
 
 def _names(case: Compared) -> str:
-    engine = case.after.engine
-    engines = engine if engine == case.before.engine else f"{engine} / {case.before.engine}"
-    return f"{engines}, {setting(case.after)}"
+    after, before = case.after.contender.name, case.before.contender.name
+    names = after if after == before else f"{after} / {before}"
+    return f"{names}, {setting(case.after)}"
 
 
 def setting(case: Case) -> str:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from bakeoff.records import Load, RunRecord, Scenario, Status, Summary
+from bakeoff.records import Load, RunRecord, Scenario, Status, Summary, file_name
 from bakeoff.report import wording
 
 STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
@@ -21,14 +21,15 @@ def _record(run: RunRecord, row: Summary, release: str) -> dict[str, object]:
     low, high = row.fps_ci95 or (None, None)
     parity = row.parity
     return {
-        "engine": row.case.engine,
+        "contender": row.case.contender.name,
+        "engine": row.case.contender.engine,
         "framework_version": row.framework_version,
         "release": release,
         "model": row.case.model,
         "batch_size": row.case.batch_size,
-        "threads": row.case.threads,
-        "precision": row.case.precision,
-        "device": row.case.device,
+        "threads": row.case.contender.threads,
+        "precision": row.case.contender.precision,
+        "device": row.case.contender.device,
         "league": row.league,
         "status": row.status.value,
         "reason": wording.one_line(row.reason),
@@ -63,7 +64,7 @@ def under_load(run: RunRecord, load: Load | None) -> dict[str, object]:
 def records(run: RunRecord, rows: Sequence[Summary]) -> list[Mapping[str, object]]:
     """The rows of results.csv, each by the names of its columns."""
     releases = {engine.name: engine.release for engine in run.engines}
-    return [_record(run, row, releases.get(row.case.engine, "")) for row in rows]
+    return [_record(run, row, releases.get(row.case.contender.build, "")) for row in rows]
 
 
 def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:
@@ -75,15 +76,15 @@ def study_files(run: RunRecord, rows: Sequence[Summary]) -> Mapping[str, str]:
     if run.plan.scenario is not Scenario.LATENCY:
         return {}
     return {
-        f"{engine}_model_speed_experiments.csv": _csv(
+        f"{file_name(contender)}_model_speed_experiments.csv": _csv(
             STUDY_COLUMNS,
             (
                 (row.case.model, row.case.batch_size, row.case.batch_size / row.fps, row.fps)
                 for row in rows
-                if row.case.engine == engine and row.status is Status.OK and row.fps
+                if row.case.contender.name == contender and row.status is Status.OK and row.fps
             ),
         )
-        for engine in run.plan.engines
+        for contender in run.plan.names
     }
 
 

@@ -32,7 +32,13 @@ def _peak(report: RunReport) -> Iterator[str]:
         return
     yield escaped(f"The peak is {insights.peak(report.peak)}. {insights.PEAK_NOTE}")
     rows = [
-        [each.case.engine, each.case.model, str(each.case.batch_size), insights.giga(each.flops), f"{each.share:.0%}"]
+        [
+            each.case.contender.name,
+            each.case.model,
+            str(each.case.batch_size),
+            insights.giga(each.flops),
+            f"{each.share:.0%}",
+        ]
         for each in sorted(report.peak_shares, key=lambda each: -each.share)
     ]
     if rows:
@@ -42,7 +48,7 @@ def _peak(report: RunReport) -> Iterator[str]:
 def recipe_parts(recipe: Recipe) -> Iterator[str]:
     """How to use an engine as it was raced, under a heading of its own."""
     case = recipe.case
-    yield escaped(f"## Use {case.engine} on {case.model}, batch {case.batch_size}")
+    yield escaped(f"## Use {case.contender.name} on {case.model}, batch {case.batch_size}")
     yield escaped(f"Settings that took effect: {insights.settings(recipe)}.")
     if recipe.requirements:
         yield "requirements.txt:"

@@ -47,7 +47,7 @@ def to_junit(gate: Gate) -> str:
         errors="0",
     )
     for case in gate.cases:
-        element = ET.SubElement(suite, "testcase", classname=case.case.engine, name=setting(case.case))
+        element = ET.SubElement(suite, "testcase", classname=case.case.contender.name, name=setting(case.case))
         words = ", ".join(word for word in (ratio(case.ratio, *case.interval), case.reason) if word)
         if case.outcome is GateOutcome.FAIL:
             ET.SubElement(element, "failure", message=f"slower than it may be: {words}")
@@ -76,7 +76,7 @@ def _cases(count: int) -> str:
 
 
 def _row(case: GateCase) -> list[str]:
-    return [f"{case.case.engine}, {setting(case.case)}", ratio(case.ratio, *case.interval), case.reason]
+    return [f"{case.case.contender.name}, {setting(case.case)}", ratio(case.ratio, *case.interval), case.reason]
 
 
 def _notes(gate: Gate) -> Sequence[str]:

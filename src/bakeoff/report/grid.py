@@ -44,9 +44,9 @@ class Grid(msgspec.Struct, frozen=True):
 def lay_out(summaries: Sequence[Summary], model: str | None = None) -> Grid:
     """The grid of all models, or of one, in the plan's order."""
     chosen = [row for row in summaries if model in (None, row.case.model)]
-    engines = tuple(dict.fromkeys(row.case.engine for row in chosen))
+    engines = tuple(dict.fromkeys(row.case.contender.name for row in chosen))
     columns = tuple(dict.fromkeys((row.case.model, row.case.batch_size) for row in chosen))
-    at = {(row.case.engine, row.case.model, row.case.batch_size): row for row in chosen}
+    at = {(row.case.contender.name, row.case.model, row.case.batch_size): row for row in chosen}
     best: dict[tuple[str, int, str], float] = defaultdict(float)
     for row in chosen:
         table = _table_of(row)
@@ -78,7 +78,7 @@ def _cell(row: Summary, best: float) -> Cell:
     return Cell(
         wording.number(row.fps),
         wording.plus_minus(row.fps_ci95),
-        league="" if row.league == row.case.precision else row.league,
+        league="" if row.league == row.case.contender.precision else row.league,
         ok=True,
         best=row.fps == best,
     )

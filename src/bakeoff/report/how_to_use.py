@@ -10,7 +10,10 @@ def to_text(recipe: Recipe) -> str:
     """Settings, requirements, installation, script; each under its title and indented."""
     case = recipe.case
     settings = [f"{name} = {value!r}" for name, value in recipe.settings.items()] or ["none are known"]
-    parts = [f"{case.engine} on {case.model}, batch {case.batch_size}", _part("Settings that took effect", settings)]
+    parts = [
+        f"{case.contender.name} on {case.model}, batch {case.batch_size}",
+        _part("Settings that took effect", settings),
+    ]
     if recipe.requirements:
         parts += [_part("requirements.txt", recipe.requirements), _part("To install them", recipe.installation)]
     if recipe.script:

@@ -43,7 +43,7 @@ def break_even(found: BreakEven) -> str:
     """Who is through the soonest with how many inferences, start-up included."""
     if not found.leads:
         return "no start of a fresh process was measured."
-    *sooner, last = [_lead(lead, found.start_s[lead.engine]) for lead in found.leads]
+    *sooner, last = [_lead(lead, found.start_s[lead.contender]) for lead in found.leads]
     said = last if not sooner else f"{'; '.join(sooner)}; {last}"
     if not found.unknown:
         return f"{said}."
@@ -52,7 +52,7 @@ def break_even(found: BreakEven) -> str:
 
 
 def _lead(lead: Lead, start_s: float) -> str:
-    who = f"{lead.engine} (first answer after {wording.seconds(start_s)})"
+    who = f"{lead.contender} (first answer after {wording.seconds(start_s)})"
     if lead.first == 1:
         return f"{who} however many inferences" if lead.last is None else f"below {lead.last + 1:,} inferences {who}"
     return f"from {lead.first:,} on {who}" if lead.last is None else f"from {lead.first:,} to {lead.last:,} {who}"

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import CanaryFigure, Load, RunRecord, Summary
+from bakeoff.records import CanaryFigure, Load, Plan, RunRecord, Summary
 from bakeoff.report.command import command_line
 
-SCHEMA = "bakeoff-results/1"
+SCHEMA = "bakeoff-results/2"
 """Changes with every change that a reader could trip over."""
 
 
@@ -20,7 +20,7 @@ def to_json(run: RunRecord, rows: Sequence[Summary], canary: Sequence[CanaryFigu
         "schema": SCHEMA,
         "run": _run(run),
         "machine": dict(run.machine),
-        "cases": [_case(row, releases.get(row.case.engine, "")) for row in rows],
+        "cases": [_case(row, releases.get(row.case.contender.build, "")) for row in rows],
         "canary": canary,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
@@ -35,23 +35,30 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "elapsed_s": run.elapsed_s,
         "bakeoff_version": run.bakeoff_version,
         "command": command_line(run.plan),
-        "plan": run.plan,
+        "plan": _plan(run.plan),
         "models": run.models,
         "engines": run.engines,
         "audit": run.audit,
     }
 
 
+def _plan(plan: Plan) -> dict[str, Any]:
+    """With what it had before there were contenders."""
+    of_all = {"engines": plan.names, "precision": plan.precision, "device": plan.device}
+    return {**msgspec.to_builtins(plan), **of_all}
+
+
 def _case(row: Summary, release: str) -> dict[str, Any]:
     return {
-        "engine": row.case.engine,
+        "contender": row.case.contender,
+        "engine": row.case.contender.engine,
         "framework_version": row.framework_version,
         "release": release,
         "model": row.case.model,
         "batch_size": row.case.batch_size,
-        "threads": row.case.threads,
-        "precision": row.case.precision,
-        "device": row.case.device,
+        "threads": row.case.contender.threads,
+        "precision": row.case.contender.precision,
+        "device": row.case.contender.device,
         "league": row.league,
         "status": row.status,
         "reason": row.reason,

@@ -69,7 +69,7 @@ def _details(run: RunRecord, rows: Sequence[Summary]) -> str:
         *("engine", "version", "release", "batch", wording.FIGURE[run.plan.scenario], "p50 latency", "load"),
         *("first inference", "peak memory", "cores used", "error", "top-1", "accuracy", "trials"),
     )
-    return _table(header, [_detail(row, releases.get(row.case.engine, "")) for row in rows])
+    return _table(header, [_detail(row, releases.get(row.case.contender.build, "")) for row in rows])
 
 
 def _detail(row: Summary, release: str) -> list[str]:
@@ -79,7 +79,7 @@ def _detail(row: Summary, release: str) -> list[str]:
     else:
         speed = wording.status(row.status)
     return [
-        row.case.engine,
+        row.case.contender.name,
         row.framework_version or wording.NONE,
         release or wording.NONE,
         str(row.case.batch_size),

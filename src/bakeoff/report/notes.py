@@ -40,7 +40,7 @@ def load(rows: Sequence[Summary]) -> list[str]:
     of_model: dict[str, list[tuple[str, Load]]] = defaultdict(list)
     for row in rows:
         if row.load:
-            of_model[row.case.model].append((row.case.engine, row.load))
+            of_model[row.case.model].append((row.case.contender.name, row.load))
     return [_load(model, loads) for model, loads in of_model.items()]
 
 
@@ -68,7 +68,7 @@ def failures(rows: Sequence[Summary]) -> list[str]:
     held: dict[tuple[str, Status, str], list[Summary]] = defaultdict(list)
     for row in rows:
         if row.status is not Status.OK:
-            held[row.case.engine, row.status, wording.one_line(row.reason)].append(row)
+            held[row.case.contender.name, row.status, wording.one_line(row.reason)].append(row)
     return [
         f"{engine}{_where(engine, [row.case for row in of_reason], rows)}: {wording.status(status)}"
         f"{f': {reason}' if reason else ''}{_log(of_reason)}"
@@ -90,7 +90,7 @@ def cautions(rows: Sequence[Summary]) -> list[str]:
     kinds: dict[str, dict[str, list[Summary]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for caution in row.cautions:
-            kinds[caution.partition(":")[0]][row.case.engine].append(row)
+            kinds[caution.partition(":")[0]][row.case.contender.name].append(row)
     measured = [row for row in rows if row.status is Status.OK]
     lines: list[str] = []
     for kind, engines in kinds.items():
@@ -127,7 +127,7 @@ def _provisional(engines: Mapping[str, Sequence[Summary]]) -> str:
 
 def _where(engine: str, cases: Sequence[Case], rows: Sequence[Summary]) -> str:
     """In brackets, as in " (resnet50 batch 1, 2)", or nothing if these are all of the engine's cells."""
-    if len(cases) == sum(row.case.engine == engine for row in rows):
+    if len(cases) == sum(row.case.contender.name == engine for row in rows):
         return ""
     batches: dict[str, list[str]] = defaultdict(list)
     for case in cases:

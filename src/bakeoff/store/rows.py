@@ -10,44 +10,21 @@ from typing import Any
 import msgspec
 
 from bakeoff.records import (
-    Accuracy,
-    Case,
-    Disturbance,
     EngineInfo,
     Finding,
-    Measurement,
     ModelRecord,
-    Parity,
     Plan,
     RunRecord,
-    Status,
     Trial,
 )
 from bakeoff.scorecards import EngineKit
-
-
-class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial holds beyond its columns. New fields need defaults: old rows lack them."""
-
-    log: str
-    environment_digest: str
-    requested: Mapping[str, Any]
-    effective: Mapping[str, Any]
-    parity: Parity | None
-    measurement: Measurement | None
-    """without its latencies and warm-up, which are the row's `samples`"""
-    disturbance: Disturbance | None = None
-    repeat: bool = False
-    profile: bool = False
-    accuracy: Accuracy | None = None
-
 
 AUDIT = "audit"
 """beside the fingerprint's own keys"""
 
 _KEY_LENGTH = 32
 _kit = msgspec.msgpack.Decoder(EngineKit)
-_details = msgspec.msgpack.Decoder(Details)
+_trial = msgspec.msgpack.Decoder(Trial)
 _plan = msgspec.json.Decoder(Plan)
 _models = msgspec.json.Decoder(tuple[ModelRecord, ...])
 _engines = msgspec.json.Decoder(tuple[EngineInfo, ...])
@@ -74,7 +51,8 @@ def run_row(run: RunRecord) -> dict[str, Any]:
 
 def label_rows(run_id: int, run: RunRecord) -> list[dict[str, Any]]:
     """What a run can be asked for by."""
-    labels = [("engine", name) for name in run.plan.engines]
+    contenders = run.plan.contenders
+    labels = [("engine", name) for contender in contenders for name in (contender.name, contender.engine)]
     labels += [("model", name) for name in run.plan.models]
     labels += [("tag", name) for name in run.tags]
     return [{"kind": kind, "value": value, "run_id": run_id} for kind, value in dict.fromkeys(labels)]
@@ -115,24 +93,19 @@ def machine_record(column: str) -> tuple[dict[str, Any], tuple[Finding, ...]]:
 
 
 def trial_row(run_id: int, trial: Trial, model_digest: str) -> dict[str, Any]:
-    """The columns of a trial, its id apart."""
-    measured = trial.measurement
-    details = Details(
-        log=trial.log,
-        environment_digest=trial.environment_digest,
-        requested=trial.requested,
-        effective=trial.effective,
-        parity=trial.parity,
-        measurement=measured and msgspec.structs.replace(measured, latencies=(), warm_up=()),
-        disturbance=trial.disturbance,
-        repeat=trial.repeat,
-        profile=trial.profile,
-        accuracy=trial.accuracy,
-    )
+    """The columns of a trial, its id apart: those to search by, the trial whole, and its latencies apart from it."""
+    contender, measured = trial.case.contender, trial.measurement
+    bare = measured and msgspec.structs.replace(measured, latencies=(), warm_up=())
     return {
         "run_id": run_id,
         "round": trial.round,
-        **msgspec.structs.asdict(trial.case),
+        "contender": contender.name,
+        "engine": contender.engine,
+        "model": trial.case.model,
+        "batch_size": trial.case.batch_size,
+        "threads": contender.threads,
+        "precision": contender.precision,
+        "device": contender.device,
         "status": trial.status.value,
         "reason": trial.reason.replace("\0", "\ufffd"),  # a worker's own words; PostgreSQL's text takes no NUL
         "framework_version": trial.framework_version,
@@ -140,15 +113,16 @@ def trial_row(run_id: int, trial: Trial, model_digest: str) -> dict[str, Any]:
         "model_digest": model_digest,
         "environment_digest": trial.environment_digest,
         "key": key_of(trial),
-        "details": msgspec.msgpack.encode(details),
+        "record": msgspec.msgpack.encode(msgspec.structs.replace(trial, measurement=bare)),
         "samples": measured and pack_samples(measured.warm_up, measured.latencies),
     }
 
 
 def key_of(trial: Trial) -> str:
     """What tells a trial from every other of its run: its case, its round and the moment it began."""
-    name = msgspec.msgpack.encode((trial.round, trial.case, trial.started_at))
-    return hashlib.sha256(name).hexdigest()[:_KEY_LENGTH]
+    case = trial.case
+    name = (trial.round, case.contender.name, case.model, case.batch_size, trial.started_at)
+    return hashlib.sha256(msgspec.msgpack.encode(name)).hexdigest()[:_KEY_LENGTH]
 
 
 def trial_record(row: Any) -> Trial:
@@ -156,37 +130,13 @@ def trial_record(row: Any) -> Trial:
 
     Raises `msgspec.DecodeError` or `struct.error` if the row is damaged.
     """
-    details = _details.decode(row.details)
-    measured = details.measurement
+    trial = _trial.decode(row.record)
     samples = getattr(row, "samples", None)
-    if measured and samples is not None:
-        warm_up, latencies = unpack_samples(samples)
-        measured = msgspec.structs.replace(measured, warm_up=warm_up, latencies=latencies)
-    return Trial(
-        round=row.round,
-        case=Case(
-            engine=row.engine,
-            model=row.model,
-            batch_size=row.batch_size,
-            threads=row.threads,
-            precision=row.precision,
-            device=row.device,
-        ),
-        status=Status(row.status),
-        reason=row.reason,
-        log=details.log,
-        framework_version=row.framework_version,
-        environment_digest=details.environment_digest,
-        requested=details.requested,
-        effective=details.effective,
-        parity=details.parity,
-        measurement=measured,
-        started_at=row.started_at,
-        disturbance=details.disturbance,
-        repeat=details.repeat,
-        profile=details.profile,
-        accuracy=details.accuracy,
-    )
+    if trial.measurement is None or samples is None:
+        return trial
+    warm_up, latencies = unpack_samples(samples)
+    measured = msgspec.structs.replace(trial.measurement, warm_up=warm_up, latencies=latencies)
+    return msgspec.structs.replace(trial, measurement=measured)
 
 
 def pack_samples(warm_up: tuple[float, ...], bursts: tuple[tuple[float, ...], ...]) -> bytes:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema revision, oldest first. Kept here too so that a store at head opens without Alembic, which is
 slow to import; a test holds this against the migrations."""
 
@@ -67,6 +67,7 @@ TRIALS = Table(
     Column("id", Integer, primary_key=True),
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
     Column("round", Integer, nullable=False),
+    Column("contender", Text, nullable=False, server_default=""),
     Column("engine", String(64), nullable=False),
     Column("model", Text, nullable=False),
     Column("batch_size", Integer, nullable=False),
@@ -81,8 +82,8 @@ TRIALS = Table(
     Column("environment_digest", String(64), nullable=False),
     # `rows.key_of`: the same trial delivered twice is one row. Trials of before revision 0002 have none.
     Column("key", String(32), nullable=True),
-    # MessagePack: `rows.Details`, and the latencies apart from it so that a listing can leave them unread.
-    Column("details", LargeBinary, nullable=False),
+    # MessagePack: the whole `Trial`, and its latencies apart from it so that a listing can leave them unread.
+    Column("record", LargeBinary, nullable=False),
     Column("samples", LargeBinary, nullable=True),
     Index("ix_trials_run_id", "run_id", "id"),
     Index("uq_trials_run_id_key", "run_id", "key", unique=True),

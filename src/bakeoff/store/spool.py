@@ -8,12 +8,13 @@ later attempt could deliver either goes into a file beside, with the reason, and
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from filelock import FileLock
 
 from bakeoff.errors import RefusedError, StoreError
-from bakeoff.records import Record, RunRecord, Trial
+from bakeoff.records import Record, RunRecord, Trial, older
 from bakeoff.store.database import Store
 
 FILE_NAME = "spool.jsonl"
@@ -93,7 +94,7 @@ class Spool:
         others, set_aside, delivered = [], [], 0
         for line in filter(bytes.strip, lines):
             try:
-                entry = msgspec.json.decode(line, type=Entry)
+                entry = _read(line)
                 if entry.store != store.where:
                     others.append(line)
                 else:
@@ -133,6 +134,16 @@ def _append(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _read(line: bytes) -> Entry:
+    """The entry of a line, as any bakeoff wrote it. Raises `msgspec.DecodeError` if it is not whole."""
+    found = msgspec.json.decode(line, type=dict[str, Any])
+    try:
+        trials = [{**trial, "case": older.case(trial["case"])} for trial in found["trials"]]
+    except (KeyError, TypeError) as error:
+        raise msgspec.DecodeError(f"no trial: {error}") from error
+    return msgspec.convert({**found, "trials": trials}, Entry, str_keys=True)
 
 
 def _store(entry: Entry, store: Store) -> None:

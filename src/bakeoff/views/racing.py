@@ -60,7 +60,7 @@ class PlainView:
         plan = run.plan
         stored = f", {len(trials)} trials already stored" if trials else ""
         self.note(
-            f"run {run.name}: {len(plan.engines)} engines, {', '.join(plan.models)}, batch "
+            f"run {run.name}: {len(plan.names)} engines, {', '.join(plan.models)}, batch "
             f"{', '.join(map(str, plan.batch_sizes))}, {plan.threads} threads, {in_minutes(plan.budget_s)}{stored}"
         )
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.cli import bakeoff
 from bakeoff.errors import BakeoffError
-from bakeoff.records import CANARY, Case, EngineInfo, ModelRecord, Plan, RunRecord, Status, Trial
+from bakeoff.records import CANARY, EngineInfo, ModelRecord, RunRecord, Status, Trial
 from bakeoff.store import Spool, Store
 
 pytestmark = pytest.mark.unit
@@ -35,7 +35,7 @@ def a_trial(engine: str, round_: int, log_speed: float) -> Trial:
         cpu_s=({"1": 8 * seconds},),
         peak_rss_mb=100.0,
     )
-    case = Case(engine=engine, model="tiny", batch_size=1, threads=2)
+    case = a_case(engine=engine, model="tiny", batch_size=1, threads=2)
     return Trial(round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_))
 
 
@@ -59,7 +59,7 @@ def write(tmp_path: Path) -> Write:
         run = RunRecord(
             name=name,
             started_at=NOON + day * 86_400,
-            plan=Plan(models=("tiny",), engines=tuple(speeds), batch_sizes=(1,), threads=2),
+            plan=a_plan(models=("tiny",), engines=tuple(speeds), batch_sizes=(1,), threads=2),
             machine=MACHINE,
             bakeoff_version="0.1.0",
             models=(ModelRecord(name="tiny", digest=digest, weights="seeded", inputs=(), outputs=()),),
@@ -133,7 +133,7 @@ def test_a_results_file_and_a_baseline_compare_like_runs(write: Write, typed: Ty
 def test_engines_and_releases_of_the_latest_run_are_compared_round_by_round(write: Write, typed: Typed) -> None:
     write("first", {"keras": 1.0, "keras-2019": 0.5, "jax": 2.0})
     report = json.loads(typed("compare", "keras", "jax", "--format", "json").output)
-    assert [(case["after"]["engine"], case["method"]) for case in report["cases"]] == [("jax", "paired")]
+    assert [(case["after"]["contender"]["name"], case["method"]) for case in report["cases"]] == [("jax", "paired")]
     assert "faster in 1" in typed("compare", "2019", "today", "--run", "first").output
 
 

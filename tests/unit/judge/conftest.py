@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from tests.unit.made import a_case, a_plan
 
-from bakeoff.records import Case, EngineInfo, ModelRecord, Plan, Status
+from bakeoff.records import EngineInfo, ModelRecord, Status
 from bakeoff.scorecards import CanaryRounds, Score, Scorecard
 
 MACHINE = {"cpu": "one", "usable_cpus": 2, "kernel": "6.1", "digest": "aaaaaa"}
@@ -36,7 +37,7 @@ def a_card() -> Callable[..., Scorecard]:
             started_at=0.0,
             bakeoff_version="0",
             machine=machine,
-            plan=Plan(models=("m",), engines=tuple(speeds), batch_sizes=(1,), threads=threads),
+            plan=a_plan(models=("m",), engines=tuple(speeds), batch_sizes=(1,), threads=threads),
             models=(ModelRecord(name="m", digest=digest, weights="seeded", inputs=(), outputs=()),),
             engines=tuple(
                 EngineInfo(
@@ -50,7 +51,7 @@ def a_card() -> Callable[..., Scorecard]:
             ),
             scores=tuple(
                 Score(
-                    case=Case(engine=engine, model="m", batch_size=1, threads=threads),
+                    case=a_case(engine=engine, model="m", batch_size=1, threads=threads),
                     league=league,
                     status=status,
                     reason="" if status is Status.OK else "it broke",

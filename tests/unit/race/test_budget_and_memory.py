@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.made import a_contender
 
 from bakeoff.race.budget import Budget
 from bakeoff.race.heats.memory import ROOM_TO_SPARE, groups
@@ -25,11 +26,11 @@ def runnable(name: str, disk_mb: int = 0) -> Runnable:
         environment=EnvironmentSpec(name="e", kind="uv", lock=here, disk_mb=disk_mb),
         model=ModelForm(format="onnx"),
     )
-    return Runnable(engine, Installed(name="e", digest="", path=here, command=()), here)
+    return Runnable(a_contender(name), engine, Installed(name="e", digest="", path=here, command=()), here)
 
 
 def names(heats: list[list[Runnable]]) -> list[list[str]]:
-    return [[runnable.engine.name for runnable in heat] for heat in heats]
+    return [[runnable.name for runnable in heat] for heat in heats]
 
 
 def test_a_budget_counts_what_an_earlier_sitting_has_used() -> None:

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.race.budget import Budget
 from bakeoff.race.race import Race
-from bakeoff.records import Case, Plan, RunRecord, Status, Trial
+from bakeoff.records import Plan, RunRecord, Status, Trial
 from bakeoff.store import Spool, Store
 from bakeoff.views.racing import Silence
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("m",), engines=("a", "b"), batch_sizes=(1,), threads=1, rounds=8)
+PLAN = a_plan(models=("m",), engines=("a", "b"), batch_sizes=(1,), threads=1, rounds=8)
 
 
 class Listener(Silence):
@@ -31,7 +31,7 @@ def a_run(name: str = "2026-11-23-1", plan: Plan = PLAN) -> RunRecord:
 
 
 def a_trial(engine: str, round_: int) -> Trial:
-    case = Case(engine=engine, model="m", batch_size=1, threads=1)
+    case = a_case(engine=engine, model="m", batch_size=1, threads=1)
     return Trial(round=round_, case=case, status=Status.OK, measurement=a_measurement([[0.1, 0.1]]))
 
 

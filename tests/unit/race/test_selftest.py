@@ -8,27 +8,28 @@ import pytest
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
-from bakeoff.race.selftest import DELAYED, plan_of_twins, twins
+from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.selftest import DELAYED, request, three_of
 
 pytestmark = pytest.mark.unit
 
 
 def test_the_three_differ_in_nothing_but_the_delay() -> None:
-    catalogue, names = twins(Catalogue.load(), "onnxruntime", 0.05)
+    catalogue, names = three_of(Catalogue.load(), "onnxruntime", 0.05)
     alone = Catalogue.load().engines["onnxruntime"]
     plain, again, delayed = (catalogue.engines[name] for name in (names.plain, names.again, names.delayed))
     assert plain.adapter == again.adapter == delayed.adapter == DELAYED
     assert plain.env == again.env == {**delayed.env, "BAKEOFF_DELAY": "0.000000"}
     assert delayed.env == {**alone.env, "BAKEOFF_DELAYED_ADAPTER": str(alone.adapter), "BAKEOFF_DELAY": "0.050000"}
     assert {engine.environment for engine in (plain, again, delayed)} == {alone.environment}
-    plan = plan_of_twins(catalogue, names, model="resnet18", threads=1, budget_s=60.0, seed=3)
-    assert plan.engines == (names.plain, names.again, names.delayed)
+    plan = make_plan(request(names, model="resnet18", threads=1, budget_s=60.0, seed=3), catalogue, this_machine())
+    assert plan.names == (names.plain, names.again, names.delayed)
     assert (plan.target_ci, plan.target_ci_rest, plan.profile, plan.seed) == (0.0, 0.0, False, 3)
 
 
 def test_several_engines_are_not_one() -> None:
     with pytest.raises(UsageError, match="takes one"):
-        twins(Catalogue.load(), "onnxruntime*", 0.05)
+        three_of(Catalogue.load(), "onnxruntime*", 0.05)
 
 
 def test_a_delayed_adapter_takes_that_much_longer_and_answers_the_same(

@@ -24,7 +24,7 @@ def test_a_race_of_minutes_takes_a_virtual_host_a_moment(tmp_path: Path) -> None
     assert time.monotonic() - begin < 20
     assert 300 < found.elapsed_s < 500
     assert {trial.status for trial in found.trials} == {Status.OK}
-    cases = {(trial.case.engine, trial.case.model, trial.case.batch_size) for trial in found.trials}
+    cases = {(trial.case.contender.name, trial.case.model, trial.case.batch_size) for trial in found.trials}
     assert len(cases) == (len(MACHINE["engines"]) + 1) * len(MODELS) * len(SIZES)
     assert sum(found.spent.values()) == pytest.approx(found.elapsed_s - MACHINE["costs"]["prepare_s"], rel=1e-6)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import pytest
+from tests.unit.made import a_plan
 
-from bakeoff.records import Case, EngineInfo, Finding, ModelRecord, Parity, Plan, RunRecord, Status, Summary, TensorSpec
+from bakeoff.records import Case, EngineInfo, Finding, ModelRecord, Parity, RunRecord, Status, Summary, TensorSpec
 
 MODELS = ("resnet18", "resnet50")
 BATCHES = (1, 2, 4, 8)
@@ -56,7 +57,7 @@ def run() -> RunRecord:
     return RunRecord(
         name="2026-11-23-1",
         started_at=1795464000.0,
-        plan=Plan(models=MODELS, engines=engines, batch_sizes=BATCHES, threads=2, weights="my weights.pth"),
+        plan=a_plan(models=MODELS, engines=engines, batch_sizes=BATCHES, threads=2, weights="my weights.pth"),
         machine={
             "cpu": "AMD EPYC",
             "logical_cpus": 2,
@@ -90,7 +91,7 @@ def rows(run: RunRecord) -> Sequence[Summary]:
 
 
 def row_of(case: Case) -> Summary:
-    match case.engine:
+    match case.contender.name:
         case "ncnn":
             parity = Parity(max_rel_error=3.1e-2, top1_agreement=0.75)
             return a_summary(case, status=Status.WRONG, reason="error 3.1e-02 is beyond 1e-04", parity=parity)

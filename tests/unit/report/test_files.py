@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 
 Rows = Sequence[Summary]
 CASE_FIELDS = [
-    *("engine", "framework_version", "release", "model", "batch_size", "threads", "precision", "device"),
+    *("contender", "engine", "framework_version", "release", "model", "batch_size", "threads", "precision", "device"),
     *("league", "status", "reason", "requested", "effective", "fps", "fps_ci95", "latency_ms", "load_s"),
     *("first_inference_s", "peak_rss_mb", "cores_used", "parity", "accuracy", "trials", "cautions"),
 ]
@@ -99,7 +99,7 @@ def test_a_case_never_compared_has_an_empty_parity(run: RunRecord, rows: Rows) -
 def test_the_csv_has_a_row_for_every_case(run: RunRecord, rows: Rows) -> None:
     table = list(csv.DictReader(io.StringIO(to_csv(run, rows))))
     assert [(r["engine"], r["model"], int(r["batch_size"])) for r in table] == [
-        (row.case.engine, row.case.model, row.case.batch_size) for row in rows
+        (row.case.contender.name, row.case.model, row.case.batch_size) for row in rows
     ]
     assert [float(r["fps"]) if r["fps"] else None for r in table] == [row.fps for row in rows]
     keras = next(r for r in table if r["engine"] == "keras")
@@ -109,7 +109,7 @@ def test_the_csv_has_a_row_for_every_case(run: RunRecord, rows: Rows) -> None:
 
 def test_the_study_s_files_have_its_columns_and_its_arithmetic(run: RunRecord, rows: Rows) -> None:
     files = study_files(run, rows)
-    assert list(files) == [f"{engine}_model_speed_experiments.csv" for engine in run.plan.engines]
+    assert list(files) == [f"{engine}_model_speed_experiments.csv" for engine in run.plan.names]
     text = files["openvino_model_speed_experiments.csv"]
     assert text.startswith("model_name,bs,bs_time,fps\n")
     table = list(csv.DictReader(io.StringIO(text)))
@@ -216,7 +216,7 @@ def test_under_load_the_csv_has_the_split_and_there_are_no_files_of_the_study_s(
 
 
 def test_the_command_repeats_the_plan(run: RunRecord) -> None:
-    engines = ",".join(run.plan.engines)
+    engines = ",".join(run.plan.names)
     assert command_line(run.plan) == (
         f"bakeoff run resnet18 resnet50 --engines {engines} --batch 1,2,4,8 --threads 2 "
         "--weights 'my weights.pth' --budget 900s --no-profile"

@@ -3,17 +3,17 @@ import xml.etree.ElementTree as ET
 
 import msgspec
 import pytest
+from tests.unit.made import a_case
 
-from bakeoff.records import Case
 from bakeoff.report import comparison, gate
 from bakeoff.scorecards import Change, Compared, ComparisonReport, Gate, GateCase, GateOutcome, Method
 
 pytestmark = pytest.mark.unit
 
 
-def a_case(engine: str, outcome: GateOutcome, reason: str = "") -> GateCase:
+def judged(engine: str, outcome: GateOutcome, reason: str = "") -> GateCase:
     return GateCase(
-        case=Case(engine=engine, model="res|net", batch_size=1, threads=2),
+        case=a_case(engine=engine, model="res|net", batch_size=1, threads=2),
         outcome=outcome,
         ratio=0.9,
         interval=(0.85, None),
@@ -28,9 +28,9 @@ GATE = Gate(
     baseline="then",
     run="now",
     cases=(
-        a_case("slow", GateOutcome.FAIL),
-        a_case("even", GateOutcome.PASS),
-        a_case("open", GateOutcome.UNDECIDED, "about 7 more rounds (about 3 more minutes) would tell"),
+        judged("slow", GateOutcome.FAIL),
+        judged("even", GateOutcome.PASS),
+        judged("open", GateOutcome.UNDECIDED, "about 7 more rounds (about 3 more minutes) would tell"),
     ),
     notes=("slow: version 1, now 2",),
 )

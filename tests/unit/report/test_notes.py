@@ -14,13 +14,11 @@ Rows = Sequence[Summary]
 
 
 def of(rows: Rows, *engines: str) -> list[Summary]:
-    return [row for row in rows if row.case.engine in engines and row.case.batch_size == 1]
+    return [row for row in rows if row.case.contender.name in engines and row.case.batch_size == 1]
 
 
 def verdict(model: str, sentence: str, league: str = "fp32") -> Verdict:
-    return Verdict(
-        model=model, batch_size=1, threads=2, league=league, device="cpu", leader="", standings=(), sentence=sentence
-    )
+    return Verdict(model=model, batch_size=1, league=league, device="cpu", leader="", standings=(), sentence=sentence)
 
 
 def test_every_table_has_its_verdict_in_the_order_of_the_rows(rows: Rows) -> None:

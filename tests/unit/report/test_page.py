@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.made import a_contender
 
 import bakeoff.report.page
 from bakeoff.errors import UsageError
@@ -41,13 +42,12 @@ def a_report(run: RunRecord, rows: Sequence[Summary]) -> RunReport:
         Verdict(
             model=model,
             batch_size=size,
-            threads=2,
             league="fp32",
             device="cpu",
             leader="openvino",
             standings=(
-                Standing(engine="openvino", outcome=Outcome.LEADER, ratio=0.9, interval=None, rounds=6),
-                Standing(engine="keras", outcome=Outcome.SLOWER, ratio=4.5, interval=(4.0, 5.0), rounds=6),
+                Standing(contender="openvino", outcome=Outcome.LEADER, ratio=0.9, interval=None, rounds=6),
+                Standing(contender="keras", outcome=Outcome.SLOWER, ratio=4.5, interval=(4.0, 5.0), rounds=6),
             ),
             sentence="openvino is fastest.",
         )
@@ -81,7 +81,7 @@ def a_report(run: RunRecord, rows: Sequence[Summary]) -> RunReport:
                 model="resnet18",
                 batch_size=1,
                 league="fp32",
-                leads=(Lead(engine="keras", first=1, last=41), Lead(engine="openvino", first=42, last=None)),
+                leads=(Lead(contender="keras", first=1, last=41), Lead(contender="openvino", first=42, last=None)),
                 start_s={"keras": 0.5, "openvino": 2.0},
             ),
         ),
@@ -111,8 +111,8 @@ def page(pages: dict[str, str], run: RunRecord, rows: Sequence[Summary]) -> str:
     if "page" not in pages:
         evil = msgspec.structs.replace(run, name=EVIL, machine={**run.machine, "cpu": EVIL})
         evil_rows = [
-            msgspec.structs.replace(row, case=msgspec.structs.replace(row.case, engine=EVIL))
-            if row.case.engine == "onnxruntime"
+            msgspec.structs.replace(row, case=msgspec.structs.replace(row.case, contender=a_contender(EVIL)))
+            if row.case.contender.name == "onnxruntime"
             else row
             for row in rows
         ]
@@ -239,7 +239,9 @@ def test_who_is_ranked_elsewhere_says_so_and_is_beaten_by_its_own_league_only(ro
     assert spec
     memory, _load = spec["hconcat"]
     standings = {value["engine"]: value["standing"] for value in memory["layer"][0]["data"]["values"]}
-    assert standings == dict.fromkeys([slow.case.engine, f"{fast.case.engine} (bf16)"], "beaten by none in both")
+    assert standings == dict.fromkeys(
+        [slow.case.contender.name, f"{fast.case.contender.name} (bf16)"], "beaten by none in both"
+    )
 
 
 def test_intervals_standings_and_order_of_the_throughput_chart(run: RunRecord, rows: Sequence[Summary]) -> None:
@@ -247,9 +249,9 @@ def test_intervals_standings_and_order_of_the_throughput_chart(run: RunRecord, r
     measured = [row for row in rows if row.case.model == "resnet50" and row.fps]
     spec = charts.throughput(measured, [v for v in report.verdicts if v.model == "resnet50"])
     values = {(value["engine"], value["batch"]): value for value in spec["data"]["values"]}
-    assert set(values) == {(row.case.engine, row.case.batch_size) for row in measured}
+    assert set(values) == {(row.case.contender.name, row.case.batch_size) for row in measured}
     row = measured[0]
-    value = values[row.case.engine, row.case.batch_size]
+    value = values[row.case.contender.name, row.case.batch_size]
     assert (value["low"], value["fps"], value["high"]) == (row.fps_ci95[0], row.fps, row.fps_ci95[1])  # type: ignore[index]
     assert values["openvino", 1]["standing"] == "leads"
     assert values["keras", 1]["standing"] == "slower"

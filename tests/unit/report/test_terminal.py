@@ -32,8 +32,8 @@ def test_each_model_has_its_own_table_on_a_narrow_terminal(run: RunRecord, rows:
 
 def test_engines_go_down_in_the_plan_s_order_with_speed_spread_and_error(run: RunRecord, rows: Rows) -> None:
     lines = to_text(run, rows, width=120).partition("images/s")[0].splitlines()
-    table = [line.split() for line in lines if line.split()[:1] and line.split()[0] in run.plan.engines]
-    assert [words[0] for words in table] == list(run.plan.engines)
+    table = [line.split() for line in lines if line.split()[:1] and line.split()[0] in run.plan.names]
+    assert [words[0] for words in table] == list(run.plan.names)
     assert table[0][1:3] == ["114", "±2%"]
     assert table[0][-1] == "3.1e-07"
     assert table[3][1:3] == ["9.87", "±0.4%"]
@@ -64,7 +64,8 @@ def test_a_figure_in_another_league_says_so_and_takes_nobody_s_place(run: RunRec
     import msgspec  # noqa: PLC0415
 
     moved = [
-        msgspec.structs.replace(row, league="bf16", fps=1000.0) if row.case.engine == "keras" else row for row in rows
+        msgspec.structs.replace(row, league="bf16", fps=1000.0) if row.case.contender.name == "keras" else row
+        for row in rows
     ]
     text = to_text(run, moved, width=160, color=True)
     bold = {line.split()[0]: line.count("\x1b[1;32m") for line in text.splitlines() if "\x1b[1;32m" in line}

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.made import a_case, a_plan
 
 from bakeoff.records import (
-    Case,
     EngineInfo,
     Measurement,
     ModelRecord,
     Parity,
-    Plan,
     RunRecord,
     Status,
     TensorSpec,
@@ -36,7 +35,7 @@ def a_run() -> Callable[..., RunRecord]:
         return RunRecord(
             name=name,
             started_at=started_at,
-            plan=Plan(models=("resnet18",), engines=("onnxruntime",), batch_sizes=(1, 8), threads=2),
+            plan=a_plan(models=("resnet18",), engines=("onnxruntime",), batch_sizes=(1, 8), threads=2),
             machine={"cpu": "a processor", "digest": "0123456789ab", "turbo": None},
             bakeoff_version="0.1.0",
             models=(MODEL,),
@@ -66,7 +65,7 @@ def a_trial() -> Callable[..., Trial]:
         good = status is Status.OK
         return Trial(
             round=round_,
-            case=Case(engine="onnxruntime", model="resnet18", batch_size=batch_size, threads=2),
+            case=a_case(engine="onnxruntime", model="resnet18", batch_size=batch_size, threads=2),
             status=status,
             reason="" if good else "the worker died: ünïcode\nand a second line",
             log="results/logs/1.log",

@@ -95,7 +95,7 @@ def first_store(target: str) -> str:
 def test_a_store_of_the_first_bakeoff_keeps_its_runs_and_trials(first_store: str) -> None:
     with Store.open(first_store, create=False) as store:
         run = store.run()
-        assert (run.name, run.plan.engines, run.models[0].digest) == (
+        assert (run.name, run.plan.names, run.models[0].digest) == (
             "2026-11-23-1",
             ("onnxruntime", "openvino"),
             "ab" * 32,
@@ -103,6 +103,8 @@ def test_a_store_of_the_first_bakeoff_keeps_its_runs_and_trials(first_store: str
         assert (run.tags, run.engines[0].kit) == ((), "")
         (trial,) = store.trials()
     assert (trial.status, trial.environment_digest) == (Status.OK, "cd" * 8)
+    assert trial.case in run.plan.cases()
+    assert trial.case.contender.threads == 2
     assert trial.measurement
     assert (trial.measurement.latencies, trial.measurement.warm_up) == (((0.25, 0.5),), (1.0,))
 
@@ -114,9 +116,9 @@ def test_what_is_new_is_found_in_old_runs_too(first_store: str) -> None:
         assert store.history(engine="keras") == []
     engine = create_engine(address(first_store))
     with engine.connect() as connection:
-        row = connection.execute(text("SELECT model_digest, environment_digest, key FROM trials")).one()
+        row = connection.execute(text("SELECT model_digest, environment_digest, key, contender FROM trials")).one()
     engine.dispose()
-    assert row == ("ab" * 32, "cd" * 8, None)
+    assert row == ("ab" * 32, "cd" * 8, None, "onnxruntime")
 
 
 def test_every_migration_can_be_undone_and_done_again(first_store: str) -> None:

@@ -131,7 +131,7 @@ def test_an_emptied_store_is_not_taken_for_results(filled: Path) -> None:
         Store.open(filled, create=False)
 
 
-@pytest.mark.parametrize("column", ["details", "samples"])
+@pytest.mark.parametrize("column", ["record", "samples"])
 def test_a_row_of_rubbish_is_an_error_in_one_line(filled: Path, column: str) -> None:
     with sqlite3.connect(filled) as connection:
         connection.execute(f"UPDATE trials SET {column} = x'9143c1' WHERE id = 7")  # noqa: S608 - a literal

@@ -1,12 +1,11 @@
 import math
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.records import UNCALIBRATED
-from bakeoff.store.rows import Details, _models, machine_record, pack_samples, unpack_samples
+from bakeoff.store.rows import _models, machine_record, pack_samples, unpack_samples
 
 pytestmark = pytest.mark.unit
 
@@ -31,14 +30,4 @@ def test_a_model_stored_before_there_was_calibration_has_the_fixed_tolerance() -
 
 
 def test_rows_from_before_the_audit_are_read() -> None:
-    old: dict[str, object] = {
-        "log": "",
-        "environment_digest": "",
-        "requested": {},
-        "effective": {},
-        "parity": None,
-        "measurement": None,
-    }
-    details = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Details)
-    assert (details.disturbance, details.repeat, details.accuracy) == (None, False, None)
     assert machine_record('{"cpu":"a processor"}') == ({"cpu": "a processor"}, ())

@@ -146,7 +146,7 @@ def rounds_to_tell(found: Estimate, distance: float, error: float) -> int | None
 def _to_canary(card: Scorecard, score: Score) -> list[float]:
     case = score.case
     for canary in card.canary:
-        if (canary.model, canary.batch_size, canary.threads) == (case.model, case.batch_size, case.threads):
+        if (canary.model, canary.batch_size, canary.threads) == (case.model, case.batch_size, case.contender.threads):
             return [
                 score.rounds[number] - canary.rounds[number]
                 for number in sorted(score.rounds.keys() & canary.rounds.keys())

@@ -23,7 +23,7 @@ def compare_runs(before: Scorecard, after: Scorecard) -> ComparisonReport:
     pairs = pair(before, after)
     found = [(old, new, estimate(before, after, old, new)) for old, new in pairs.cases]
     cases = tuple(compared(old, new, each) for old, new, each in found if each)
-    lost = tuple(f"{new.case.engine}, {new.case.model}: {new.status} in {after.name}" for _, new in pairs.lost)
+    lost = tuple(f"{new.case.contender.name}, {new.case.model}: {new.status} in {after.name}" for _, new in pairs.lost)
     report = ComparisonReport(
         before=before.name,
         after=after.name,
@@ -39,16 +39,18 @@ def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonRepor
 
     `before` and `after` are two engines' names, or two of "2019" and "today". Raises `UsageError`.
     """
-    names = {before: after} if before in card.plan.engines else _releases(card, before, after)
-    ours = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.engine in names))
-    theirs = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.engine in names.values()))
+    names = {before: after} if before in card.plan.names else _releases(card, before, after)
+    ours = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.contender.name in names))
+    theirs = msgspec.structs.replace(
+        card, scores=tuple(s for s in card.scores if s.case.contender.name in names.values())
+    )
     pairs = pair(ours, theirs, names)
     cases = []
     for old, new in pairs.cases:
         found = paired(old, new)
         if found:
             cases.append(compared(old, new, found, error_of_look(found.last)))
-    lost = dict.fromkeys(f"{new.case.engine}, {new.case.model}: {new.status}" for _, new in pairs.lost)
+    lost = dict.fromkeys(f"{new.case.contender.name}, {new.case.model}: {new.status}" for _, new in pairs.lost)
     return _unless_empty(
         ComparisonReport(before=before, after=after, cases=tuple(cases), refused=pairs.refused, notes=tuple(lost))
     )
@@ -56,7 +58,7 @@ def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonRepor
 
 def knows(card: Scorecard, name: str) -> bool:
     """Whether `compare_engines` can take `name` from this run."""
-    return name in card.plan.engines or any(name == engine.release for engine in card.engines)
+    return name in card.plan.names or any(name == engine.release for engine in card.engines)
 
 
 def _releases(card: Scorecard, before: str, after: str) -> dict[str, str]:

@@ -34,8 +34,8 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
     if unlike:
         return Pairs((), (), (unlike,), ())
     digests = [{model.name: model.digest for model in card.models} for card in (before, after)]
-    theirs = _by_key(after.scores, lambda case: case.engine)
-    ours = _by_key(before.scores, lambda case: (names or {}).get(case.engine, case.engine))
+    theirs = _by_key(after.scores, lambda case: case.contender.name)
+    ours = _by_key(before.scores, lambda case: (names or {}).get(case.contender.name, case.contender.name))
     cases, lost, refused = [], [], []
     for key, scores in ours.items():
         for old, new in _same_threads(scores, theirs.get(key, ())):
@@ -62,7 +62,7 @@ def same_hardware(before: Scorecard, after: Scorecard) -> bool:
 
 def told(case: Case) -> str:
     """``onnxruntime, resnet18, batch 1``."""
-    return f"{case.engine}, {case.model}, batch {case.batch_size}"
+    return f"{case.contender.name}, {case.model}, batch {case.batch_size}"
 
 
 def _unlike_load(before: Scorecard, after: Scorecard) -> str:
@@ -82,12 +82,12 @@ def _by_key(scores: Iterable[Score], name: Any) -> dict[tuple[Any, ...], list[Sc
     found: dict[tuple[Any, ...], list[Score]] = defaultdict(list)
     for score in scores:
         case = score.case
-        found[name(case), case.model, case.batch_size, case.precision, case.device].append(score)
+        found[name(case), case.model, case.batch_size, case.contender.precision, case.contender.device].append(score)
     return found
 
 
 def _same_threads(before: Sequence[Score], after: Sequence[Score]) -> list[tuple[Score, Score]]:
-    pairs = [(old, new) for old in before for new in after if old.case.threads == new.case.threads]
+    pairs = [(old, new) for old in before for new in after if old.case.contender.threads == new.case.contender.threads]
     if not pairs and len(before) == len(after) == 1:
         return [(before[0], after[0])]
     return pairs
@@ -120,12 +120,12 @@ def _differences(pairs: Sequence[tuple[Score, Score]]) -> list[str]:
     """Threads, framework versions and environments that changed, once per engine."""
     found: dict[str, None] = {}
     for old, new in pairs:
-        if old.case.threads != new.case.threads:
-            found[f"threads: {old.case.threads}, now {new.case.threads}"] = None
+        if old.case.contender.threads != new.case.contender.threads:
+            found[f"threads: {old.case.contender.threads}, now {new.case.contender.threads}"] = None
         if old.framework_version != new.framework_version and old.framework_version and new.framework_version:
-            found[f"{new.case.engine}: version {old.framework_version}, now {new.framework_version}"] = None
+            found[f"{new.case.contender.name}: version {old.framework_version}, now {new.framework_version}"] = None
         elif old.environment_digest != new.environment_digest and old.environment_digest and new.environment_digest:
-            found[f"{new.case.engine}: the same version in another environment (its lock has changed)"] = None
+            found[f"{new.case.contender.name}: the same version in another environment (its lock has changed)"] = None
     return [*found]
 
 
@@ -133,7 +133,7 @@ def _absent(before: Scorecard, after: Scorecard, names: Mapping[str, str]) -> li
     """What only one of them raced."""
     found = []
     for what, first, second in (
-        ("engine", [names.get(name, name) for name in before.plan.engines], after.plan.engines),
+        ("engine", [names.get(name, name) for name in before.plan.names], after.plan.names),
         ("model", before.plan.models, after.plan.models),
         ("batch size", before.plan.batch_sizes, after.plan.batch_sizes),
     ):

@@ -32,10 +32,13 @@ def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) 
         scores=tuple(_score(row, by_case[row.case]) for row in rows),
         canary=tuple(
             CanaryRounds(
-                model=case.model, batch_size=case.batch_size, threads=case.threads, rounds=_rounds(of_case, CANARY)
+                model=case.model,
+                batch_size=case.batch_size,
+                threads=case.contender.threads,
+                rounds=_rounds(of_case, CANARY),
             )
             for case, of_case in by_case.items()
-            if case.engine == CANARY
+            if case.contender.name == CANARY
         ),
         state=run.state,
         elapsed_s=run.elapsed_s,
@@ -51,7 +54,7 @@ def _score(row: Summary, trials: Sequence[Trial]) -> Score:
         reason=row.reason,
         framework_version=row.framework_version,
         environment_digest=digests[-1] if digests else "",
-        rounds=_rounds(trials, row.case.engine) if row.status is Status.OK else {},
+        rounds=_rounds(trials, row.case.contender.name) if row.status is Status.OK else {},
     )
 
 

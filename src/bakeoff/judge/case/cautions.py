@@ -40,7 +40,7 @@ def _failures(trials: Sequence[Trial]) -> str:
 
 
 def _precision(row: Summary) -> str:
-    asked = row.case.precision
+    asked = row.case.contender.precision
     if row.league == asked or row.parity is None or row.parity.max_rel_error is None:
         return ""
     return f"precision: {asked} asked, error {row.parity.max_rel_error:.1e}: ranked in the {row.league} league"

@@ -78,7 +78,7 @@ def leagues(run: RunRecord, trials: Iterable[Trial]) -> dict[Case, str]:
         parities.setdefault(trial.case, []).append(trial.parity)
     return {
         case: league(
-            declared.get(case.engine, case.precision),
+            declared.get(case.contender.build, case.contender.precision),
             worst(parities.get(case, ())),
             tolerances.get(case.model, UNCALIBRATED),
         )

@@ -27,7 +27,7 @@ def mismatches(row: Summary, measured: Sequence[Measurement], without_spinning: 
         return settings_not_taken(row.requested, row.effective)
     found = [
         *settings_not_taken(row.requested, row.effective),
-        _cores(row.case.threads, measured, without_spinning),
+        _cores(row.case.contender.threads, measured, without_spinning),
         _idle(measured),
         _helpers(measured),
     ]

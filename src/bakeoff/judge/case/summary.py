@@ -96,7 +96,7 @@ def _outcome(trials: Sequence[Trial]) -> tuple[Status, str]:
 
 def _why_no_trial(run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]]) -> tuple[Status, str]:
     """A case without trials: its environment's absence, its worker's failure before its turn, or the budget."""
-    same_engine = [t for other, trials in by_case.items() if other.engine == case.engine for t in trials]
+    same_engine = [t for other, trials in by_case.items() if other.contender == case.contender for t in trials]
     if same_engine and all(trial.status is Status.UNAVAILABLE for trial in same_engine):
         return Status.UNAVAILABLE, same_engine[-1].reason
     same_worker = [trial for trial in same_engine if trial.case.model == case.model]

@@ -26,7 +26,7 @@ def break_even(rows: Sequence[Summary], trials: Iterable[Trial]) -> list[BreakEv
     found = []
     for (model, batch_size, league), measured in tables.items():
         known = [row for row in measured if row.case in starts]
-        lines = {row.case.engine: (starts[row.case], batch_size / row.fps) for row in known if row.fps}
+        lines = {row.case.contender.name: (starts[row.case], batch_size / row.fps) for row in known if row.fps}
         found.append(
             BreakEven(
                 model=model,
@@ -34,7 +34,7 @@ def break_even(rows: Sequence[Summary], trials: Iterable[Trial]) -> list[BreakEv
                 league=league,
                 leads=tuple(leads(lines)),
                 start_s={engine: start for engine, (start, _) in lines.items()},
-                unknown=tuple(row.case.engine for row in measured if row.case not in starts),
+                unknown=tuple(row.case.contender.name for row in measured if row.case not in starts),
             )
         )
     return found
@@ -59,9 +59,9 @@ def leads(lines: Mapping[str, Line]) -> list[Lead]:
     while faster := [engine for engine in lines if lines[engine][1] < lines[leader][1]]:
         crossings = {engine: max(n + 1, _overtakes(lines[engine], lines[leader])) for engine in faster}
         border = min(crossings.values())
-        found.append(Lead(engine=leader, first=n, last=border - 1))
+        found.append(Lead(contender=leader, first=n, last=border - 1))
         n, leader = border, _soonest(lines, [engine for engine in faster if crossings[engine] == border], border)
-    return [*found, Lead(engine=leader, first=n, last=None)]
+    return [*found, Lead(contender=leader, first=n, last=None)]
 
 
 def _soonest(lines: Mapping[str, Line], among: Iterable[str], n: int) -> str:

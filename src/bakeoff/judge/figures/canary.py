@@ -19,12 +19,12 @@ def figures(trials: Iterable[Trial]) -> list[CanaryFigure]:
             round=trial.round,
             model=trial.case.model,
             batch_size=trial.case.batch_size,
-            threads=trial.case.threads,
+            threads=trial.case.contender.threads,
             calls_per_s=throughput(1, trial.measurement),
             started_at=trial.started_at,
         )
         for trial in trials
-        if trial.case.engine == CANARY and trial.status is Status.OK and trial.measurement
+        if trial.case.contender.name == CANARY and trial.status is Status.OK and trial.measurement
     ]
 
 

@@ -37,7 +37,7 @@ def _canary(heat: Sequence[Trial]) -> float | None:
     speeds = [
         throughput(1, trial.measurement)
         for trial in heat
-        if trial.case.engine == CANARY and trial.status is Status.OK and trial.measurement
+        if trial.case.contender.name == CANARY and trial.status is Status.OK and trial.measurement
     ]
     return geometric_mean(speeds) if speeds else None
 

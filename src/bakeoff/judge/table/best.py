@@ -46,7 +46,8 @@ MOST_ROUNDS = 10_000
 class Comparison:
     """Every pair of engines of one table. Matrices are k x k; row against column, in log throughput."""
 
-    engines: tuple[str, ...]
+    contenders: tuple[str, ...]
+    """their names"""
     rounds: NDArray[np.int64]
     """rounds both have, but for those left out"""
     last: NDArray[np.int64]
@@ -70,15 +71,15 @@ class Comparison:
         Where no two are comparable yet, a single common round has to do: it names who is ahead, and decides nothing.
         """
         comparable = self._comparable
-        told = comparable if comparable.any() else (self.rounds > 0) & ~np.eye(len(self.engines), dtype=bool)
+        told = comparable if comparable.any() else (self.rounds > 0) & ~np.eye(len(self.contenders), dtype=bool)
         worst = np.where(told, self.mean, np.inf).min(axis=1, initial=np.inf)
-        return max(range(len(self.engines)), key=lambda i: (int(comparable[i].sum()), float(worst[i])))
+        return max(range(len(self.contenders)), key=lambda i: (int(comparable[i].sum()), float(worst[i])))
 
     @cached_property
     def field(self) -> tuple[int, ...]:
         """The leader, and who shares enough rounds with it to be compared."""
         comparable = self._comparable[self.leader]
-        return tuple(i for i in range(len(self.engines)) if i == self.leader or comparable[i])
+        return tuple(i for i in range(len(self.contenders)) if i == self.leader or comparable[i])
 
     @cached_property
     def candidates(self) -> frozenset[int]:
@@ -129,11 +130,11 @@ class Comparison:
 
     @property
     def _comparisons(self) -> int:
-        return max(1, len(self.engines) - 1)
+        return max(1, len(self.contenders) - 1)
 
     @cached_property
     def _comparable(self) -> NDArray[np.bool_]:
-        return (self.rounds >= FEWEST_ROUNDS) & ~np.eye(len(self.engines), dtype=bool)
+        return (self.rounds >= FEWEST_ROUNDS) & ~np.eye(len(self.contenders), dtype=bool)
 
     @cached_property
     def _low(self) -> Matrix:
@@ -204,7 +205,7 @@ def compare_array(
     pairs = zip(*(matrix.ravel().tolist() for matrix in (own.rounds, own.last, sd, pooled_sd, pooled_df)), strict=True)
     reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
     return Comparison(
-        engines=tuple(engines),
+        contenders=tuple(engines),
         rounds=own.rounds,
         last=own.last,
         mean=own.mean,

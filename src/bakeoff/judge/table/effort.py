@@ -55,12 +55,12 @@ def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict
     """How many bursts each case of `model` gets in round `round_`, by batch size: the plan's number, until known."""
     chosen = dict.fromkeys(plan.sizes(model), plan.bursts)
     if round_ > ROUNDS:
-        first = [trial for trial in trials if 0 < trial.round <= ROUNDS and trial.case.engine in plan.engines]
+        first = [trial for trial in trials if 0 < trial.round <= ROUNDS and trial.case.contender in plan.contenders]
         costs = pace(first, plan.budget_s)
         for size in plan.sizes(model):
             found = components(t for t in first if (t.case.model, t.case.batch_size) == (model, size))
             if found:
-                chosen[size] = best_bursts(found, costs, len(plan.engines) - 1, len(plan.sizes(model)))
+                chosen[size] = best_bursts(found, costs, len(plan.contenders) - 1, len(plan.sizes(model)))
     return chosen
 
 
@@ -98,7 +98,7 @@ def components(trials: Iterable[Trial]) -> Components | None:
     for trial in trials:
         measured = trial.measurement
         if trial.status is Status.OK and not trial.profile and measured:
-            by_engine[trial.case.engine][trial.round] = measured
+            by_engine[trial.case.contender.name][trial.round] = measured
     complete = [rounds for rounds in by_engine.values() if len(rounds) == ROUNDS]
     measured_ = [rounds[r] for rounds in complete for r in sorted(rounds)]
     counts = {len(measurement.latencies) for measurement in measured_}

@@ -63,18 +63,18 @@ class Finding(Record, frozen=True):
 def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | None:
     """What `trials` of the three in equal rounds tell; None where fewer than five rounds have all three."""
     engines = (names.plain, names.again, names.delayed)
-    tries = last_tries(trial for trial in trials if trial.case.engine in engines)
+    tries = last_tries(trial for trial in trials if trial.case.contender.name in engines)
     table = log_throughputs(tries)
     if set(table) != set(engines):
         return None
-    spoilt = {case.engine: rounds for case, rounds in disturbed_rounds(tries).items()}
+    spoilt = {case.contender.name: rounds for case, rounds in disturbed_rounds(tries).items()}
     pairs = compare({engine: table[engine] for engine in engines}, at_once, spoilt)
     if pairs.rounds.min() < FLOOR:
         return None
     # The twins are judged by themselves: against a third that leads, both could be slower and still be equal.
     _, twin = standings(compare({engine: table[engine] for engine in (names.plain, names.again)}, at_once, spoilt))
     twins = twin.outcome
-    slower = next(standing.outcome for standing in standings(pairs) if standing.engine == names.delayed)
+    slower = next(standing.outcome for standing in standings(pairs) if standing.contender == names.delayed)
     again, delayed = _ratio(pairs, 1), _ratio(pairs, 2)
     holds = delayed[1][0] <= 1 + delay <= delayed[1][1]
     return Finding(

@@ -66,9 +66,9 @@ def wanted(
     found: set[Case] = set()
     for key, cases in by_table.items():
         siblings = other_batch_sizes(measured, key)
-        engines = [case.engine for case in cases]
+        engines = [case.contender.name for case in cases]
         names = wanted_engines(*measured[key], engines, target_ci, target_ci_rest, siblings)
-        found |= {case for case in cases if case.engine in names}
+        found |= {case for case in cases if case.contender.name in names}
     return found
 
 
@@ -103,12 +103,12 @@ def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) 
     leader, *others = standings(comparison)
     found = set()
     if any(standing.outcome is Outcome.UNDECIDED for standing in others):
-        found = {comparison.engines[i] for i in comparison.candidates}
+        found = {comparison.contenders[i] for i in comparison.candidates}
     for standing in others:
         target = target_ci_rest if standing.outcome is Outcome.SLOWER else target_ci
-        half_width = comparison.precision(comparison.leader, comparison.engines.index(standing.engine))
+        half_width = comparison.precision(comparison.leader, comparison.contenders.index(standing.contender))
         if standing.outcome is Outcome.UNDECIDED or half_width > math.log1p(target):
-            found |= {standing.engine, leader.engine}
+            found |= {standing.contender, leader.contender}
     return found
 
 

@@ -24,7 +24,7 @@ MINIMUM_EFFECT = 0.02
 
 def precision(case: Case) -> str:
     """The league of a case of which nothing else is known."""
-    return case.precision
+    return case.contender.precision
 
 
 def verdicts(
@@ -41,28 +41,27 @@ def verdicts(
     where enough others are (`bakeoff.judge.case.disturbance`). Give only trials of cases whose speed may be published:
     cases with a wrong answer are left out here, but how much failing is too much is the summary's affair.
     """
-    tables: dict[tuple[str, int, int, str, str], list[Trial]] = defaultdict(list)
+    tables: dict[tuple[str, int, str, str], list[Trial]] = defaultdict(list)
     tries = last_tries(trials)
     spoilt = disturbed_rounds(tries)
     for trial in tries:
         case = trial.case
-        tables[case.model, case.batch_size, case.threads, league(case), case.device].append(trial)
+        tables[case.model, case.batch_size, league(case), case.contender.device].append(trial)
     measured = {key: with_spoilt(of_table, spoilt) for key, of_table in tables.items()}
     found = []
     for key, of_table in tables.items():
-        model, batch_size, threads, name, device = key
+        model, batch_size, name, device = key
         table, spoilt_here = measured[key]
         if not table:
             continue
         comparison = compare(table, critical, spoilt_here, other_batch_sizes(measured, key))
-        leader = comparison.engines[comparison.leader]
-        pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.engine == leader))
+        leader = comparison.contenders[comparison.leader]
+        pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.contender.name == leader))
         standings_ = standings(comparison)
         found.append(
             Verdict(
                 model=model,
                 batch_size=batch_size,
-                threads=threads,
                 league=name,
                 device=device,
                 leader=leader,
@@ -95,18 +94,18 @@ def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:
     table: dict[str, dict[int, float]] = defaultdict(dict)
     for trial in trials:
         if trial.status is Status.WRONG:
-            wrong.add(trial.case.engine)
+            wrong.add(trial.case.contender.name)
         raced = trial.round and not trial.profile
         measured = trial.measurement
         if raced and trial.status is Status.OK and measured and any(map(any, measured.latencies)):
-            table[trial.case.engine][trial.round] = math.log(throughput(trial.case.batch_size, measured))
+            table[trial.case.contender.name][trial.round] = math.log(throughput(trial.case.batch_size, measured))
     return {engine: rounds for engine, rounds in table.items() if engine not in wrong}
 
 
 def with_spoilt(trials: Collection[Trial], spoilt: Mapping[Case, Collection[int]]) -> tuple[Table, Spoilt]:
     """A table's log throughputs, and of its engines the rounds in which others disturbed them."""
     cases = {trial.case for trial in trials}
-    return log_throughputs(trials), {case.engine: spoilt[case] for case in cases if case in spoilt}
+    return log_throughputs(trials), {case.contender.name: spoilt[case] for case in cases if case in spoilt}
 
 
 def other_batch_sizes(
@@ -122,13 +121,13 @@ def standings(comparison: Comparison) -> tuple[Standing, ...]:
     ranked = sorted((i for i in field if i != leader), key=lambda i: float(comparison.mean[leader, i]))
     outside = [
         Standing(
-            engine=comparison.engines[i],
+            contender=comparison.contenders[i],
             outcome=Outcome.UNDECIDED,
             ratio=None,
             interval=None,
             rounds=int(comparison.rounds[leader, i]),
         )
-        for i in range(len(comparison.engines))
+        for i in range(len(comparison.contenders))
         if i not in field
     ]
     return (_leading(comparison), *(_standing(comparison, i) for i in ranked), *outside)
@@ -138,7 +137,7 @@ def _leading(comparison: Comparison) -> Standing:
     leader = comparison.leader
     others = [i for i in comparison.field if i != leader]
     return Standing(
-        engine=comparison.engines[leader],
+        contender=comparison.contenders[leader],
         outcome=Outcome.LEADER,
         ratio=max((math.exp(comparison.mean[i, leader]) for i in others), default=None),
         interval=_bounds(*comparison.behind(leader)) if others else None,
@@ -158,7 +157,7 @@ def _standing(comparison: Comparison, engine: int) -> Standing:
         outcome = Outcome.UNDECIDED
         more_rounds = comparison.rounds_to_decide(engine, effect)
     return Standing(
-        engine=comparison.engines[engine],
+        contender=comparison.contenders[engine],
         outcome=outcome,
         ratio=math.exp(comparison.mean[comparison.leader, engine]),
         interval=_bounds(low, high),
@@ -179,7 +178,7 @@ def _bounds(low: float, high: float) -> tuple[float, float] | None:
 def _share(standing: Standing, seconds_per_round: float | None) -> Share:
     """What the sentence says of one engine."""
     return Share(
-        engine=standing.engine,
+        contender=standing.contender,
         outcome=standing.outcome,
         ratio=standing.ratio,
         interval=standing.interval,

@@ -13,9 +13,10 @@ TOO_FEW = "too few rounds"
 
 
 class Share(Record, frozen=True):
-    """What a sentence says of one engine; the fields mean what they mean in `Standing`."""
+    """What a sentence says of one contender; the fields mean what they mean in `Standing`."""
 
-    engine: str
+    contender: str
+    """its name"""
     outcome: str
     ratio: float | None
     interval: tuple[float, float] | None
@@ -31,16 +32,16 @@ def sentence(shares: Sequence[Share]) -> str:
     """
     leader, *others = shares
     if not others:
-        return f"{leader.engine} is the only engine with a speed here."
+        return f"{leader.contender} is the only engine with a speed here."
     if all(share.wait == TOO_FEW for share in others):
-        return f"{leader.engine} is ahead so far; a single round decides nothing."
+        return f"{leader.contender} is ahead so far; a single round decides nothing."
     slower = [share for share in others if share.outcome == "slower"]
-    equal = [share.engine for share in others if share.outcome == "equivalent"]
+    equal = [share.contender for share in others if share.outcome == "equivalent"]
     open_ = [share for share in others if share.outcome == "undecided"]
     if slower and not equal and not open_:
         second, *rest = slower
-        return _join(f"{leader.engine} is {_factor(second)} faster than {second.engine}", *_rest(rest))
-    head = f"{leader.engine} leads" if open_ else f"{leader.engine} is fastest"
+        return _join(f"{leader.contender} is {_factor(second)} faster than {second.contender}", *_rest(rest))
+    head = f"{leader.contender} leads" if open_ else f"{leader.contender} is fastest"
     return _join(head, *_equal(equal), *_open(open_), *_rest(slower))
 
 
@@ -48,15 +49,15 @@ def _join(*clauses: str) -> str:
     return "; ".join(clauses) + "."
 
 
-def _equal(engines: Sequence[str]) -> list[str]:
-    return [f"{_list(engines)} {'is' if len(engines) == 1 else 'are'} equivalent to it"] if engines else []
+def _equal(contenders: Sequence[str]) -> list[str]:
+    return [f"{_list(contenders)} {'is' if len(contenders) == 1 else 'are'} equivalent to it"] if contenders else []
 
 
 def _open(shares: Sequence[Share]) -> list[str]:
     """Those that wait for the same are named together."""
     waits: dict[str, list[str]] = {}
     for share in shares:
-        waits.setdefault(share.wait, []).append(share.engine)
+        waits.setdefault(share.wait, []).append(share.contender)
     return [
         f"{_list(engines)} {'is' if len(engines) == 1 else 'are'} undecided against it ({wait})"
         for wait, engines in waits.items()
@@ -68,11 +69,10 @@ def _rest(shares: Sequence[Share]) -> list[str]:
     if not shares:
         return []
     if len(shares) <= FEW:
-        return [f"{_list([f'{share.engine} is {_factor(share)}' for share in shares])} slower"]
+        return [f"{_list([f'{share.contender} is {_factor(share)}' for share in shares])} slower"]
     first, last = shares[0], shares[-1]
-    return [
-        f"the other {len(shares)} are {first.ratio:.2f}x ({first.engine}) to {last.ratio:.2f}x ({last.engine}) slower"
-    ]
+    how_far = f"{first.ratio:.2f}x ({first.contender}) to {last.ratio:.2f}x ({last.contender})"
+    return [f"the other {len(shares)} are {how_far} slower"]
 
 
 def _factor(share: Share) -> str:

@@ -1,19 +1,20 @@
-"""From what the user asked for to a plan: checked, complete, and the same every time."""
+"""From what was asked for to a plan: checked, complete, and the same every time."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.environments import is_installed
 from bakeoff.errors import UsageError
-from bakeoff.judge.table.stopping import TARGET_CI, TARGET_CI_REST
+from bakeoff.judge.table.stopping import TARGET_CI_REST
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
 from bakeoff.models.sources import is_factory
-from bakeoff.records import EngineSpec, Plan, RunRecord, Scenario, Shaping
+from bakeoff.records import Contender, ContenderName, EngineSpec, Plan, Request, RunRecord, Scenario, Shaping, ordered
 
 T = TypeVar("T")
 
@@ -26,152 +27,159 @@ DEFAULT_BUDGET_S = 15 * 60.0
 QUICK_BUDGET_S = 3.5 * 60.0
 """leaves half a minute of the promised four for start and report"""
 
+SETTINGS = ("threads",)
+"""what a contender's name may set"""
 
-BURSTS = 2
-"""of each case in a heat: with a few seconds of loading per case, rounds buy more than longer heats"""
+
+class Machine(NamedTuple):
+    """What a plan depends on of the machine that will race."""
+
+    cpus: int
+    """that this process may use"""
+    installed: Callable[[EngineSpec], bool]
+    """whether an engine's environment stands: the group of that name"""
 
 
-def make_plan(
-    catalogue: Catalogue,
-    *,
-    models: Sequence[str] = (),
-    engines: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    release: str | None = None,
-    batch_sizes: Sequence[int] = (),
-    threads: int | None = None,
-    weights: str = "seeded",
-    rounds: int | None = None,
-    budget_s: float | None = None,
-    target_ci: float = TARGET_CI,
-    timeout_s: float = 300.0,
-    seed: int = 0,
-    quick: bool = False,
-    bursts: int = BURSTS,
-    profile: bool | None = None,
-    engines_dirs: Sequence[Path] = (),
-    shaping: Shaping | None = None,
-    scenario: str = Scenario.LATENCY,
-    latency_bound_s: float | None = None,
-    pictures: Path | None = None,
-    installed: Callable[[EngineSpec], bool] | None = None,
-    python: Path | None = None,
-    requirements: Path | None = None,
-) -> Plan:
-    """The plan for a race; whatever is not given takes its default.
+def this_machine() -> Machine:
+    """The one that this process runs on."""
+    return Machine(cpus=usable_cpus(), installed=is_installed)
 
-    `engines` are names, framework folders, groups and globs; none means the study's engines of `release`; `installed`
-    answers for the group of that name. Raises `UsageError` for what cannot be raced.
+
+def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
+    """The plan for a race, with defaults for whatever `request` leaves open.
+
+    Raises `UsageError` for what cannot be raced.
     """
-    _check_numbers(batch_sizes, threads, rounds, budget_s, target_ci, timeout_s)
-    if release is not None and release not in DEFAULT_ENGINES:
-        raise UsageError(f"no release is called {release!r}: {', '.join(DEFAULT_ENGINES)}")
-    named = engines or DEFAULT_ENGINES[release or "today"]
-    chosen = catalogue.select(named, None if release == "all" else release, exclude, installed)
-    if not chosen:
-        raise UsageError("no engine is left to race", "see `bakeoff engines list`")
-    files = own_files(models)
-    _check_files(files, shaping, python, requirements)
-    _check_scenario(scenario, latency_bound_s)
-    under_load = scenario != Scenario.LATENCY
-    if under_load:
-        _check_load(scenario, batch_sizes, profile, pictures)
-    if pictures and weights == "seeded":
+    _check_numbers(request)
+    threads = request.threads or machine.cpus
+    contenders = choose(request, catalogue, machine, threads)
+    files = own_files(request.models)
+    shaping = shaping_of(request)
+    _check_files(files, shaping, request)
+    _check_scenario(request)
+    under_load = request.scenario != Scenario.LATENCY
+    if request.data and request.weights == "seeded":
         raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
-    cpus = usable_cpus()
-    if threads is not None and threads > cpus:
-        raise UsageError(f"--threads {threads}: this process may use {cpus} CPUs")
+    for asked in {request.threads or 1, *(contender.threads for contender in contenders)}:
+        if asked > machine.cpus:
+            raise UsageError(f"--threads {asked}: this process may use {machine.cpus} CPUs")
+    default_budget_s = QUICK_BUDGET_S if request.quick else DEFAULT_BUDGET_S
     return Plan(
-        models=unique([own_name(model) or model for model in models or DEFAULT_MODELS]),
-        engines=tuple(engine.name for engine in chosen),
-        batch_sizes=(1,) if under_load else unique(batch_sizes or DEFAULT_BATCH_SIZES),
-        threads=threads or cpus,
-        weights=weights if weights in BUILT_IN_WEIGHTS else str(Path(weights).absolute()),
-        seed=seed,
-        rounds=rounds,
-        budget_s=budget_s if budget_s is not None else (QUICK_BUDGET_S if quick else DEFAULT_BUDGET_S),
-        target_ci=target_ci,
-        target_ci_rest=max(target_ci, TARGET_CI_REST),
-        timeout_s=timeout_s,
-        bursts=1 if quick else bursts,
-        quick=quick,
-        profile=not (quick or under_load) if profile is None else profile,
-        engines_dirs=tuple(str(folder.absolute()) for folder in engines_dirs),
+        models=unique([own_name(model) or model for model in request.models or DEFAULT_MODELS]),
+        contenders=contenders,
+        batch_sizes=(1,) if under_load else unique(request.batch_sizes or DEFAULT_BATCH_SIZES),
+        threads=threads,
+        weights=request.weights if request.weights in BUILT_IN_WEIGHTS else absolute(request.weights),
+        seed=request.seed,
+        rounds=request.rounds,
+        budget_s=default_budget_s if request.budget_s is None else request.budget_s,
+        target_ci=request.target_ci,
+        target_ci_rest=max(request.target_ci, TARGET_CI_REST) if request.target_ci else 0.0,
+        timeout_s=request.timeout_s,
+        bursts=1 if request.quick else request.bursts,
+        quick=request.quick,
+        profile=not (request.quick or under_load) if request.profile is None else request.profile,
+        engines_dirs=tuple(map(absolute, request.engines_dirs)),
         files=files,
-        python=str(python.absolute()) if python else "",
-        requirements=str(requirements.absolute()) if requirements else "",
-        shaping=shaping or Shaping(),
-        scenario=Scenario(scenario),
-        latency_bound_s=latency_bound_s,
-        pictures=str(pictures.expanduser().absolute()) if pictures else "",
+        python=absolute(request.python),
+        requirements=absolute(request.requirements),
+        shaping=shaping,
+        scenario=Scenario(request.scenario),
+        latency_bound_s=request.latency_bound_s,
+        pictures=absolute(request.data),
+        request=request,
     )
 
 
-def _check_files(
-    files: Mapping[str, str], shaping: Shaping | None, python: Path | None, requirements: Path | None
-) -> None:
+def choose(request: Request, catalogue: Catalogue, machine: Machine, threads: int) -> tuple[Contender, ...]:
+    """The contenders that are asked for, each once, in the order of first mention. Raises `UsageError`."""
+    if request.release is not None and request.release not in DEFAULT_ENGINES:
+        raise UsageError(f"no release is called {request.release!r}: {', '.join(DEFAULT_ENGINES)}")
+    release = None if request.release == "all" else request.release
+    found: dict[str, Contender] = {}
+    for text in request.engines or DEFAULT_ENGINES[request.release or "today"]:
+        name = ContenderName.parse(text)
+        settings = name.settings if name else ()
+        pattern = f"{name.engine}{name.environment}" if name and settings else text
+        for engine in catalogue.select([pattern], release, request.exclude, machine.installed):
+            contender = contender_of(engine, dict(settings), threads)
+            found[contender.name] = contender
+    if not found:
+        raise UsageError("no engine is left to race", "see `bakeoff engines list`")
+    return tuple(found.values())
+
+
+def contender_of(engine: EngineSpec, settings: Mapping[str, Any], threads: int) -> Contender:
+    """`engine` with `settings`, in its own league, with `threads` unless these say otherwise. Raises `UsageError`."""
+    unknown = [key for key in settings if key not in SETTINGS]
+    if unknown:
+        raise UsageError(f"{engine.name}: no setting is called {unknown[0]!r}", f"there are: {', '.join(SETTINGS)}")
+    count = settings.get("threads", threads)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise UsageError(f"{engine.name}: threads={count}: write a whole number of at least 1")
+    build = ContenderName.parse(engine.name)
+    assert build is not None  # noqa: S101 - engines' names are a part of the grammar
+    return Contender(
+        name=str(ContenderName(build.engine, build.environment, ordered(settings))),
+        engine=build.engine,
+        environment=build.environment,
+        settings=ordered({"threads": threads, **settings}),
+        precision=engine.league,
+    )
+
+
+def _check_files(files: Mapping[str, str], shaping: Shaping, request: Request) -> None:
     """Raise `UsageError` for what is said of a user's own models and fits none of `files`."""
-    if (python or requirements) and not any(is_factory(file) for file in files.values()):
+    if (request.python or request.requirements) and not any(is_factory(file) for file in files.values()):
         raise UsageError(
             "--python and --requirements are for a model that your own code builds: package.module:factory"
         )
-    if python and requirements:
+    if request.python and request.requirements:
         raise UsageError("--python and --requirements exclude each other", "install what it needs beside that Python")
-    if shaping and not files:
+    if shaping != Shaping() and not files:
         raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of a file")
 
 
-def _check_scenario(scenario: str, latency_bound_s: float | None) -> None:
-    """Raise `UsageError` for no scenario, or a latency bound that it cannot hold."""
+def _check_scenario(request: Request) -> None:
+    """Raise `UsageError` for no scenario, or for what it cannot mean."""
+    scenario, bound = request.scenario, request.latency_bound_s
     if scenario not in list(Scenario):
         raise UsageError(f"no scenario {scenario!r}", f"there are {', '.join(Scenario)}")
-    if latency_bound_s is not None and scenario != Scenario.SERVER:
+    if bound is not None and scenario != Scenario.SERVER:
         raise UsageError("--latency-bound is for --scenario server")
-    if latency_bound_s is not None and latency_bound_s <= 0:
-        raise UsageError(f"a latency bound of {latency_bound_s:g} s: nothing answers in no time")
-
-
-def _check_load(scenario: str, batch_sizes: Sequence[int], profile: bool | None, pictures: Path | None) -> None:
-    """Raise `UsageError` for what a load scenario cannot mean."""
-    if unique(batch_sizes) not in {(), (1,)}:
+    if bound is not None and bound <= 0:
+        raise UsageError(f"a latency bound of {bound:g} s: nothing answers in no time")
+    if scenario == Scenario.LATENCY:
+        return
+    if unique(request.batch_sizes) not in {(), (1,)}:
         raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
-    if profile:
+    if request.profile:
         raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
-    if pictures:
+    if request.data:
         raise UsageError(f"--data: --scenario {scenario} classifies no pictures")
 
 
-def _check_numbers(
-    batch_sizes: Sequence[int],
-    threads: int | None,
-    rounds: int | None,
-    budget_s: float | None,
-    target_ci: float,
-    timeout_s: float,
-) -> None:
+def _check_numbers(request: Request) -> None:
     """Raise `UsageError` for a number that means nothing: a command's options have been checked, a program's not."""
-    counts = {"rounds": rounds, "threads": threads} | {f"batch size {size}": size for size in batch_sizes}
-    for name, count in counts.items():
+    counts = {"rounds": request.rounds, "threads": request.threads}
+    for name, count in (counts | {f"batch size {size}": size for size in request.batch_sizes}).items():
         if count is not None and count < 1:
             raise UsageError(f"{name}: {count!r} is no whole number of at least 1")
-    for name, seconds in (("budget", budget_s), ("timeout", timeout_s)):
+    for name, seconds in (("budget", request.budget_s), ("timeout", request.timeout_s)):
         if seconds is not None and not 0 < seconds < math.inf:
             raise UsageError(f"{name}: {seconds!r} is no number of seconds above 0")
-    if not 0 < target_ci < 1:
-        raise UsageError(f"target_ci: {target_ci!r} is no share above 0 and below 1: 0.02 is 2%")
+    if not 0 <= request.target_ci < 1:
+        raise UsageError(f"target_ci: {request.target_ci!r} is no share from 0 to below 1: 0.02 is 2%")
 
 
-def shaping_of(
-    shapes: Mapping[str, Sequence[int]], batch_axis: Sequence[str], data: Path | str | None
-) -> Shaping | None:
-    """What a user says of a model of their own, as `Shaping` has it; None if nothing."""
-    if not (shapes or batch_axis or data):
-        return None
-    return Shaping(
-        shapes={name: tuple(sizes) for name, sizes in shapes.items()},
-        batch_axis=tuple(batch_axis),
-        data=str(Path(data).absolute()) if data else "",
-    )
+def shaping_of(request: Request) -> Shaping:
+    """What is said of models of one's own."""
+    return Shaping(shapes=request.shapes, batch_axis=request.batch_axis, data=absolute(request.inputs))
+
+
+def absolute(path: str) -> str:
+    """`path` as an absolute one; "" stays that."""
+    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def own_files(models: Sequence[str]) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +14,8 @@ from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.conversion import in_form
 from bakeoff.race.ready.runnable import Runnable, worker_model
-from bakeoff.records import EngineSpec, Installed, ModelRecord
-from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
+from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord
+from bakeoff.worker.session import WorkerSession
 
 MODEL = "resnet-tiny"
 SEED, SAMPLES, SETS = 7, 9, 3
@@ -38,10 +39,12 @@ class EngineUnderTest:
     @contextmanager
     def worker(self, threads: int, *, spin: bool = True) -> Iterator["WorkerUnderTest"]:
         """A fresh worker that has said hello. Raises `WorkerError` where it cannot."""
+        contender = Contender(name=self.engine.name, engine=self.engine.name, precision=self.engine.league)
         installed = self.standing[self.engine.environment.name]
-        env = spawn_environment(threads, installed.env, self.engine.env, {} if spin else WITHOUT_SPINNING)
-        with WorkerSession(installed.command, self.engine.adapter, env, self.log, TIMEOUT_S) as session:
-            yield WorkerUnderTest(self, session, session.hello(), threads, spin)
+        runnable = Runnable(contender.having(threads=threads), self.engine, installed, self.model_path)
+        runnable = runnable if spin else runnable.without_spinning()
+        with runnable.session(self.log, TIMEOUT_S) as session:
+            yield WorkerUnderTest(self, runnable, session, session.hello())
 
     @property
     def log(self) -> Path:
@@ -59,24 +62,22 @@ class WorkerUnderTest:
     """A worker under test. What it answers badly to raises `WorkerError`."""
 
     subject: EngineUnderTest
+    runnable: Runnable
     session: WorkerSession
     hello: Mapping[str, Any]
-    threads: int
-    spin: bool
 
-    def settings(self, batch_size: int, precision: str | None = None) -> dict[str, Any]:
-        """As a race asks for them, by default in the engine's own league."""
-        engine = self.subject.engine
-        asked = {"threads": self.threads, "precision": precision or engine.league, "batch_size": batch_size}
-        return {**engine.options, **asked, **({} if self.spin else {"spin": False})}
+    @property
+    def threads(self) -> int:
+        """How many it was asked to use."""
+        return self.runnable.contender.threads
 
     def load(self, batch_size: int, *, path: Path | None = None, precision: str | None = None) -> dict[str, Any]:
         """Load the network; returns what took effect."""
-        subject = self.subject
-        installed = subject.standing[subject.engine.environment.name]
-        runnable = Runnable(subject.engine, installed, path or subject.model_path)
-        model = worker_model(runnable, subject.model, batch_size)
-        loaded = self.session.call("load", model=model, settings=self.settings(batch_size, precision))
+        contender = self.runnable.contender
+        asked = msgspec.structs.replace(contender, precision=precision or contender.precision)
+        runnable = replace(self.runnable, contender=asked, model_path=path or self.runnable.model_path)
+        model = worker_model(runnable, self.subject.model, batch_size)
+        loaded = self.session.call("load", model=model, settings=runnable.settings(batch_size))
         return dict(loaded["effective"])
 
     def prepare(self, batch_size: int) -> list[list[int]]:

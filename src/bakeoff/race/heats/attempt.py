@@ -162,12 +162,7 @@ class Attempt:
 
     def requested(self) -> dict[str, Any]:
         """The settings as the adapter gets them."""
-        case = {
-            "threads": self.case.threads,
-            "precision": self.case.precision,
-            "batch_size": self.case.batch_size,
-        }
-        return case | dict(self.worker.runnable.engine.options) | ({} if self.worker.spin else {"spin": False})
+        return self.worker.runnable.settings(self.case.batch_size)
 
     def trial(self) -> Trial:
         """What came of it: a measurement, or the reason why there is none."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import EnvironmentUnavailableError, StoreError
 from bakeoff.race.ready.runnable import InputSets, Runnable, Task
-from bakeoff.records import CANARY, UNCALIBRATED, Case, EngineSpec, Installed, Status, TensorSpec, Trial
+from bakeoff.records import CANARY, UNCALIBRATED, Case, Contender, EngineSpec, Installed, Status, TensorSpec, Trial
 
 SEED = 20190707
 """of the operands: another one would be another canary"""
@@ -25,16 +25,22 @@ CHANNELS, IMAGE, KERNEL = 64, 30, 3
 
 
 def runnable(
-    spec: EngineSpec | None, standing: Mapping[str, Installed | EnvironmentUnavailableError], folder: Path
+    spec: EngineSpec | None,
+    standing: Mapping[str, Installed | EnvironmentUnavailableError],
+    folder: Path,
+    threads: int,
 ) -> Runnable | None:
-    """The canary, its operands written under `folder`; None where its environment is not among those `standing`.
+    """The canary with `threads`, its operands written under `folder`.
+
+    None where its environment is not among those `standing`.
 
     Raises `StoreError` if `folder` cannot be written to.
     """
     installed = standing.get(spec.environment.name) if spec else None
     if spec is None or not isinstance(installed, Installed):
         return None
-    return Runnable(engine=spec, installed=installed, model_path=folder, task=task(folder))
+    contender = Contender(name=CANARY, engine=spec.name).having(threads=threads)
+    return Runnable(contender=contender, engine=spec, installed=installed, model_path=folder, task=task(folder))
 
 
 def task(folder: Path) -> Task:
@@ -90,9 +96,13 @@ def join(
 ) -> tuple[Sequence[Runnable], set[Case]]:
     """The runnables and cases of a heat of `group`, the canary among them unless there is none or it failed before."""
     if canary_runnable is None or any(
-        trial.case.engine == CANARY and trial.status is not Status.OK for trial in trials
+        trial.case.contender.name == CANARY and trial.status is not Status.OK for trial in trials
     ):
         return group, wanted
-    names = {runnable.engine.name for runnable in group}
-    beside = {msgspec.structs.replace(case, engine=CANARY) for case in wanted if case.engine in names}
+    names = {runnable.name for runnable in group}
+    beside = {
+        msgspec.structs.replace(case, contender=canary_runnable.contender)
+        for case in wanted
+        if case.contender.name in names
+    }
     return [*group, canary_runnable], wanted | beside

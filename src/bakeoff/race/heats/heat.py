@@ -68,6 +68,7 @@ def raced(
 ) -> Generator[list[Trial], None, list[Trial]]:
     """Race one batch size; yield and return its trials, but for those of `casualties`, which grow by who died."""
     race_one_batch_size(context, field, rng)
+    look_closer(context, field, rng)
     dead = [attempt for attempt in field if attempt.killed_its_worker]
     casualties += dead
     trials = [attempt.trial() for attempt in field if attempt not in dead]
@@ -84,34 +85,40 @@ def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: ran
     """Get all ready, then let them take turns; whoever fails is out of it and keeps its reason."""
     batch_size = field[0].case.batch_size
     for attempt in shuffled(field, rng):
-        context.say(f"batch {batch_size}: loading and checking {attempt.case.engine}")
+        context.say(f"batch {batch_size}: loading and checking {attempt.case.contender.name}")
         attempt.error = attempt_to(attempt.get_ready)
     turns = context.bursts_at(batch_size)
     for turn in range(turns):
         for attempt in shuffled([a for a in field if a.alive], rng):
-            context.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.engine}")
+            context.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.contender.name}")
             attempt.error = attempt_to(functools.partial(attempt.burst, rng))
-    if context.round == 1:
-        with once(context):
-            look_closer(context, [a for a in field if a.alive and a.worker.spin and not a.repeat], rng)
 
 
 def look_closer(context: HeatContext, field: Sequence[Attempt], rng: random.Random) -> None:
-    """Once for each case, after its bursts: does the clock see the work? And for each engine: which threads do it, and
-    how many labelled pictures does it get right?
+    """In the first round, once for each case after its bursts: does the clock see the work? And once for each
+    contender: which threads do it, and how many labelled pictures does it get right?
     """
-    smallest = min(context.plan.sizes(context.model.name))
+    if context.round != 1:
+        return
+    with once(context):
+        for attempt in [a for a in field if a.alive and not a.repeat]:
+            look_closer_at(context, attempt, rng)
+
+
+def look_closer_at(context: HeatContext, attempt: Attempt, rng: random.Random) -> None:
+    """As `look_closer`, at one case."""
+    name, size = attempt.case.contender.name, attempt.case.batch_size
+    smallest = size == min(context.plan.sizes(context.model.name))
     first = context.model.name == context.plan.models[0]
-    for attempt in field:
-        context.say(f"batch {attempt.case.batch_size}: checking {attempt.case.engine} on new inputs")
-        attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
-        if attempt.alive and attempt.inputs.labelled:
-            context.say(f"batch {attempt.case.batch_size}: {attempt.case.engine} classifies labelled pictures")
-            attempt.error = attempt_to(functools.partial(count_right, attempt))
-        spins = attempt.worker.runnable.engine.spins and context.plan.threads > 1 and not context.plan.quick
-        if attempt.alive and spins and first and attempt.case.batch_size == smallest:
-            context.say(f"batch {smallest}: counting the busy threads of {attempt.case.engine} without spinning")
-            attempt.busy_without_spinning = count_without_spinning(context, attempt, rng)
+    context.say(f"batch {size}: checking {name} on new inputs")
+    attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
+    if attempt.alive and attempt.inputs.labelled:
+        context.say(f"batch {size}: {name} classifies labelled pictures")
+        attempt.error = attempt_to(functools.partial(count_right, attempt))
+    spins = attempt.worker.runnable.engine.spins and attempt.case.contender.threads > 1 and not context.plan.quick
+    if attempt.alive and spins and first and smallest:
+        context.say(f"batch {size}: counting the busy threads of {name} without spinning")
+        attempt.busy_without_spinning = count_without_spinning(context, attempt, rng)
 
 
 def count_without_spinning(context: HeatContext, attempt: Attempt, rng: random.Random) -> float | None:
@@ -119,7 +126,7 @@ def count_without_spinning(context: HeatContext, attempt: Attempt, rng: random.R
 
     At the smallest batch size, where there is the least to share out and so the most to spin for, of the first model.
     """
-    worker = HeatWorker(attempt.worker.runnable, context, spin=False)
+    worker = HeatWorker(attempt.worker.runnable.without_spinning(), context, "-without-spinning")
     again = Attempt(worker, attempt.case.batch_size)
     try:
         race_one_batch_size(context, [again], rng)
@@ -131,11 +138,12 @@ def count_without_spinning(context: HeatContext, attempt: Attempt, rng: random.R
 
 def retry_alone(context: HeatContext, casualty: Attempt, rng: random.Random) -> Trial:
     """Try a case that killed its worker once more, in a fresh process with nothing else alive."""
-    context.say(f"batch {casualty.case.batch_size}: retrying {casualty.case.engine} alone")
+    context.say(f"batch {casualty.case.batch_size}: retrying {casualty.case.contender.name} alone")
     worker = HeatWorker(casualty.worker.runnable, context)
     again = Attempt(worker, casualty.case.batch_size, repeat=casualty.repeat)
     try:
         race_one_batch_size(context, [again], rng)
+        look_closer(context, [again], rng)
         return again.trial()
     finally:
         worker.abandon()

@@ -57,13 +57,13 @@ def run_load(
     rng = random.Random(f"{context.plan.seed}/{context.round}/{context.model.name}/load")  # noqa: S311 - an order
     seed = rng.randrange(SEEDS)
     for size in sorted({case.batch_size for case in wanted}):
-        names = {case.engine for case in wanted if case.batch_size == size}
-        field = [runnable for runnable in shuffled(runnables, rng) if runnable.engine.name in names]
+        names = {case.contender.name for case in wanted if case.batch_size == size}
+        field = [runnable for runnable in shuffled(runnables, rng) if runnable.name in names]
         bound = bound_of(context, field, size, before)
         for place, runnable in enumerate(field):
             if place and context.time_is_up():
                 return
-            context.say(f"{context.plan.scenario}: {runnable.engine.name}")
+            context.say(f"{context.plan.scenario}: {runnable.name}")
             driver = driver_of(runnable, context)
             attempt = LoadAttempt(driver, size, seed, bound, found_before(before, driver.case(size)))
             attempt.take(attempt.run)
@@ -96,7 +96,7 @@ def bound_of(context: HeatContext, field: Sequence[Runnable], batch_size: int, b
             return load.bound_s
     alone = []
     for runnable in field:
-        context.say(f"server: timing {runnable.engine.name} in a single stream, for the bound")
+        context.say(f"server: timing {runnable.name} in a single stream, for the bound")
         attempt = LoadAttempt(driver_of(runnable, context), batch_size, 0, None, None)
         with once(context):
             attempt.take(attempt.get_ready)
@@ -116,7 +116,7 @@ class LoadAttempt(Attempt):
         self.seed = seed
         self.bound_s = bound_s
         self.before = before
-        self.split = (1, self.case.threads)
+        self.split = (1, self.case.contender.threads)
         self.single_s = 0.0
         """what a query takes an instance, hand-over included, while all of them are busy"""
         self.probes: list[Probe] = []
@@ -141,13 +141,18 @@ class LoadAttempt(Attempt):
 
     def requested(self) -> dict[str, Any]:
         """The settings as each instance gets them."""
-        return super().requested() | {"threads": self.split[1]}
+        return self.share.settings(self.case.batch_size)
+
+    @property
+    def share(self) -> Runnable:
+        """What each instance runs: the contender with its share of the threads."""
+        return self.worker.runnable.having(threads=self.split[1])
 
     def get_ready(self) -> None:
         """Start the instances of the split afresh, load all at once, check what each answers, warm all up at once."""
         driver, sets = self.worker, self.inputs.sets
-        instances, threads = self.split
-        driver.field(instances, threads)
+        instances, _ = self.split
+        driver.field(instances, self.share)
         model = worker_model(driver.runnable, driver.context.model, self.case.batch_size)
         loaded = driver.each("load", model=model, settings=self.requested())
         self.effective = loaded[0]["effective"] or {}
@@ -181,7 +186,7 @@ class LoadAttempt(Attempt):
 
         Raises what the first one raised if all fail, and at once if one answers wrongly.
         """
-        ways = splits(self.case.threads)
+        ways = splits(self.case.contender.threads)
         if self.before:
             self.split = (self.before.instances, self.before.threads)
         if self.before or len(ways) == 1:

@@ -44,7 +44,7 @@ class LoadDriver(HeatWorker):
     def start(self) -> None:
         """Spawn the driver and let it import LoadGen. It has no instances yet."""
         engine, installed = self.runnable.engine, self.runnable.installed
-        env = spawn_environment(self.context.plan.threads, installed.env)
+        env = spawn_environment(self.runnable.contender.threads, installed.env)
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.session = WorkerSession(
@@ -57,13 +57,11 @@ class LoadDriver(HeatWorker):
             self.abandon()
             raise
 
-    def field(self, instances: int, threads: int) -> None:
-        """So many fresh instances with so many threads each, instead of any before."""
+    def field(self, instances: int, runnable: Runnable) -> None:
+        """So many fresh instances of `runnable`, instead of any before."""
         if self.session is None:
             self.start()
-        engine, installed = self.runnable.engine, self.runnable.installed
-        command = list(installed.command)
-        env = spawn_environment(threads, installed.env, engine.env)
+        command, env = list(runnable.installed.command), runnable.env
         self.hello = self._call("start", HELLO_TIMEOUT_S, instances=instances, command=command, env=env)["replies"][0]
 
     def each(self, op: str, **arguments: Any) -> list[dict[str, Any]]:

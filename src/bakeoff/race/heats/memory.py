@@ -16,7 +16,7 @@ def peaks_mb(trials: Iterable[Trial]) -> dict[str, float]:
     peaks: dict[str, float] = {}
     for trial in trials:
         if trial.measurement and trial.measurement.peak_rss_mb:
-            name = trial.case.engine
+            name = trial.case.contender.name
             peaks[name] = max(peaks.get(name, 0.0), trial.measurement.peak_rss_mb)
     return peaks
 
@@ -31,11 +31,11 @@ def groups(runnables: Sequence[Runnable], peaks: Mapping[str, float], available_
         return []
     first = min(runnables, key=lambda runnable: weight(runnable, peaks))
     rest = [runnable for runnable in runnables if runnable is not first]
-    room = available_mb * ROOM_TO_SPARE - peaks.get(first.engine.name, UNKNOWN_PEAK_MB)
+    room = available_mb * ROOM_TO_SPARE - peaks.get(first.contender.name, UNKNOWN_PEAK_MB)
     heats: list[list[Runnable]] = [[first]]
     left = room
     for runnable in rest:
-        need = peaks.get(runnable.engine.name, UNKNOWN_PEAK_MB)
+        need = peaks.get(runnable.name, UNKNOWN_PEAK_MB)
         if need > left and len(heats[-1]) > 1:
             heats.append([first])
             left = room
@@ -46,4 +46,4 @@ def groups(runnables: Sequence[Runnable], peaks: Mapping[str, float], available_
 
 def weight(runnable: Runnable, peaks: Mapping[str, float]) -> tuple[float, int]:
     """Orders runnables from light to heavy: by the memory seen, else an unknown's, then by the framework's size."""
-    return peaks.get(runnable.engine.name, UNKNOWN_PEAK_MB), runnable.engine.environment.disk_mb
+    return peaks.get(runnable.name, UNKNOWN_PEAK_MB), runnable.engine.environment.disk_mb

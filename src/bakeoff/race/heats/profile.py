@@ -37,7 +37,7 @@ def in_turn(rows: Iterable[Summary], verdicts: Iterable[Verdict], trials: Iterab
     """
     done = {trial.case for trial in trials if trial.profile}
     beaten = {
-        (verdict.model, verdict.batch_size, standing.engine)
+        (verdict.model, verdict.batch_size, standing.contender)
         for verdict in verdicts
         for standing in verdict.standings
         if standing.outcome is Outcome.SLOWER
@@ -46,8 +46,8 @@ def in_turn(rows: Iterable[Summary], verdicts: Iterable[Verdict], trials: Iterab
     for row in rows:
         case = row.case
         if row.status is Status.OK and case not in done:
-            is_beaten = (case.model, case.batch_size, case.engine) in beaten
-            groups.setdefault((is_beaten, case.model, case.engine), []).append(case)
+            is_beaten = (case.model, case.batch_size, case.contender.name) in beaten
+            groups.setdefault((is_beaten, case.model, case.contender.name), []).append(case)
     return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
 
 
@@ -61,13 +61,13 @@ def run_profiles(
     context: HeatContext, runnable: Runnable, cases: Sequence[Case], fits: Callable[[Case], bool]
 ) -> Generator[Trial, None, None]:
     """The profile trials of one worker's `cases`, as they come; a case that no longer `fits` the time gets none."""
-    rng = random.Random(f"{context.plan.seed}/profile/{context.model.name}/{runnable.engine.name}")  # noqa: S311 - an order
+    rng = random.Random(f"{context.plan.seed}/profile/{context.model.name}/{runnable.name}")  # noqa: S311 - an order
     worker = HeatWorker(runnable, context)
     try:
         for case in cases:
             if not fits(case):
                 continue
-            context.say(f"batch {case.batch_size}: profiling {case.engine}")
+            context.say(f"batch {case.batch_size}: profiling {case.contender.name}")
             attempt = Attempt(worker, case.batch_size)
             attempt.error = attempt_to(functools.partial(run_long, attempt, rng))
             yield msgspec.structs.replace(attempt.trial(), profile=True)

@@ -1,4 +1,4 @@
-"""One engine in one heat: its worker, from start to end."""
+"""One contender in one heat: its worker, from start to end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,30 +7,29 @@ from typing import Any
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import Case
-from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
+from bakeoff.records import Case, file_name
+from bakeoff.worker.session import WorkerSession
 
 
 class HeatWorker:
-    """An engine's worker for one model: suspended, but for what happens inside `awake`."""
+    """A contender's worker for one model: suspended, but for what happens inside `awake`."""
 
-    def __init__(self, runnable: Runnable, context: HeatContext, *, spin: bool = True) -> None:
+    def __init__(self, runnable: Runnable, context: HeatContext, what_for: str = "") -> None:
+        """`what_for` tells its log from that of the contender's other worker in the heat, if it has two."""
         self.runnable = runnable
-        self.spin = spin
-        """whether its threads may spin while they wait, as its framework has it"""
         self.context = context.with_task_of(runnable)
         self.session: WorkerSession | None = None
         self.hello: dict[str, Any] = {}
         self.fresh = True
-        name = f"{runnable.engine.name}-{context.model.name}-round{context.round}{'' if spin else '-without-spinning'}"
+        name = f"{file_name(runnable.name)}-{context.model.name}-round{context.round}{what_for}"
         self.log = context.logs / f"{name}.log"
         self.scratch = context.scratch / name
         self._cannot_start: WorkerError | None = None
 
     @property
     def name(self) -> str:
-        """The engine's name."""
-        return self.runnable.engine.name
+        """The contender's name."""
+        return self.runnable.name
 
     @property
     def stillborn(self) -> bool:
@@ -44,27 +43,16 @@ class HeatWorker:
 
     def case(self, batch_size: int) -> Case:
         """The cell of the table that this worker fills at `batch_size`."""
-        plan = self.context.plan
-        return Case(
-            engine=self.name,
-            model=self.context.model.name,
-            batch_size=batch_size,
-            threads=plan.threads,
-            precision=plan.precision,
-            device=plan.device,
-        )
+        return Case(contender=self.runnable.contender, model=self.context.model.name, batch_size=batch_size)
 
     def start(self) -> None:
         """Spawn the worker and let it import its framework. A start that fails is final for this heat."""
         if self._cannot_start is not None:
             raise self._cannot_start
-        engine, installed = self.runnable.engine, self.runnable.installed
-        quiet = {} if self.spin else WITHOUT_SPINNING
-        env = spawn_environment(self.context.plan.threads, installed.env, engine.env, quiet)
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             timeout_s = self.context.plan.timeout_s
-            self.session = self.context.host.start_worker(installed.command, engine.adapter, env, self.log, timeout_s)
+            self.session = self.runnable.session(self.log, timeout_s, self.context.host.start_worker)
             self.hello = self.session.hello()
         except OSError as error:
             raise WorkerDiedError(f"no room for its outputs: {error}") from error

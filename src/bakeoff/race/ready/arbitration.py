@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bakeoff.models import sandbox
 from bakeoff.models.inputs import input_sets, unstack
 from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import ModelRecord, Plan, Status
-from bakeoff.worker.session import WorkerSession, spawn_environment
+from bakeoff.worker.session import WorkerSession
 
 Array = NDArray[np.generic]
 
@@ -32,9 +33,7 @@ def unoptimised(
     """
     if not isinstance(runnable, Runnable):
         raise WorkerError(runnable[1])
-    options = {**runnable.engine.options, **UNOPTIMISED}
-    engine = msgspec.structs.replace(runnable.engine, options=options)
-    found = answers(Runnable(engine, runnable.installed, runnable.model_path), plan, model, samples)
+    found = answers(runnable.having(**UNOPTIMISED), plan, model, samples)
     return found, "ONNX Runtime without optimisations"
 
 
@@ -50,9 +49,9 @@ def consensus(
     reasons: list[str] = []
     for runnable in runnables:
         try:
-            found[runnable.engine.name] = answers(runnable, plan, model, samples)
+            found[runnable.name] = answers(runnable, plan, model, samples)
         except WorkerError as error:
-            reasons.append(f"{runnable.engine.name}: {error}")
+            reasons.append(f"{runnable.name}: {error}")
     if not found:
         raise ModelError(f"{model.name}: no engine can run it: {'; '.join(reasons)}")
     name = f"the middle of what {', '.join(found)} answer" if len(found) > 1 else f"{next(iter(found))} alone"
@@ -73,18 +72,17 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
 
     It may use as much memory as a model worker: some of its models are those which that was too little for.
     """
-    engine, installed = runnable.engine, runnable.installed
-    command = limited.command(installed.command, sandbox.Limits().memory_mb)
-    env = spawn_environment(plan.threads, installed.env, engine.env)
+    command = tuple(limited.command(runnable.installed.command, sandbox.Limits().memory_mb))
+    bounded = replace(runnable, installed=msgspec.structs.replace(runnable.installed, command=command))
     axes = [spec.batch_axis for spec in model.inputs]
     count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
         folder = Path(name)
         sets = [_saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
-        with WorkerSession(command, engine.adapter, env, folder / "log", plan.timeout_s) as session:
+        with bounded.session(folder / "log", plan.timeout_s) as session:
             session.hello()
-            settings = {"threads": plan.threads, "precision": plan.precision, "batch_size": model.fixed_batch or 1}
-            session.call("load", model=worker_model(runnable, model, 1), settings=settings | dict(engine.options))
+            settings = runnable.settings(model.fixed_batch or 1)
+            session.call("load", model=worker_model(runnable, model, 1), settings=settings)
             session.call("prepare", input_sets=sets)
             rows = [_answer(session, k, folder, model) for k in range(count)]
     return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]

@@ -19,7 +19,8 @@ from bakeoff.environments import kinds, programs
 from bakeoff.errors import ModelError, UsageError
 from bakeoff.models import sandbox
 from bakeoff.race.ready.conversion import LIMIT_S
-from bakeoff.race.ready.prepare import Observer, install_all
+from bakeoff.race.ready.observer import Observer
+from bakeoff.race.ready.prepare import install_all
 from bakeoff.records import EnvironmentSpec, Plan
 from bakeoff.worker.session import spawn_environment
 

@@ -21,9 +21,11 @@ from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.sources import digest_of, files_of, format_of, is_copy, is_factory
 from bakeoff.race.ready import arbitration, conversion, factories
-from bakeoff.race.ready.prepare import SAMPLES, Observer, calibrate, install_all, make_ready
+from bakeoff.race.ready.exam import SAMPLES, calibrate
+from bakeoff.race.ready.observer import Observer
+from bakeoff.race.ready.prepare import install_all, make_ready
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import Converter, EngineSpec, ModelRecord, Plan
+from bakeoff.records import Contender, Converter, EngineSpec, ModelRecord, Plan
 
 MODEL, SIGNATURE = "model.onnx", "signature.json"
 """What an importer writes: the model, or else what there is to say of it."""
@@ -183,7 +185,14 @@ def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -
     record = calibrate(plan, record, reference, shop.library, shop.observer)
 
     def measure(target: Path) -> None:
-        ready = make_ready(judge, record, standing, shop.library, shop.observer.note)
+        ready = make_ready(
+            Contender(name=judge.name, engine=judge.name).having(threads=plan.threads),
+            judge,
+            record,
+            standing,
+            shop.library,
+            shop.observer.note,
+        )
         if not isinstance(ready, Runnable):
             raise WorkerError(ready[1])
         shop.observer.say(f"asking {judge.name} about {record.name}")

@@ -9,7 +9,7 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready import importing, labelled_pictures
-from bakeoff.race.ready.prepare import Observer
+from bakeoff.race.ready.observer import Observer
 from bakeoff.records import ModelRecord, Plan, TensorSpec
 
 

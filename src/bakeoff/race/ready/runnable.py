@@ -1,13 +1,16 @@
 """What stands ready for a heat: contenders that can start, and the inputs that they are shown."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.records import EngineSpec, Installed, ModelRecord, TensorSpec
+from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord, Scalar, TensorSpec
+from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class InputSets:
 
 @dataclass(frozen=True)
 class Task:
-    """Work of an runnable's own, done in place of the heat's model whatever the batch size: the canary's."""
+    """Work of a runnable's own, done in place of the heat's model whatever the batch size: the canary's."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -51,14 +54,48 @@ class Task:
 
 @dataclass(frozen=True)
 class Runnable:
-    """An engine that can start: its environment stands, and the model lies ready in the form it takes."""
+    """A contender that can start: its environment stands, and the model lies ready in the form it takes."""
 
+    contender: Contender
     engine: EngineSpec
     installed: Installed
     model_path: Path
     task: Task | None = None
     overlay: Path | None = None
     """where its environment's Python imports LoadGen from, in a race under load"""
+
+    @property
+    def name(self) -> str:
+        """The contender's."""
+        return self.contender.name
+
+    def settings(self, batch_size: int) -> dict[str, Any]:
+        """As its adapter gets them: the engine's options, the contender's settings over them, and the case at hand."""
+        contender = self.contender
+        case = {"precision": contender.precision, "batch_size": batch_size}
+        return {**self.engine.options, **dict(contender.settings), **case}
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment variables of its workers."""
+        contender = self.contender
+        return spawn_environment(contender.threads, self.installed.env, self.engine.env, dict(contender.env))
+
+    def session(
+        self, log: Path, timeout_s: float, start: Callable[..., WorkerSession] = WorkerSession
+    ) -> WorkerSession:
+        """A fresh worker, which `start` starts. Raises `WorkerError` as `WorkerSession` does."""
+        return start(self.installed.command, self.engine.adapter, self.env, log, timeout_s)
+
+    def having(self, env: Mapping[str, str] | None = None, /, **settings: Scalar) -> Self:
+        """The same with these environment variables and settings over its own."""
+        contender = self.contender.having(**settings)
+        variables = tuple(sorted((dict(contender.env) | dict(env or {})).items()))
+        return replace(self, contender=msgspec.structs.replace(contender, env=variables))
+
+    def without_spinning(self) -> Self:
+        """The same with threads that sleep while they wait, whatever its framework does by itself."""
+        return self.having(WITHOUT_SPINNING, spin=False)
 
 
 def worker_model(runnable: Runnable, model: ModelRecord, batch_size: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bakeoff.store import Store
 
 def winners(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> list[Summary]:
     """The row of each verdict's leader, an engine that leads several of a model once, at the smallest batch size."""
-    at = {(row.case.model, row.case.batch_size, row.case.engine): row for row in rows}
+    at = {(row.case.model, row.case.batch_size, row.case.contender.name): row for row in rows}
     found: dict[tuple[str, str], Summary] = {}
     for verdict in sorted(verdicts, key=lambda verdict: verdict.batch_size):
         row = at.get((verdict.model, verdict.batch_size, verdict.leader))
@@ -42,7 +42,7 @@ def choose(
     if not measured:
         raise UsageError(f"run {run.name} has no row with a speed: there is nothing to use")
     for kind, wanted, names in (
-        ("engine", engine, [row.case.engine for row in measured]),
+        ("engine", engine, [row.case.contender.name for row in measured]),
         ("model", model, [row.case.model for row in measured]),
         ("batch size", batch_size, [row.case.batch_size for row in measured]),
     ):
@@ -55,30 +55,32 @@ def choose(
         for row in measured
         if model in (None, row.case.model)
         and batch_size in (None, row.case.batch_size)
-        and engine in (None, row.case.engine)
+        and engine in (None, row.case.contender.name)
     ]
     if not meant:
         raise UsageError(f"run {run.name} measured no such combination of engine, model and batch size")
     first = min(meant, key=lambda row: (run.plan.models.index(row.case.model), row.case.batch_size)).case
     table = [row for row in meant if (row.case.model, row.case.batch_size) == (first.model, first.batch_size)]
     leaders = {v.leader for v in verdicts if (v.model, v.batch_size) == (first.model, first.batch_size)}
-    return next((row for row in table if row.case.engine in leaders), table[0])
+    return next((row for row in table if row.case.contender.name in leaders), table[0])
 
 
 def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, library: ModelLibrary) -> Recipe:
     """The recipe of a measured row. Where something is missing that it needs, it has no script and says why."""
     case = row.case
-    engine = _as_raced(run, case.engine, store, catalogue)
+    engine = _as_raced(run, case.contender.name, store, catalogue)
     if engine is None:
-        why = f"the store kept nothing of {case.engine}, and no engine of this name is here"
+        why = f"the store kept nothing of {case.contender.name}, and no engine of this name is here"
         return Recipe(case=case, settings=row.effective, installation=(), requirements=(), script="", why_no_script=why)
     adapter = f"engines/{engine.framework}/{engine.adapter.name}"
-    script, why = "", f"nobody has written a recipe for {case.engine} yet: its adapter, {adapter}, shows how"
+    script, why = "", f"nobody has written a recipe for {case.contender.name} yet: its adapter, {adapter}, shows how"
     model = next(model for model in run.models if model.name == case.model)
     if model.source and model.source in engine.takes:
-        why = f"{case.engine} ran {model.weights} itself, and its recipe is for models that it gets from bakeoff"
+        why = (
+            f"{case.contender.name} ran {model.weights} itself, and its recipe is for models that it gets from bakeoff"
+        )
     elif engine.recipe is not None:
-        threads = row.load.threads if row.load else case.threads
+        threads = row.load.threads if row.load else case.contender.threads
         one_of = f", one of {row.load.instances} instances" if row.load and row.load.instances > 1 else ""
         about = (
             f"{case.model}, batch {case.batch_size}, on {engine.title} {row.framework_version} with {threads} "

@@ -15,13 +15,12 @@ from bakeoff.errors import StoreError, UsageError
 from bakeoff.judge.between_runs.scorecard import from_interval, scorecard
 from bakeoff.judge.case.summary import summarise
 from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
-from bakeoff.records import Case, EngineInfo, ModelRecord, Plan, Status
-from bakeoff.scorecards import BASELINE_SCHEMA, Baseline, EngineKit, Score, Scorecard
+from bakeoff.records import Case, Contender, EngineInfo, ModelRecord, Plan, Status, older
+from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineKit, Score, Scorecard
 from bakeoff.store import Store
 
 _DIGEST = re.compile("[0-9a-f]{6,12}")
-RESULTS_SCHEMA = "bakeoff-results/"
-"""how the schema of results.json begins"""
+RESULTS_SCHEMAS = ("bakeoff-results/1", "bakeoff-results/2")
 
 
 def of_run(store: Store, reference: str) -> Scorecard:
@@ -47,7 +46,7 @@ def of_anything(store: Store, reference: str) -> Scorecard:
 def baseline(store: Store, reference: str) -> Baseline:
     """What a later gate needs of a run, its engines included as far as they were kept."""
     card = of_run(store, reference)
-    measured = {score.case.engine for score in card.scores if score.rounds}
+    measured = {score.case.contender.name for score in card.scores if score.rounds}
     kits = {engine.name: store.kit(engine.kit) for engine in card.engines if engine.kit and engine.name in measured}
     return Baseline(
         schema=BASELINE_SCHEMA,
@@ -78,6 +77,7 @@ def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
     data = plan.shaping.data
     return msgspec.structs.replace(
         plan,
+        request=None,
         engines_dirs=(),
         pictures="",
         weights=plan.weights if plan.weights in BUILT_IN_WEIGHTS else moved(plan.weights),
@@ -105,28 +105,31 @@ def from_file(path: Path) -> Baseline:
     """A baseline file, or a results.json as one that lacks single rounds and engines. Raises `UsageError`."""
     try:
         raw = path.read_bytes()
-        schema = msgspec.json.decode(raw, type=dict[str, Any]).get("schema")
-        if schema == BASELINE_SCHEMA:
-            return msgspec.json.decode(raw, type=Baseline)
-        if isinstance(schema, str) and schema.startswith(RESULTS_SCHEMA):
-            card = _from_results(msgspec.json.decode(raw, type=_Results))
+        found = msgspec.json.decode(raw, type=dict[str, Any])
+        schema = found.get("schema")
+        if schema in BASELINE_SCHEMAS:
+            run = found["run"]
+            scores = [{**score, "case": older.case(score["case"])} for score in run["scores"]]
+            run = {**run, "plan": older.plan(run["plan"]), "scores": scores}
+            return msgspec.convert({**found, "schema": BASELINE_SCHEMA, "run": run}, Baseline, str_keys=True)
+        if schema in RESULTS_SCHEMAS:
+            run = {**found["run"], "plan": older.plan(found["run"]["plan"])}
+            cases = [{**row, **older.case(row)} for row in found["cases"]]
+            card = _from_results(msgspec.convert({**found, "run": run, "cases": cases}, _Results, str_keys=True))
             return Baseline(schema=BASELINE_SCHEMA, run=card, kits={})
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is no results.json and no baseline of bakeoff's: {error}") from error
     message = f"{path} is no results.json and no baseline that this bakeoff reads (its schema: {schema!r})"
     raise UsageError(message, "`bakeoff baseline` writes one.")
 
 
 class _ResultsCase(msgspec.Struct):
-    engine: str
+    contender: Contender
     framework_version: str
     model: str
     batch_size: int
-    threads: int
-    precision: str
-    device: str
     status: Status
     reason: str
     fps: float | None
@@ -170,17 +173,10 @@ def _from_results(results: _Results) -> Scorecard:
 
 
 def _score(row: _ResultsCase) -> Score:
-    case = Case(
-        engine=row.engine,
-        model=row.model,
-        batch_size=row.batch_size,
-        threads=row.threads,
-        precision=row.precision,
-        device=row.device,
-    )
+    case = Case(contender=row.contender, model=row.model, batch_size=row.batch_size)
     return Score(
         case=case,
-        league=row.league or row.precision,
+        league=row.league or row.contender.precision,
         status=row.status,
         reason=row.reason,
         framework_version=row.framework_version,

@@ -5,8 +5,6 @@ from itertools import chain
 from statistics import fmean, median
 from typing import Any
 
-import msgspec
-
 from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.case.summary import summarise, throughput
 from bakeoff.records import Measurement, RunRecord, Status, Trial
@@ -93,9 +91,16 @@ def _calls(run: RunRecord, trials: Sequence[Trial]) -> Iterator[tuple[Any, ...]]
 
 
 def _name(run: RunRecord, trial: Trial) -> dict[str, Any]:
+    contender = trial.case.contender
     return {
         "run": run.name,
-        **msgspec.structs.asdict(trial.case),
+        "contender": contender.name,
+        "engine": contender.engine,
+        "model": trial.case.model,
+        "batch_size": trial.case.batch_size,
+        "threads": contender.threads,
+        "precision": contender.precision,
+        "device": contender.device,
         "round": trial.round,
         "started_at": trial.started_at,
         "profile": trial.profile,

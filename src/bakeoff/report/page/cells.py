@@ -45,7 +45,7 @@ OUTCOMES = {
 def speeds(report: RunReport) -> Table:
     """Every case with everything that was measured of it."""
     standings: dict[Key, Outcome] = {
-        (verdict.model, verdict.batch_size, standing.engine): standing.outcome
+        (verdict.model, verdict.batch_size, standing.contender): standing.outcome
         for verdict in report.verdicts
         for standing in verdict.standings
     }
@@ -59,10 +59,10 @@ def speeds(report: RunReport) -> Table:
     for row in sorted(report.rows, key=_as_read):
         case = row.case
         share = shares.get(case)
-        outcome = standings.get((case.model, case.batch_size, case.engine))
+        outcome = standings.get((case.model, case.batch_size, case.contender.name))
         rows.append(
             (
-                Cell(case.engine),
+                Cell(case.contender.name),
                 Cell(row.framework_version or wording.NONE),
                 Cell(case.model),
                 _number(case.batch_size, str(case.batch_size)),
@@ -93,7 +93,7 @@ def parity(report: RunReport) -> Table:
     groups: dict[tuple[str, str], list[Summary]] = defaultdict(list)
     for row in report.rows:
         if row.parity is not None:
-            groups[row.case.engine, row.case.model].append(row)
+            groups[row.case.contender.name, row.case.model].append(row)
     rows = []
     for (engine, model), held in groups.items():
         errors = [row.parity.max_rel_error for row in held if row.parity]
@@ -139,7 +139,7 @@ def peak(report: RunReport) -> Table:
         (("engine", False), ("model", False), ("batch", True), ("reached", True), ("of the peak", True)),
         tuple(
             (
-                Cell(each.case.engine),
+                Cell(each.case.contender.name),
                 Cell(each.case.model),
                 _number(each.case.batch_size, str(each.case.batch_size)),
                 _number(each.flops, insights.giga(each.flops)),
@@ -171,7 +171,7 @@ def _speed(row: Summary, *, best: bool) -> Cell:
     if row.fps is None:
         return Cell(wording.STATUS_WORDS[row.status], number=True)
     beside = wording.plus_minus(row.fps_ci95)
-    if row.league != row.case.precision:
+    if row.league != row.case.contender.precision:
         beside = f"{beside} {row.league}".strip()
     return Cell(wording.number(row.fps), sort=row.fps, number=True, beside=beside, strong=best)
 

@@ -84,9 +84,10 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
 
     All `rows` here and below have a speed.
     """
-    standings = {(v.batch_size, s.engine): s.outcome for v in verdicts for s in v.standings}
+    standings = {(v.batch_size, s.contender): s.outcome for v in verdicts for s in v.standings}
     values = [
-        value | {"standing": STANDINGS[standings.get((row.case.batch_size, row.case.engine), Outcome.UNDECIDED)][0]}
+        value
+        | {"standing": STANDINGS[standings.get((row.case.batch_size, row.case.contender.name), Outcome.UNDECIDED)][0]}
         for value, row in zip(_speeds(rows), rows, strict=True)
     ]
     colour, shape = by_standing(values)
@@ -117,7 +118,11 @@ def by_standing(values: Iterable[Spec]) -> tuple[Spec, Spec]:
 
 def label(row: Summary) -> str:
     """The engine, with its league where that is not the one asked for: leagues are never ranked together."""
-    return row.case.engine if row.league == row.case.precision else f"{row.case.engine} ({row.league})"
+    return (
+        row.case.contender.name
+        if row.league == row.case.contender.precision
+        else f"{row.case.contender.name} ({row.league})"
+    )
 
 
 def edge(rows: Sequence[Summary]) -> float:
@@ -143,7 +148,7 @@ def latencies(found: Sequence[Latencies]) -> Spec:
     """One model's latencies: the middle half as a bar, 5th to 95th percentile as a line, the median as a tick."""
     values = [
         {
-            "engine": each.case.engine,
+            "engine": each.case.contender.name,
             "batch": each.case.batch_size,
             "p5": each.p5,
             "p25": each.p25,
@@ -153,7 +158,7 @@ def latencies(found: Sequence[Latencies]) -> Spec:
         }
         for each in found
     ]
-    order = _by_best((each.case.engine, each.case.batch_size / each.p50) for each in found)
+    order = _by_best((each.case.contender.name, each.case.batch_size / each.p50) for each in found)
     x = {"type": "quantitative", "title": "ms per batch", "scale": {"zero": True}, "axis": {"tickCount": 4}}
     layers: list[Spec] = [
         {

@@ -90,7 +90,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         machine=cells.facts(run.machine),
         command=command_line(run.plan),
         recipes=[
-            (f"{r.case.engine} on {r.case.model}, batch {r.case.batch_size}", insights.settings(r), r)
+            (f"{r.case.contender.name} on {r.case.model}, batch {r.case.batch_size}", insights.settings(r), r)
             for r in report.recipes
         ],
     )
@@ -119,7 +119,7 @@ def _throughput(report: RunReport, anchor: str) -> Iterator[Figure]:
 def _scaling(report: RunReport, anchor: str) -> Iterator[Figure]:
     for index, model, rows in _models(report):
         if len({row.case.batch_size for row in rows}) > 1:
-            others = len({row.case.engine for row in rows}) - charts.NAMED
+            others = len({row.case.contender.name for row in rows}) - charts.NAMED
             rest = f" The other {others} engines are the thin grey lines." if others > 0 else ""
             yield Figure(
                 model,

@@ -79,7 +79,7 @@ def _circumstances(results: Results, say: Language) -> Iterator[str]:
         state=say(f"state_{run.state}"),
         version=escape(run.bakeoff_version),
     )
-    others = [engine for engine in plan.engines if engine not in engines_of_the_study()]
+    others = [engine for engine in plan.names if engine not in engines_of_the_study()]
     if others:
         yield say("also_raced", engines=say.enumerate(f"`{engine}`" for engine in others))
 

@@ -72,7 +72,7 @@ class Results:
             )
         self.run = run
         self.summaries = [row for row in summaries if row.case.model in MODELS]
-        self.engines = frozenset(run.plan.engines)
+        self.engines = frozenset(run.plan.names)
         self.batch_sizes = tuple(sorted(run.plan.batch_sizes))
         self.models = tuple(model for model in MODELS if model in run.plan.models)
         self._rows = {cell_of(row): row for row in self.summaries}
@@ -94,7 +94,7 @@ class Results:
 
     def rows_of(self, engine: str) -> list[Summary]:
         """Every row of an engine; none if it is not in this run."""
-        return [row for row in self.summaries if row.case.engine == engine]
+        return [row for row in self.summaries if row.case.contender.name == engine]
 
     def is_ok(self, engine: str, model: str, batch_size: int) -> bool:
         """Whether a cell has a speed."""
@@ -104,7 +104,7 @@ class Results:
     def ranked_fps(self, engine: str, model: str, batch_size: int) -> float | None:
         """The speed of a cell, unless it is ranked in another league than the one asked for."""
         row = self.row(engine, model, batch_size)
-        return row.fps if row is not None and row.league == row.case.precision else None
+        return row.fps if row is not None and row.league == row.case.contender.precision else None
 
     def by_median(self, engine: str, model: str, batch_size: int) -> float | None:
         """Images per second from each trial's median latency, the geometric mean over trials; None without a speed."""
@@ -141,4 +141,4 @@ class Results:
 
 def cell_of(thing: Summary | Trial) -> Cell:
     """Where a row or trial belongs."""
-    return thing.case.engine, thing.case.model, thing.case.batch_size
+    return thing.case.contender.name, thing.case.model, thing.case.batch_size

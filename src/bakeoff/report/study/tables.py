@@ -75,10 +75,10 @@ class SpeedTable:
 
     def _league(self, row: Summary) -> str:
         """The note of a figure that is ranked in another league than the one asked for."""
-        if row.league == row.case.precision:
+        if row.league == row.case.contender.precision:
             return ""
-        note = self.say("note_league", asked=row.case.precision, league=row.league)
-        return f" {self.notes.mark(note, f'`{row.case.engine}`')}"
+        note = self.say("note_league", asked=row.case.contender.precision, league=row.league)
+        return f" {self.notes.mark(note, f'`{row.case.contender.name}`')}"
 
     def _ratio(self, row: Row, model: str) -> str:
         if row.then is None or row.today is None:
@@ -140,7 +140,7 @@ def tau(tally: Tally) -> str:
 def parity_table(results: Results, say: Language) -> str:
     """Each engine's worst error over its cells, in the order of the document's rows, others last."""
     placed = [engine for row in ROWS for engine in (row.then, row.today) if engine in results.engines and engine]
-    others = [engine for engine in results.run.plan.engines if engine not in placed]
+    others = [engine for engine in results.run.plan.names if engine not in placed]
     columns = ("col_engine", "col_version", "col_release", "col_error", "col_cells")
     return table([say(column) for column in columns], (_parity_line(results, e, say) for e in [*placed, *others]))
 

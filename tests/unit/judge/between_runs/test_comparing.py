@@ -15,7 +15,7 @@ SPEEDS = {"keras": [1.0, 1.01, 0.99, 1.0, 1.0], "keras-2019": [0.0, 0.01, -0.01,
 
 def test_two_runs_are_compared_case_by_case(a_card: MakeCard) -> None:
     report = compare_runs(a_card(SPEEDS, canary=[0.0] * 5), a_card(SPEEDS, canary=[0.0] * 5, name="now"))
-    assert [(case.after.engine, case.method) for case in report.cases] == [(e, Method.CANARY) for e in SPEEDS]
+    assert [(case.after.contender.name, case.method) for case in report.cases] == [(e, Method.CANARY) for e in SPEEDS]
     assert report.notes == ()
 
 
@@ -35,7 +35,7 @@ def test_runs_with_nothing_alike_are_refused_with_the_reason(a_card: MakeCard) -
 def test_two_engines_of_a_run_are_paired_by_round(a_card: MakeCard) -> None:
     report = compare_engines(a_card(SPEEDS), "keras", "jax")
     (case,) = report.cases
-    assert (case.before.engine, case.after.engine, case.change) == ("keras", "jax", Change.FASTER)
+    assert (case.before.contender.name, case.after.contender.name, case.change) == ("keras", "jax", Change.FASTER)
     assert case.method is Method.PAIRED
 
 
@@ -53,7 +53,7 @@ def test_rounds_that_a_pair_missed_buy_it_no_earlier_look(a_card: MakeCard) -> N
 
 def test_releases_pair_namesakes(a_card: MakeCard) -> None:
     (case,) = compare_engines(a_card(SPEEDS), "2019", "today").cases
-    assert (case.before.engine, case.after.engine) == ("keras-2019", "keras")
+    assert (case.before.contender.name, case.after.contender.name) == ("keras-2019", "keras")
     with pytest.raises(UsageError, match="no engine both in release"):
         compare_engines(a_card({"jax": [1.0]}), "2019", "today")
 

@@ -55,8 +55,11 @@ def test_what_differs_besides_is_said_and_compared_all_the_same(
 def test_with_several_thread_counts_only_equal_ones_are_paired(a_card: MakeCard) -> None:
     one, two = a_card(SPEEDS, threads=1), a_card(SPEEDS, threads=2)
     both = msgspec.structs.replace(two, scores=one.scores + two.scores)
-    assert [(old.case.threads, new.case.threads) for old, new in pair(both, both).cases] == [(1, 1), (2, 2)]
-    assert [(old.case.threads, new.case.threads) for old, new in pair(both, one).cases] == [(1, 1)]
+    assert [(old.case.contender.threads, new.case.contender.threads) for old, new in pair(both, both).cases] == [
+        (1, 1),
+        (2, 2),
+    ]
+    assert [(old.case.contender.threads, new.case.contender.threads) for old, new in pair(both, one).cases] == [(1, 1)]
 
 
 def test_an_environment_that_changed_under_the_same_version_is_noted(a_card: MakeCard) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.case.disturbance import MOST_CPUS, SHARE, counted, disturbed, last_tries, quiet, repeats_help
 from bakeoff.judge.case.summary import summarise
@@ -13,11 +13,11 @@ from bakeoff.judge.table.best import compare
 from bakeoff.judge.table.looks import sequential
 from bakeoff.judge.table.stopping import wanted
 from bakeoff.judge.table.verdict import verdicts
-from bakeoff.records import Case, Disturbance, Outcome, Plan, RunRecord, Status, Trial
+from bakeoff.records import Disturbance, Outcome, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("m",), engines=("a", "b"), batch_sizes=(1,), threads=2)
+PLAN = a_plan(models=("m",), engines=("a", "b"), batch_sizes=(1,), threads=2)
 
 
 def seen(others: float = 0.0, steal: float = 0.0, cpus: float = 2.0) -> Disturbance:
@@ -29,7 +29,7 @@ def trial(
 ) -> Trial:
     return Trial(
         round=round_,
-        case=Case(engine=engine, model="m", batch_size=1, threads=2),
+        case=a_case(engine=engine, model="m", batch_size=1, threads=2),
         status=Status.OK,
         measurement=a_measurement(
             latencies=((1 / fps, 1 / fps),),
@@ -104,8 +104,8 @@ def test_rounds_are_left_out_where_five_others_are() -> None:
     assert quiet(range(1, 8), {2, 3}) == {1, 4, 5, 6, 7}
     assert quiet(range(1, 7), {2, 3}) == {1, 2, 3, 4, 5, 6}
     trials = race(100.0, 7, busy=[2, 3])
-    assert {t.round for t in counted(trials) if t.case.engine == "a"} == {1, 4, 5, 6, 7}
-    assert {t.round for t in counted(trials) if t.case.engine == "b"} == set(range(1, 8))
+    assert {t.round for t in counted(trials) if t.case.contender.name == "a"} == {1, 4, 5, 6, 7}
+    assert {t.round for t in counted(trials) if t.case.contender.name == "b"} == set(range(1, 8))
 
 
 def test_the_choice_of_rounds_does_not_know_the_speeds() -> None:
@@ -145,7 +145,7 @@ def test_what_a_fresh_process_showed_is_kept_though_its_bursts_were_disturbed() 
 
 def test_a_verdict_rests_on_undisturbed_rounds() -> None:
     (verdict,) = verdicts(race(150.0, 8, busy=[1, 2]))
-    b = next(standing for standing in verdict.standings if standing.engine == "b")
+    b = next(standing for standing in verdict.standings if standing.contender == "b")
     assert verdict.leader == "a"
     assert (b.outcome, b.rounds) == (Outcome.SLOWER, 6)
     assert b.ratio == pytest.approx(1.5, rel=0.01)

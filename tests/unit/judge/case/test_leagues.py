@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.made import a_plan
 
 from bakeoff.judge.case.leagues import BEYOND, FLOOR, MEANINGLESS, calibrated, league, leagues, size
 from bakeoff.records import (
@@ -12,7 +13,6 @@ from bakeoff.records import (
     EngineInfo,
     ModelRecord,
     Parity,
-    Plan,
     RunRecord,
     Status,
     Tolerances,
@@ -100,7 +100,7 @@ def test_the_worst_error_of_a_case_decides_and_other_batch_sizes_keep_their_leag
     run = RunRecord(
         name="1",
         started_at=0.0,
-        plan=Plan(models=("m",), engines=("a", "b"), batch_sizes=(1, 8), threads=1),
+        plan=a_plan(models=("m",), engines=("a", "b"), batch_sizes=(1, 8), threads=1),
         machine={},
         bakeoff_version="0",
         models=(
@@ -111,7 +111,7 @@ def test_the_worst_error_of_a_case_decides_and_other_batch_sizes_keep_their_leag
             for name, declared in (("a", "fp32"), ("b", "bf16"))
         ),
     )
-    at = {(case.engine, case.batch_size): case for case in run.plan.cases()}
+    at = {(case.contender.name, case.batch_size): case for case in run.plan.cases()}
 
     def trial(case: Case, round_: int, error: float) -> Trial:
         return Trial(round=round_, case=case, status=Status.OK, parity=parity(error))

@@ -1,10 +1,10 @@
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement
 
 from bakeoff.judge.case.profile import LEAST_S, MOST_S, course_cautions, expected_s, long_enough
-from bakeoff.records import Case, Disturbance, Status, Trial
+from bakeoff.records import Disturbance, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +21,7 @@ def profile(course: object, rss_mb: object = (), seed: int = 0) -> Trial:
         burst_s=(),
         rss_mb=tuple(np.asarray(rss_mb, dtype=float).tolist()),
     )
-    case = Case(engine="a", model="m", batch_size=1, threads=1)
+    case = a_case(engine="a", model="m", batch_size=1, threads=1)
     return Trial(round=5, case=case, status=Status.OK, measurement=measured, profile=True)
 
 

@@ -2,17 +2,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.unit.made import a_measurement, a_row
+from tests.unit.made import a_case, a_measurement, a_row
 
 from bakeoff.judge.case.settings_check import busy_threads, cores_used, mismatches, settings_not_taken
-from bakeoff.records import Case, Measurement, Summary
+from bakeoff.records import Measurement, Summary
 
 pytestmark = pytest.mark.unit
 
 
 def row(threads: int, requested: Any = (), effective: Any = ()) -> Summary:
     return a_row(
-        Case(engine="a", model="m", batch_size=1, threads=threads),
+        a_case(engine="a", model="m", batch_size=1, threads=threads),
         framework_version="1.0",
         requested=dict(requested),
         effective=dict(effective),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.case.summary import summarise
 from bakeoff.records import (
@@ -15,7 +15,6 @@ from bakeoff.records import (
     Measurement,
     ModelRecord,
     Parity,
-    Plan,
     Probe,
     RunRecord,
     Scenario,
@@ -31,11 +30,11 @@ pytestmark = pytest.mark.unit
 
 def a_run(**plan: Any) -> RunRecord:
     fields: dict[str, Any] = {"models": ("m",), "engines": ("a",), "batch_sizes": (4,), "threads": 2} | plan
-    return RunRecord(name="1", started_at=0.0, plan=Plan(**fields), machine={}, bakeoff_version="0", state="finished")
+    return RunRecord(name="1", started_at=0.0, plan=a_plan(**fields), machine={}, bakeoff_version="0", state="finished")
 
 
 def case(engine: str = "a", model: str = "m", batch_size: int = 4) -> Case:
-    return Case(engine=engine, model=model, batch_size=batch_size, threads=2)
+    return a_case(engine=engine, model=model, batch_size=batch_size, threads=2)
 
 
 def measured(*latencies: float, **fields: Any) -> Measurement:

@@ -1,15 +1,15 @@
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement
 
 from bakeoff.judge.figures.canary import figures, remarks
-from bakeoff.records import CANARY, CanaryFigure, Case, Status, Trial
+from bakeoff.records import CANARY, CanaryFigure, Status, Trial
 
 pytestmark = pytest.mark.unit
 
 
 def trial(engine: str, *latencies: float, status: Status = Status.OK) -> Trial:
     measured = a_measurement(latencies=(latencies,))
-    case = Case(engine=engine, model="m", batch_size=8, threads=2)
+    case = a_case(engine=engine, model="m", batch_size=8, threads=2)
     return Trial(round=2, case=case, status=status, measurement=measured, started_at=5.0)
 
 

@@ -2,15 +2,15 @@
 
 import msgspec
 import pytest
-from tests.unit.made import a_measurement, a_row
+from tests.unit.made import a_case, a_measurement, a_plan, a_row
 
 from bakeoff.judge.figures.latencies import spreads
 from bakeoff.judge.figures.peak import shares
-from bakeoff.records import Case, ModelRecord, Peak, Plan, RunRecord, Status, Summary, Trial
+from bakeoff.records import ModelRecord, Peak, RunRecord, Status, Summary, Trial
 
 pytestmark = pytest.mark.unit
 
-CASE = Case(engine="a", model="m", batch_size=4, threads=2)
+CASE = a_case(engine="a", model="m", batch_size=4, threads=2)
 PEAK = Peak(gemm=2e11, convolution=1e11, threads=2, machine="d", measured_at=0.0)
 
 
@@ -20,7 +20,7 @@ def a_row_at(fps: float | None) -> Summary:
 
 def a_run(flops: int) -> RunRecord:
     model = ModelRecord(name="m", digest="d", weights="seeded", inputs=(), outputs=(), flops=flops)
-    plan = Plan(models=("m",), engines=("a",), batch_sizes=(4,), threads=2)
+    plan = a_plan(models=("m",), engines=("a",), batch_sizes=(4,), threads=2)
     return RunRecord(name="r", started_at=0.0, plan=plan, machine={}, bakeoff_version="0", models=(model,))
 
 

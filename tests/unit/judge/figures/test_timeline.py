@@ -1,17 +1,17 @@
 import msgspec
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.figures import timeline
 from bakeoff.judge.figures.timeline import course
-from bakeoff.records import CANARY, Case, Disturbance, Plan, RunRecord, Status, Trial
+from bakeoff.records import CANARY, Disturbance, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.unit
 
 RUN = RunRecord(
     name="r",
     started_at=600.0,
-    plan=Plan(models=("m",), engines=("a",), batch_sizes=(1, 2), threads=2),
+    plan=a_plan(models=("m",), engines=("a",), batch_sizes=(1, 2), threads=2),
     machine={},
     bakeoff_version="0",
 )
@@ -20,7 +20,7 @@ RUN = RunRecord(
 def trial(engine: str, round_: int, batch: int, at: float, *, latency: float = 0.1, others: float = 0.0) -> Trial:
     measured = a_measurement(latencies=((latency,),), cold=False)
     seen = Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=1.0, cpus=2.0, resolution_s=0.01)
-    case = Case(engine=engine, model="m", batch_size=batch, threads=2)
+    case = a_case(engine=engine, model="m", batch_size=batch, threads=2)
     return Trial(
         round=round_, case=case, status=Status.OK, measurement=measured, started_at=600.0 + at, disturbance=seen
     )

@@ -121,13 +121,13 @@ def test_the_leader_of_unequal_rounds_is_found_by_pairs_and_not_by_raw_means() -
     """ "slow" ran only in the two rounds in which the machine was fast."""
     fast = {r: (5.0 if r <= 2 else 1.0) + 0.01 * (r % 2) for r in range(1, 7)}
     found = compare({"slow": {1: 4.9, 2: 4.91}, "fast": fast, "middle": {r: v - 0.05 for r, v in fast.items()}})
-    assert found.engines[found.leader] == "fast"
+    assert found.contenders[found.leader] == "fast"
 
 
 def test_an_engine_with_one_round_in_common_is_out_of_the_field_and_spoils_nothing() -> None:
     table = {"a": {1: 1.0, 2: 1.01, 3: 1.0}, "b": {1: 0.5, 2: 0.5, 3: 0.51}, "late": {3: 9.0, 4: 9.0}}
     found = compare(table)
-    assert found.engines[found.leader] == "a"
+    assert found.contenders[found.leader] == "a"
     assert found.field == (0, 1)
     assert found.candidates <= {0, 1}
 

@@ -3,14 +3,14 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.table.effort import FEWEST, MOST, ROUNDS, Components, Pace, best_bursts, bursts, components, pace
-from bakeoff.records import Case, Plan, Status, Trial
+from bakeoff.records import Status, Trial
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("m",), engines=("a", "b", "c"), batch_sizes=(1,), threads=2, bursts=2)
+PLAN = a_plan(models=("m",), engines=("a", "b", "c"), batch_sizes=(1,), threads=2, bursts=2)
 
 
 def races(
@@ -21,7 +21,7 @@ def races(
     trials = []
     for r in range(rounds):
         drift = 0.1 * rng.standard_normal() + 0.05 * rng.standard_normal(4)
-        for engine, speed in zip(PLAN.engines, speeds, strict=True):
+        for engine, speed in zip(PLAN.names, speeds, strict=True):
             logs = drift + process * rng.standard_normal() + burst * rng.standard_normal(4)
             latencies = tuple((0.1 / speed * math.exp(value),) for value in logs)
             measured = a_measurement(
@@ -34,7 +34,7 @@ def races(
                 burst_s=(0.4,) * 4,
                 cpu_s=({},) * 4,
             )
-            case = Case(engine=engine, model="m", batch_size=1, threads=2)
+            case = a_case(engine=engine, model="m", batch_size=1, threads=2)
             trials.append(Trial(round=r + 1, case=case, status=Status.OK, measurement=measured))
     return trials
 

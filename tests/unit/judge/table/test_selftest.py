@@ -3,13 +3,13 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_contender, a_measurement
 
 from bakeoff.judge.table import selftest
 from bakeoff.judge.table.best import Comparison
 from bakeoff.judge.table.selftest import Finding, Names, examine, resolvable, rounds_to_resolve
 from bakeoff.judge.table.verdict import standings
-from bakeoff.records import Case, Outcome, Standing, Status, Trial
+from bakeoff.records import Outcome, Standing, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -25,7 +25,7 @@ def trials(rounds: int, sd: float = 0.005, *, again: float = 1.0, delayed: float
         for engine, factor in ((NAMES.plain, 1.0), (NAMES.again, again), (NAMES.delayed, delayed)):
             latency = 0.1 * factor * math.exp(drift + sd / math.sqrt(2) * rng.standard_normal())
             measured = a_measurement(latencies=((latency,),))
-            case = Case(engine=engine, model="m", batch_size=1, threads=1)
+            case = a_case(engine=engine, model="m", batch_size=1, threads=1)
             found.append(Trial(round=r + 1, case=case, status=Status.OK, measurement=measured))
     return found
 
@@ -79,7 +79,9 @@ def test_a_delay_of_the_wrong_size_fails() -> None:
 
 def test_trials_of_others_do_not_matter() -> None:
     own = trials(8)
-    canary = [msgspec.structs.replace(t, case=msgspec.structs.replace(t.case, engine="canary")) for t in own]
+    canary = [
+        msgspec.structs.replace(t, case=msgspec.structs.replace(t.case, contender=a_contender("canary"))) for t in own
+    ]
     assert examine([*own, *canary], NAMES, DELAY) == examine(own, NAMES, DELAY)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.made import a_measurement
+from tests.unit.made import a_measurement, a_plan
 
 from bakeoff.judge.table.stopping import wanted
 from bakeoff.judge.table.verdict import verdicts
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 
 def plan(*engines: str, batch_sizes: tuple[int, ...] = (1,)) -> Plan:
-    return Plan(models=("m",), engines=engines, batch_sizes=batch_sizes, threads=2)
+    return a_plan(models=("m",), engines=engines, batch_sizes=batch_sizes, threads=2)
 
 
 def trial(case: Case, round_: int, fps: float) -> Trial:
@@ -37,7 +37,7 @@ def race(
     trials = []
     for r in range(rounds):
         for case in of.cases():
-            fps = true[case.engine]
+            fps = true[case.contender.name]
             level = fps if isinstance(fps, float) else fps[of.batch_sizes.index(case.batch_size)]
             trials.append(trial(case, r + 1, level * math.exp(drift[r] + rng.normal(0, sd))))
     return trials
@@ -49,7 +49,7 @@ def enough(of: Plan, trials: list[Trial], **options: Any) -> bool:
 
 
 def cells(cases: set[Case]) -> set[tuple[str, int]]:
-    return {(case.engine, case.batch_size) for case in cases}
+    return {(case.contender.name, case.batch_size) for case in cases}
 
 
 CLEAR = {"fast": 100.0, "slow": 40.0}
@@ -64,7 +64,7 @@ def test_it_rests_on_the_same_intervals_as_the_verdict() -> None:
     for trials in (*apart, together):
         sizes = tuple(sorted({trial.case.batch_size for trial in trials}))
         undecided = {
-            (standing.engine, verdict.batch_size)
+            (standing.contender, verdict.batch_size)
             for verdict in verdicts(trials)
             for standing in verdict.standings
             if standing.outcome is Outcome.UNDECIDED
@@ -120,7 +120,9 @@ def test_between_looks_the_answer_does_not_change_whatever_is_measured() -> None
     trials = race(p, CLOSE, 7, sd=0.02)
     after_look = wanted(p, trials, 8)
     assert cells(after_look) == {("a", 1), ("b", 1)}
-    surprise = [trial(case, round_, 1.0 if case.engine == "b" else 100.0) for round_ in (8, 9) for case in p.cases()]
+    surprise = [
+        trial(case, round_, 1.0 if case.contender.name == "b" else 100.0) for round_ in (8, 9) for case in p.cases()
+    ]
     assert wanted(p, [*trials, *surprise[:3]], 9) == after_look
     assert wanted(p, [*trials, *surprise], 10) == after_look
 
@@ -130,7 +132,8 @@ def test_a_beaten_engine_too_noisy_for_its_5_percent_is_raced_on_beside_the_lead
     rng = np.random.default_rng(3)
     trials = race(p, {"fast": 100.0, "noisy": 10.0, "slow": 50.0}, 5, sd=0.002)
     trials = [
-        trial(t.case, t.round, 10.0 * math.exp(rng.normal(0, 0.15))) if t.case.engine == "noisy" else t for t in trials
+        trial(t.case, t.round, 10.0 * math.exp(rng.normal(0, 0.15))) if t.case.contender.name == "noisy" else t
+        for t in trials
     ]
     assert cells(wanted(p, trials, 6)) == {("fast", 1), ("noisy", 1)}
     assert wanted(p, trials, 6, target_ci_rest=1.0) == set()
@@ -151,8 +154,8 @@ def test_a_case_that_failed_gets_no_more_rounds_and_holds_nobody_up(status: Stat
     failed = trials[3].case
     assert failed not in wanted(p, trials, 2)
     assert failed not in wanted(p, trials, 6)
-    rest = [t for t in trials if t.case.engine != failed.engine]
-    assert wanted(p, trials, 6) == wanted(plan(*(e for e in CLOSE if e != failed.engine)), rest, 6)
+    rest = [t for t in trials if t.case.contender.name != failed.contender.name]
+    assert wanted(p, trials, 6) == wanted(plan(*(e for e in CLOSE if e != failed.contender.name)), rest, 6)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.TIMED_OUT])
@@ -181,7 +184,7 @@ def test_a_case_that_time_cut_short_is_still_wanted() -> None:
 
 def test_an_engine_with_one_round_in_common_is_wanted_with_the_leader() -> None:
     p = plan("fast", "slow")
-    trials = [t for t in race(p, CLEAR, 5) if t.case.engine == "fast" or t.round == 1]
+    trials = [t for t in race(p, CLEAR, 5) if t.case.contender.name == "fast" or t.round == 1]
     assert wanted(p, trials, 6) == set(p.cases())
 
 
@@ -216,6 +219,6 @@ def test_leagues_do_not_race_each_other() -> None:
     trials = race(p, {"a": 100.0, "b": 99.0, "int8": 300.0}, 5)
     assert wanted(p, trials, 6) == set()
     leagues = {"a": "fp32", "b": "fp32", "int8": "int8"}
-    apart = wanted(p, trials, 6, league=lambda case: leagues[case.engine])
+    apart = wanted(p, trials, 6, league=lambda case: leagues[case.contender.name])
     assert cells(apart) >= {("a", 1), ("b", 1)}
-    assert not enough(p, trials, league=lambda case: leagues[case.engine])
+    assert not enough(p, trials, league=lambda case: leagues[case.contender.name])

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.made import a_measurement
+from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.table.looks import at_once
 from bakeoff.judge.table.verdict import duration, judge, log_throughputs, verdicts
 from bakeoff.judge.table.verdict_sentence import Share, sentence
-from bakeoff.records import Case, Outcome, Plan, RunRecord, Standing, Status, Trial, Verdict
+from bakeoff.records import Outcome, RunRecord, Standing, Status, Trial, Verdict
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +24,7 @@ def trial(engine: str, round_: int, fps: float, **case: Any) -> Trial:
     latency = fields["batch_size"] / fps
     return Trial(
         round=round_,
-        case=Case(engine=engine, **fields),
+        case=a_case(engine=engine, **fields),
         status=Status.OK,
         measurement=a_measurement(latencies=((latency, latency),), load_s=1.0, first_inference_s=0.5, import_s=0.1),
     )
@@ -47,11 +47,11 @@ def one(trials: Sequence[Trial], **options: Any) -> Verdict:
 
 
 def outcomes(verdict: Verdict) -> dict[str, Outcome]:
-    return {standing.engine: standing.outcome for standing in verdict.standings}
+    return {standing.contender: standing.outcome for standing in verdict.standings}
 
 
 def standing(verdict: Verdict, engine: str) -> Standing:
-    return next(one for one in verdict.standings if one.engine == engine)
+    return next(one for one in verdict.standings if one.contender == engine)
 
 
 # Outcomes
@@ -60,7 +60,7 @@ def standing(verdict: Verdict, engine: str) -> Standing:
 def test_a_clear_lead_names_the_leader_and_by_how_much_the_others_lose() -> None:
     verdict = one(race({"slow": 50.0, "fast": 100.0, "middle": 80.0}))
     assert verdict.leader == "fast"
-    assert [s.engine for s in verdict.standings] == ["fast", "middle", "slow"]
+    assert [s.contender for s in verdict.standings] == ["fast", "middle", "slow"]
     assert outcomes(verdict) == {"fast": Outcome.LEADER, "middle": Outcome.SLOWER, "slow": Outcome.SLOWER}
     slow = standing(verdict, "slow")
     assert slow.ratio == pytest.approx(2.0, rel=0.02)
@@ -74,7 +74,7 @@ EIGHT = {f"engine{i}": 100.0 * 0.7**i for i in range(8)}
 
 @pytest.mark.parametrize(
     ("other", "decided"),
-    [({"batch_size": 1}, True), ({"batch_size": 1, "model": "n"}, False), ({"batch_size": 1, "threads": 1}, False)],
+    [({"batch_size": 1}, True), ({"batch_size": 1, "model": "n"}, False)],
 )
 def test_three_rounds_decide_with_the_variances_of_the_model_s_other_batch_sizes(
     other: dict[str, Any], decided: bool
@@ -148,7 +148,9 @@ def test_one_round_in_common_decides_nothing() -> None:
 
 def test_an_engine_dropped_early_keeps_the_verdict_of_its_rounds() -> None:
     trials = [
-        t for t in race({"a": 100.0, "b": 98.0, "slow": 40.0}, rounds=20) if t.case.engine != "slow" or t.round <= 5
+        t
+        for t in race({"a": 100.0, "b": 98.0, "slow": 40.0}, rounds=20)
+        if t.case.contender.name != "slow" or t.round <= 5
     ]
     verdict = one(trials)
     dropped = standing(verdict, "slow")
@@ -179,24 +181,24 @@ def test_every_table_has_its_own_verdict() -> None:
         *race({"c": 1.0}, batch_size=8, precision="int8"),
     ]
     found = verdicts(trials)
-    assert [(v.model, v.batch_size, v.threads, v.league, v.device, v.leader) for v in found] == [
-        ("m", 1, 2, "fp32", "cpu", "a"),
-        ("m", 8, 2, "fp32", "cpu", "b"),
-        ("m", 8, 2, "int8", "cpu", "c"),
+    assert [(v.model, v.batch_size, v.league, v.device, v.leader) for v in found] == [
+        ("m", 1, "fp32", "cpu", "a"),
+        ("m", 8, "fp32", "cpu", "b"),
+        ("m", 8, "int8", "cpu", "c"),
     ]
 
 
 def test_leagues_are_never_mixed() -> None:
-    found = verdicts(race({"a": 2.0, "q": 9.0}), league=lambda case: "int8" if case.engine == "q" else "fp32")
+    found = verdicts(race({"a": 2.0, "q": 9.0}), league=lambda case: "int8" if case.contender.name == "q" else "fp32")
     assert [(v.league, v.leader) for v in found] == [("fp32", "a"), ("int8", "q")]
 
 
 def test_a_run_is_judged_in_the_leagues_of_its_rows() -> None:
-    plan = Plan(models=("m",), engines=("a", "b", "q"), batch_sizes=(4,), threads=2)
+    plan = a_plan(models=("m",), engines=("a", "b", "q"), batch_sizes=(4,), threads=2)
     run = RunRecord(name="1", started_at=0.0, plan=plan, machine={}, bakeoff_version="0")
     trials = race({"a": 2.0, "b": 1.0, "q": 9.0})
     rows = [
-        msgspec.structs.replace(row, league="bf16" if row.case.engine == "q" else "fp32")
+        msgspec.structs.replace(row, league="bf16" if row.case.contender.name == "q" else "fp32")
         for row in summarise(run, trials)
     ]
     found = judge(run, rows, trials)
@@ -238,8 +240,8 @@ def test_a_verdict_survives_json() -> None:
 def test_any_race_has_one_verdict_with_every_engine_once(fps: list[float], rounds: int, sd: float, seed: int) -> None:
     engines = {f"e{i}": value for i, value in enumerate(fps)}
     verdict = one(race(engines, rounds=rounds, sd=sd, seed=seed))
-    assert sorted(s.engine for s in verdict.standings) == sorted(engines)
-    assert [s.engine for s in verdict.standings if s.outcome is Outcome.LEADER] == [verdict.leader]
+    assert sorted(s.contender for s in verdict.standings) == sorted(engines)
+    assert [s.contender for s in verdict.standings if s.outcome is Outcome.LEADER] == [verdict.leader]
     assert verdict.sentence.endswith(".")
     for s in verdict.standings:
         assert s.more_rounds is None or s.outcome is Outcome.UNDECIDED
@@ -250,7 +252,7 @@ def test_any_race_has_one_verdict_with_every_engine_once(fps: list[float], round
 
 
 def share(engine: str, outcome: str, ratio: float = 1.0, wait: str = "") -> Share:
-    return Share(engine=engine, outcome=outcome, ratio=ratio, interval=(ratio - 0.04, ratio + 0.04), wait=wait)
+    return Share(contender=engine, outcome=outcome, ratio=ratio, interval=(ratio - 0.04, ratio + 0.04), wait=wait)
 
 
 LEADER = share("openvino", "leader", 0.9)

@@ -1,32 +1,42 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
+from tests.unit.made import a_plan
 
 from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.race import race
-from bakeoff.race.asking.plan import make_plan, with_more_time
-from bakeoff.records import EngineSpec, Plan, RunRecord, Scenario, Shaping
+from bakeoff.race.asking.plan import Machine, make_plan, this_machine, with_more_time
+from bakeoff.records import EngineSpec, Plan, Request, RunRecord, Scenario
 from bakeoff.report.command import command_line
 
 pytestmark = pytest.mark.unit
+
+
+def planned(machine: Machine | None = None, **asked: Any) -> Plan:
+    return make_plan(Request(**asked), Catalogue.load(), machine or this_machine())
+
+
+def without_request(plan: Plan) -> Plan:
+    return msgspec.structs.replace(plan, request=None)
 
 
 def test_a_file_goes_by_its_own_name_and_is_remembered_by_its_whole_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(Catalogue.load(), models=("resnet18", "./net.onnx", "net.onnx"))
+    plan = planned(models=("resnet18", "./net.onnx", "net.onnx"))
     assert plan.models == ("resnet18", "net.onnx")
     assert plan.files == {"net.onnx": str(tmp_path / "net.onnx")}
 
 
 def test_two_files_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match=r"two models are called net\.onnx: .*\ba\W+net\.onnx and .*\bb\W+net\.onnx"):
-        make_plan(Catalogue.load(), models=("a/net.onnx", "b/net.onnx"))
+        planned(models=("a/net.onnx", "b/net.onnx"))
 
 
 @pytest.mark.parametrize(("elapsed_s", "budget_s"), [(40, 130), (100, 130), (112, 142)])
@@ -34,7 +44,7 @@ def test_more_time_comes_on_top_of_what_is_left_of_the_budget(elapsed_s: float, 
     run = RunRecord(
         name="r",
         started_at=0.0,
-        plan=make_plan(Catalogue.load(), budget_s=100),
+        plan=planned(budget_s=100),
         machine={},
         bakeoff_version="0",
         elapsed_s=elapsed_s,
@@ -45,27 +55,27 @@ def test_more_time_comes_on_top_of_what_is_left_of_the_budget(elapsed_s: float, 
 
 def test_shapes_without_a_model_of_ones_own_are_refused() -> None:
     with pytest.raises(UsageError, match="--shape, --batch-axis and --input are for models of your own"):
-        make_plan(Catalogue.load(), models=("resnet18",), shaping=Shaping(batch_axis=("none",)))
+        planned(models=("resnet18",), batch_axis=("none",))
 
 
 def test_labelled_pictures_are_refused_where_the_weights_know_nothing() -> None:
     with pytest.raises(UsageError, match="--data: seeded weights recognise nothing"):
-        make_plan(Catalogue.load(), models=("resnet18",), pictures=Path("pictures"))
+        planned(models=("resnet18",), data="pictures")
 
 
 def test_what_is_installed_is_a_group_and_can_be_left_out() -> None:
     def installed(engine: EngineSpec) -> bool:
         return engine.name in {"onnxruntime", "jax"}
 
-    catalogue = Catalogue.load()
-    assert make_plan(catalogue, engines=("installed",), installed=installed).engines == ("jax", "onnxruntime")
-    left = make_plan(catalogue, engines=("study", "jax"), exclude=("installed",), installed=installed).engines
+    machine = Machine(cpus=2, installed=installed)
+    assert planned(machine, engines=("installed",)).names == ("jax", "onnxruntime")
+    left = planned(machine, engines=("study", "jax"), exclude=("installed",)).names
     assert "openvino" in left
     assert not {"onnxruntime", "jax"} & {*left}
 
 
 def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
-    plan = Plan(models=("a", "b"), engines=("x",), batch_sizes=(1, 2), threads=1, fixed_batches={"b": 7})
+    plan = a_plan(models=("a", "b"), engines=("x",), batch_sizes=(1, 2), threads=1, fixed_batches={"b": 7})
     assert [(case.model, case.batch_size) for case in plan.cases()] == [("a", 1), ("a", 2), ("b", 7)]
 
 
@@ -78,16 +88,16 @@ def test_a_model_without_a_batch_axis_has_one_case_an_engine() -> None:
         ({"scenario": "sometimes"}, "no scenario 'sometimes'"),
         ({"scenario": Scenario.SERVER, "latency_bound_s": 0.0}, "nothing answers in no time"),
         ({"latency_bound_s": 0.05}, "--latency-bound is for --scenario server"),
-        ({"scenario": Scenario.OFFLINE, "pictures": Path("p")}, "--data: --scenario offline classifies no pictures"),
+        ({"scenario": Scenario.OFFLINE, "data": "p"}, "--data: --scenario offline classifies no pictures"),
     ],
 )
 def test_flags_that_a_scenario_cannot_mean_are_refused(wish: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        make_plan(Catalogue.load(), **wish)
+        planned(**wish)
 
 
 def test_under_load_samples_come_one_by_one_and_there_are_no_profiles() -> None:
-    plan = make_plan(Catalogue.load(), scenario=Scenario.OFFLINE)
+    plan = planned(scenario=Scenario.OFFLINE)
     assert (plan.batch_sizes, plan.profile) == ((1,), False)
 
 
@@ -97,8 +107,8 @@ def test_under_load_samples_come_one_by_one_and_there_are_no_profiles() -> None:
 def test_the_command_line_of_a_load_scenario_makes_its_plan_again(
     load: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = make_plan(Catalogue.load(), models=("resnet18",), engines=("onnxruntime",), **load)
-    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
+    plan = planned(models=("resnet18",), engines=("onnxruntime",), **load)
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == without_request(plan)
 
 
 @pytest.mark.parametrize("given", ["python", "requirements"])
@@ -106,32 +116,32 @@ def test_the_command_line_of_a_model_that_code_builds_makes_its_plan_again(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    plan = make_plan(Catalogue.load(), models=("shop.nets:detector",), **{given: tmp_path / "file"})  # type: ignore[arg-type]
-    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
+    plan = planned(models=("shop.nets:detector",), machine=None, **{given: str(tmp_path / "file")})
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == without_request(plan)
 
 
 def plan_of(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """What `bakeoff run` makes of a command line."""
     made: list[Plan] = []
 
-    def keep(given: Plan, *_: object, **_flags: object) -> None:
+    def keep(given: Plan, *_: object) -> None:
         made.append(given)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(race, "start", keep)
     CliRunner().invoke(run, [*command.split()[2:], "--output", str(folder / "results")])
-    return made[0]
+    return without_request(made[0])
 
 
 def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data.npz").touch()
-    wish = Shaping(shapes={"x": (1, 3), "t": (9,)}, batch_axis=("x=0",), data=str(tmp_path / "data.npz"))
-    plan = make_plan(
-        Catalogue.load(),
+    plan = planned(
         models=(str(tmp_path / "net.onnx"), "resnet18"),
         batch_sizes=(1,),
-        shaping=wish,
+        shapes={"x": (1, 3), "t": (9,)},
+        batch_axis=("x=0",),
+        inputs=str(tmp_path / "data.npz"),
         weights="trained",
-        pictures=tmp_path / "pictures",
+        data=str(tmp_path / "pictures"),
     )
-    assert plan_of(command_line(plan), tmp_path, monkeypatch) == plan
+    assert plan_of(command_line(plan), tmp_path, monkeypatch) == without_request(plan)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import psutil
 import pytest
+from tests.unit.made import a_contender, a_plan
 
 from bakeoff.judge.case.disturbance import disturbed, last_tries
 from bakeoff.race.heats.context import HeatContext
@@ -25,7 +26,6 @@ from bakeoff.records import (
     Installed,
     ModelForm,
     ModelRecord,
-    Plan,
     Status,
     TensorSpec,
     Trial,
@@ -38,7 +38,7 @@ BATCH_SIZES = (1, 2)
 WIDTH = 32
 
 
-def runnable(name: str, adapter: Path, *, spins: bool = False) -> Runnable:
+def runnable(name: str, adapter: Path, *, spins: bool = False, threads: int = 1) -> Runnable:
     environment = EnvironmentSpec(name="own", kind="uv", lock=adapter)
     engine = EngineSpec(
         name=name,
@@ -52,7 +52,9 @@ def runnable(name: str, adapter: Path, *, spins: bool = False) -> Runnable:
         spins=spins,
     )
     installed = Installed(name="own", digest="d1", path=adapter, command=(sys.executable, "-I"))
-    return Runnable(engine=engine, installed=installed, model_path=adapter)
+    return Runnable(
+        contender=a_contender(name, threads=threads), engine=engine, installed=installed, model_path=adapter
+    )
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def context(tmp_path: Path) -> HeatContext:
     tensor = TensorSpec(name="x", dtype="float32", shape=(None, WIDTH))
     model = ModelRecord(name="double", digest="d0", weights="seeded", inputs=(tensor,), outputs=(tensor,))
     return HeatContext(
-        plan=Plan(models=("double",), engines=(), batch_sizes=BATCH_SIZES, threads=1, timeout_s=20.0, bursts=2),
+        plan=a_plan(models=("double",), engines=(), batch_sizes=BATCH_SIZES, threads=1, timeout_s=20.0, bursts=2),
         round=1,
         model=model,
         inputs={size: material(tmp_path / f"batch{size}", size) for size in BATCH_SIZES},
@@ -87,9 +89,9 @@ def material(folder: Path, batch_size: int) -> InputSets:
 
 def race(context: HeatContext, runnables: Iterable[Runnable]) -> dict[tuple[str, int], Trial]:
     runnables = list(runnables)
-    plan = msgspec.structs.replace(context.plan, engines=tuple(e.engine.name for e in runnables))
+    plan = msgspec.structs.replace(context.plan, contenders=tuple(e.contender for e in runnables))
     trials = itertools.chain.from_iterable(run_heat(context, runnables, set(plan.cases())))
-    return {(trial.case.engine, trial.case.batch_size): trial for trial in trials}
+    return {(trial.case.contender.name, trial.case.batch_size): trial for trial in trials}
 
 
 def test_every_contender_gets_a_measured_trial_at_every_batch_size(context: HeatContext, adapter: Adapter) -> None:
@@ -151,7 +153,9 @@ def test_only_one_worker_runs_at_a_time(context: HeatContext, adapter: Adapter, 
 def test_the_order_follows_from_the_seed(context: HeatContext, adapter: Adapter) -> None:
     def order(seed: int) -> list[str]:
         said: list[str] = []
-        plan = msgspec.structs.replace(context.plan, seed=seed, engines=("a", "b"), bursts=4)
+        plan = msgspec.structs.replace(
+            context.plan, seed=seed, contenders=(a_contender("a"), a_contender("b")), bursts=4
+        )
         own = dataclasses.replace(context, plan=plan, say=said.append)
         list(run_heat(own, [runnable(name, adapter()) for name in "ab"], set(plan.cases())))
         return said
@@ -291,8 +295,7 @@ def test_threads_that_spin_are_counted_once_more_without(
             f.write("%s %s %s\\n" % (settings["batch_size"], settings.get("spin"), os.environ.get("OMP_WAIT_POLICY")))
         return {{}}
     """
-    plan = msgspec.structs.replace(context.plan, threads=2)
-    trials = race(dataclasses.replace(context, plan=plan), [runnable("spinner", adapter(spins, "spinner"), spins=True)])
+    trials = race(context, [runnable("spinner", adapter(spins, "spinner"), spins=True, threads=2)])
     loads = (tmp_path / "loads").read_text().splitlines()
     assert sorted(loads) == ["1 False passive", "1 None None", "2 None None"]
     quiet = {key: trial.measurement.busy_without_spinning for key, trial in trials.items() if trial.measurement}
@@ -318,7 +321,7 @@ def test_nothing_more_is_raced_once_the_time_is_up(context: HeatContext, adapter
 
 
 def test_abandoning_a_heat_midway_leaves_no_worker_behind(context: HeatContext, adapter: Adapter) -> None:
-    plan = msgspec.structs.replace(context.plan, engines=("a",))
+    plan = msgspec.structs.replace(context.plan, contenders=tuple(map(a_contender, ("a",))))
     before = psutil.Process().children()
     heat = run_heat(context, [runnable("a", adapter())], set(plan.cases()))
     next(heat)
@@ -343,7 +346,7 @@ class Crowded(Host):
 
 
 def tries_of(context: HeatContext, *engines: Runnable) -> list[Trial]:
-    plan = msgspec.structs.replace(context.plan, engines=tuple(e.engine.name for e in engines))
+    plan = msgspec.structs.replace(context.plan, contenders=tuple(e.contender for e in engines))
     return list(itertools.chain.from_iterable(run_heat(context, engines, set(plan.cases()))))
 
 
@@ -353,7 +356,7 @@ def test_a_batch_size_that_others_disturbed_is_raced_again_whole(context: HeatCo
     first, again = tries[0].case.batch_size, tries[4:]
     assert [trial.repeat for trial in tries] == [False] * 4 + [True] * 2
     assert [trial.round for trial in again] == [context.round] * 2
-    assert {(trial.case.engine, trial.case.batch_size) for trial in again} == {("a", first), ("b", first)}
+    assert {(trial.case.contender.name, trial.case.batch_size) for trial in again} == {("a", first), ("b", first)}
     assert [disturbed(trial) for trial in tries].count(True) == 1
     spoilt = next(trial for trial in tries if disturbed(trial))
     assert spoilt.disturbance
@@ -365,7 +368,7 @@ def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(context: HeatCo
     own = dataclasses.replace(context, repeats_help=lambda: True, host=Crowded(True, True))
     wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
     tries = tries_of(own, runnable("good", adapter()), runnable("wrong", wrong))
-    assert [trial.case.engine for trial in tries if trial.repeat] == ["good"]
+    assert [trial.case.contender.name for trial in tries if trial.repeat] == ["good"]
 
 
 def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(context: HeatContext, adapter: Adapter) -> None:

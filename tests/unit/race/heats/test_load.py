@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_case, a_contender, a_plan
 
 from bakeoff.errors import WorkerDiedError
 from bakeoff.race.heats import load
@@ -15,14 +16,12 @@ from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.load_driver import LoadDriver, Result
 from bakeoff.race.ready.runnable import InputSets, Runnable
 from bakeoff.records import (
-    Case,
     EngineSpec,
     EnvironmentSpec,
     Installed,
     Load,
     ModelForm,
     ModelRecord,
-    Plan,
     Scenario,
     Status,
     TensorSpec,
@@ -31,7 +30,7 @@ from bakeoff.records import (
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("m",), engines=("a",), batch_sizes=(1,), threads=4, scenario=Scenario.OFFLINE)
+PLAN = a_plan(models=("m",), engines=("a",), batch_sizes=(1,), threads=4, scenario=Scenario.OFFLINE)
 
 
 class Formula(LoadDriver):
@@ -57,8 +56,8 @@ class Formula(LoadDriver):
     def latency_s(self) -> float:
         return self.alone_s / (1 + 0.9 * (self.fields[-1][1] - 1))
 
-    def field(self, instances: int, threads: int) -> None:
-        self.fields.append((instances, threads))
+    def field(self, instances: int, runnable: Runnable) -> None:
+        self.fields.append((instances, runnable.contender.threads))
 
     def each(self, op: str, **arguments: Any) -> list[dict[str, Any]]:
         instances, threads = self.fields[-1]
@@ -128,7 +127,9 @@ def an_entry(name: str, folder: Path) -> Runnable:
         model=ModelForm(format="onnx"),
     )
     installed = Installed(name="own", digest="d", path=folder, command=("python",))
-    return Runnable(engine=engine, installed=installed, model_path=folder, overlay=folder)
+    return Runnable(
+        contender=a_contender(name, threads=4), engine=engine, installed=installed, model_path=folder, overlay=folder
+    )
 
 
 class Fixed:
@@ -152,8 +153,8 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Fixed:
 
 def one_round(context: HeatContext, names: Sequence[str], before: Sequence[Trial] = ()) -> dict[str, Trial]:
     runnables = [an_entry(name, context.scratch) for name in names]
-    wanted = {Case(engine=name, model="m", batch_size=1, threads=4) for name in names}
-    return {trial.case.engine: trial for (trial,) in load.run_load(context, runnables, wanted, before)}
+    wanted = {a_case(engine=name, model="m", batch_size=1, threads=4) for name in names}
+    return {trial.case.contender.name: trial for (trial,) in load.run_load(context, runnables, wanted, before)}
 
 
 def load_of(trial: Trial) -> Load:

@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_contender, a_plan
 
 from bakeoff.race.budget import Budget
 from bakeoff.race.heats import profile
@@ -18,7 +19,6 @@ from bakeoff.records import (
     ModelForm,
     ModelRecord,
     Outcome,
-    Plan,
     Standing,
     Status,
     Summary,
@@ -29,7 +29,7 @@ from bakeoff.records import (
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("m",), engines=("a", "b", "c"), batch_sizes=(1, 8), threads=1, budget_s=900.0, profile=True)
+PLAN = a_plan(models=("m",), engines=("a", "b", "c"), batch_sizes=(1, 8), threads=1, budget_s=900.0, profile=True)
 
 
 def row(case: Case, status: Status = Status.OK, mean_ms: float = 100.0) -> Summary:
@@ -53,13 +53,12 @@ def row(case: Case, status: Status = Status.OK, mean_ms: float = 100.0) -> Summa
 
 def verdict(batch_size: int, **outcomes: Outcome) -> Verdict:
     standings = tuple(
-        Standing(engine=engine, outcome=outcome, ratio=1.0, interval=None, rounds=5)
+        Standing(contender=engine, outcome=outcome, ratio=1.0, interval=None, rounds=5)
         for engine, outcome in outcomes.items()
     )
     return Verdict(
         model="m",
         batch_size=batch_size,
-        threads=1,
         league="fp32",
         device="cpu",
         leader="a",
@@ -74,7 +73,7 @@ def turns(rows: list[Summary], trials: tuple[Trial, ...] = ()) -> list[list[tupl
         verdict(8, a=Outcome.LEADER, b=Outcome.EQUIVALENT, c=Outcome.SLOWER),
     ]
     found = profile.in_turn(rows, verdicts, trials)
-    return [[(case.engine, case.batch_size) for case in cases] for cases in found]
+    return [[(case.contender.name, case.batch_size) for case in cases] for cases in found]
 
 
 def test_the_contenders_of_every_verdict_come_first_a_worker_s_batch_sizes_together() -> None:
@@ -83,7 +82,7 @@ def test_the_contenders_of_every_verdict_come_first_a_worker_s_batch_sizes_toget
 
 
 def test_neither_what_failed_nor_what_has_its_profile_is_profiled() -> None:
-    rows = [row(case, Status.FAILED if case.engine == "b" else Status.OK) for case in PLAN.cases()]
+    rows = [row(case, Status.FAILED if case.contender.name == "b" else Status.OK) for case in PLAN.cases()]
     done = Trial(round=5, case=rows[0].case, status=Status.OK, profile=True)
     assert turns(rows, (done,)) == [[("c", 1)], [("a", 8)], [("c", 8)]]
 
@@ -175,4 +174,4 @@ def entry_of(adapter: Any) -> Runnable:
         model=ModelForm(format="onnx"),
     )
     installed = Installed(name="own", digest="d1", path=adapter, command=(sys.executable, "-I"))
-    return Runnable(engine=engine, installed=installed, model_path=adapter)
+    return Runnable(contender=a_contender(engine.name), engine=engine, installed=installed, model_path=adapter)

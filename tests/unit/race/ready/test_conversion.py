@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.made import a_contender
 
 from bakeoff.errors import EnvironmentUnavailableError, ModelError, ModelTaskError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
@@ -123,5 +124,5 @@ def test_without_the_converters_environment_the_engine_is_unavailable(
         model=wanted,
     )
     own = {"own": standing["tools"], "tools": EnvironmentUnavailableError("no Python 3.6")}
-    why_not = make_ready(engine, MODEL, own, library, notes.append)
+    why_not = make_ready(a_contender("upper"), engine, MODEL, own, library, notes.append)
     assert why_not == (Status.UNAVAILABLE, "its models are converted in environment tools: no Python 3.6")

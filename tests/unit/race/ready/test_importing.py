@@ -10,14 +10,16 @@ from typing import Any
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from tests.unit.made import a_plan
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, UnsupportedModelError, WorkerError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.asking.plan import own_files, own_name
-from bakeoff.race.ready import factories, importing, prepare
+from bakeoff.race.ready import factories, importing
 from bakeoff.race.ready.conversion import form_for
-from bakeoff.records import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm, Plan
+from bakeoff.race.ready.exam import exam
+from bakeoff.records import Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm, Plan, Status
 
 pytestmark = pytest.mark.unit
 
@@ -76,7 +78,7 @@ def workshop(folder: Path, script: str, watcher: Watcher, monkeypatch: pytest.Mo
 
 
 def plan_for(path: Path) -> Plan:
-    return Plan(models=(path.name,), engines=(), batch_sizes=(1,), threads=1, files={path.name: str(path)})
+    return a_plan(models=(path.name,), engines=(), batch_sizes=(1,), threads=1, files={path.name: str(path)})
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_what_cannot_be_converted_is_left_to_engines_that_take_it_as_it_is(
     with pytest.raises(UnsupportedModelError, match="Strange"):
         form_for(other, record, {}, shop.library, watcher.note)
     with pytest.raises(ModelError, match="no engine here can run it"):
-        prepare.of_its_own(plan_for(source), record, [], shop.library, watcher)
+        exam(plan_for(source), record, [], shop.library, watcher, lambda: (Status.UNAVAILABLE, "not here"))
 
 
 def engine(folder: Path, takes: tuple[str, ...]) -> EngineSpec:
@@ -176,7 +178,7 @@ def test_a_factory_runs_in_a_process_of_its_own_in_its_folder(
     monkeypatch.chdir(tmp_path)
     files = own_files(["shop.nets:small"])
     assert files == {"shop.nets.small": str(tmp_path / "shop.nets:small")}
-    plan = Plan(models=tuple(files), engines=(), batch_sizes=(1,), threads=1, files=files, python=sys.executable)
+    plan = a_plan(models=tuple(files), engines=(), batch_sizes=(1,), threads=1, files=files, python=sys.executable)
     with factories.exported(plan, "shop.nets.small", shop.catalogue, watcher) as path:
         assert path.read_text(encoding="utf-8") == f"{tmp_path} {tmp_path / 'shop.nets:small'}"
     assert not path.exists()

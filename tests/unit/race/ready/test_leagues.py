@@ -5,19 +5,19 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from tests.unit.made import a_case, a_plan
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.race import Race, never, still_wanted
-from bakeoff.race.ready import prepare
+from bakeoff.race.ready import exam
+from bakeoff.race.ready.observer import Observer
 from bakeoff.records import (
     UNCALIBRATED,
-    Case,
     EngineInfo,
     Measurement,
     ModelRecord,
     Parity,
-    Plan,
     RunRecord,
     Status,
     Tolerances,
@@ -38,7 +38,7 @@ def trial(engine: str, round_: int, fps: float, error: float) -> Trial:
     )
     return Trial(
         round=round_,
-        case=Case(engine=engine, model="m", batch_size=1, threads=1),
+        case=a_case(engine=engine, model="m", batch_size=1, threads=1),
         status=Status.OK,
         parity=Parity(max_rel_error=error, top1_agreement=None),
         measurement=Measurement(
@@ -52,7 +52,7 @@ def wanted(error_of_the_fast: float) -> set[str]:
     run = RunRecord(
         name="1",
         started_at=0.0,
-        plan=Plan(models=("m",), engines=("slow", "fast"), batch_sizes=(1,), threads=1),
+        plan=a_plan(models=("m",), engines=("slow", "fast"), batch_sizes=(1,), threads=1),
         machine={},
         bakeoff_version="0",
         models=(ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=(), tolerances=SIZES),),
@@ -67,7 +67,7 @@ def wanted(error_of_the_fast: float) -> set[str]:
         for engine in (("slow", round_, 1.0, 1e-6), ("fast", round_, 2.0, error_of_the_fast))
     ]
     race = cast("Race", SimpleNamespace(run=run, trials=trials, enough=never))
-    return {case.engine for case in still_wanted(race, 6, "m")}
+    return {case.contender.name for case in still_wanted(race, 6, "m")}
 
 
 def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
@@ -75,15 +75,15 @@ def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does
     assert wanted(0.03) == {"slow", "fast"}
 
 
-PLAN = Plan(models=("m",), engines=(), batch_sizes=(1,), threads=1)
+PLAN = a_plan(models=("m",), engines=(), batch_sizes=(1,), threads=1)
 MODEL = ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=())
 REFERENCE = [np.array([[1.0, 4.0]] * 8), np.array([[7]] * 8)]
 
 
 def calibrate(library: SimpleNamespace) -> tuple[Tolerances, list[str]]:
     notes: list[str] = []
-    observer = cast("prepare.Observer", SimpleNamespace(say=notes.append, note=notes.append))
-    model = prepare.calibrate(PLAN, MODEL, REFERENCE, cast("ModelLibrary", library), observer)
+    observer = cast("Observer", SimpleNamespace(say=notes.append, note=notes.append))
+    model = exam.calibrate(PLAN, MODEL, REFERENCE, cast("ModelLibrary", library), observer)
     return model.tolerances, notes
 
 

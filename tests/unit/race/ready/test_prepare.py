@@ -10,14 +10,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.unit.made import a_plan
 
+from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import EnvironmentUnavailableError
 from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.sandbox import Limits
 from bakeoff.models.sandboxed import tasks
 from bakeoff.race.ready import arbitration, prepare
-from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, Plan, Status
+from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, Status
 
 pytestmark = pytest.mark.unit
 
@@ -102,8 +104,10 @@ def prepared(folder: Path, watcher: Watcher) -> prepare.Preparation:
     engines = [engine("graph", "plain", folder), engine("reader", "onnx", folder)]
     here = Installed(name="here", digest="d", path=folder, command=("python",))
     standing: dict[str, Installed | EnvironmentUnavailableError] = {"here": here}
-    plan = Plan(models=("net",), engines=("graph", "reader"), batch_sizes=(1, 2), threads=1)
-    return prepare.prepare(plan, {"net": model}, engines, standing, library, watcher, engines[1])
+    plan = a_plan(models=("net",), engines=("graph", "reader"), batch_sizes=(1, 2), threads=1)
+    by_name = {engine.name: engine for engine in engines}
+    catalogue = Catalogue({**by_name, prepare.ARBITER: by_name["reader"]}, {}, {})
+    return prepare.prepare(plan, {"net": model}, catalogue, standing, library, watcher)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -113,10 +117,13 @@ def test_a_form_that_is_not_made_is_a_failed_row_of_its_engine(
     how, reason = WAYS[way]
     fail("lower", how, monkeypatch)
     ready = prepared(tmp_path, Watcher())
-    assert [runnable.engine.name for runnable in ready.runnables["net"]] == ["reader"]
-    assert [(trial.case.engine, trial.case.batch_size) for trial in ready.unready] == [("graph", 1), ("graph", 2)]
+    assert [runnable.name for runnable in ready.runnables["net"]] == ["reader"]
+    assert [(trial.case.contender.name, trial.case.batch_size) for trial in ready.unready] == [
+        ("graph", 1),
+        ("graph", 2),
+    ]
     assert {trial.status for trial in ready.unready} == {Status.FAILED}
-    assert ready.models["net"].reference == "float64"
+    assert ready.exams["net"].model.reference == "float64"
     assert re.search(reason, ready.unready[0].reason)
 
 
@@ -128,10 +135,10 @@ def test_without_a_float64_reference_the_arbiter_judges_and_a_note_says_why(
     fail("extend_reference", how, monkeypatch)
     watcher = Watcher()
     ready = prepared(tmp_path, watcher)
-    assert [runnable.engine.name for runnable in ready.runnables["net"]] == ["graph", "reader"]
+    assert [runnable.name for runnable in ready.runnables["net"]] == ["graph", "reader"]
     assert not ready.unready
-    assert ready.models["net"].reference == "the arbiter"
-    assert ready.references["net"] == ANSWER
+    assert ready.exams["net"].model.reference == "the arbiter"
+    assert ready.exams["net"].reference == ANSWER
     assert re.search(f"^no float64 reference: {reason}", watcher.notes[0])
 
 
@@ -144,5 +151,5 @@ def test_a_model_that_cannot_be_calibrated_has_fixed_tolerances_and_a_note_says_
     watcher = Watcher()
     ready = prepared(tmp_path, watcher)
     assert not ready.unready
-    assert (ready.models["net"].reference, ready.models["net"].tolerances) == ("float64", UNCALIBRATED)
+    assert (ready.exams["net"].model.reference, ready.exams["net"].model.tolerances) == ("float64", UNCALIBRATED)
     assert re.search(f"{reason}.*; its tolerance is a fixed number$", watcher.notes[0])

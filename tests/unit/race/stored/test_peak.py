@@ -3,13 +3,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.made import a_plan
 
 from bakeoff import environments, paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.race import machine_lock
 from bakeoff.race.stored import peak
-from bakeoff.records import Peak, Plan, RunRecord
+from bakeoff.records import Peak, RunRecord
 
 pytestmark = pytest.mark.unit
 
@@ -17,7 +18,7 @@ CATALOGUE = Catalogue.load()
 
 
 def run_on(digest: str) -> RunRecord:
-    plan = Plan(models=("m",), engines=("a",), batch_sizes=(1,), threads=2)
+    plan = a_plan(models=("m",), engines=("a",), batch_sizes=(1,), threads=2)
     return RunRecord(name="r", started_at=0.0, plan=plan, machine={"digest": digest}, bakeoff_version="0")
 
 

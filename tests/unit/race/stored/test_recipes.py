@@ -2,25 +2,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.made import a_row
+from tests.unit.made import a_case, a_plan, a_row
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.stored.recipes import choose, recipe_of, winners
-from bakeoff.records import Case, Load, ModelRecord, Plan, RunRecord, Status, Summary, Verdict
+from bakeoff.records import Case, Load, ModelRecord, RunRecord, Status, Summary, Verdict
 from bakeoff.store import Store
 
 pytestmark = pytest.mark.unit
 
-PLAN = Plan(models=("small", "large"), engines=("a", "b"), batch_sizes=(1, 8), threads=2)
+PLAN = a_plan(models=("small", "large"), engines=("a", "b"), batch_sizes=(1, 8), threads=2)
 RUN = RunRecord(name="r", started_at=0.0, plan=PLAN, machine={}, bakeoff_version="0")
 LEADERS = {("small", 1): "a", ("small", 8): "b", ("large", 1): "b", ("large", 8): "b"}
 VERDICTS = [
     Verdict(
         model=model,
         batch_size=size,
-        threads=2,
         league="fp32",
         device="cpu",
         leader=leader,
@@ -32,7 +31,7 @@ VERDICTS = [
 
 
 def row(case: Case) -> Summary:
-    measured = (case.engine, case.model, case.batch_size) != ("a", "large", 8)
+    measured = (case.contender.name, case.model, case.batch_size) != ("a", "large", 8)
     return a_row(
         case,
         status=Status.OK if measured else Status.FAILED,
@@ -46,7 +45,7 @@ ROWS = [row(case) for case in PLAN.cases()]
 
 
 def key(found: Summary) -> tuple[str, str, int]:
-    return found.case.engine, found.case.model, found.case.batch_size
+    return found.case.contender.name, found.case.model, found.case.batch_size
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_report_has_each_winner_once_for_a_model() -> None:
 
 def test_a_recipe_has_the_threads_of_one_instance_where_several_shared_them_under_load(tmp_path: Path) -> None:
     raced = msgspec.structs.replace(
-        row(Case(engine="onnxruntime", model="small", batch_size=1, threads=4)),
+        row(a_case(engine="onnxruntime", model="small", batch_size=1, threads=4)),
         load=Load(scenario="offline", instances=2, threads=2, rate=10.0, queries=100),
     )
     model = ModelRecord(name="small", digest="1" * 64, weights="seeded", inputs=(), outputs=())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
+from tests.unit.made import a_case, a_plan
 
 from bakeoff.judge.case.summary import summarise, throughput
 from bakeoff.judge.figures.statistics import geometric_mean_interval
@@ -14,7 +15,6 @@ from bakeoff.records import (
     Measurement,
     ModelRecord,
     Parity,
-    Plan,
     RunRecord,
     Status,
     TensorSpec,
@@ -39,7 +39,7 @@ def a_run(engines: Sequence[str], models: Sequence[str] = MODELS, batches: Seque
     return RunRecord(
         name="2026-11-23-1",
         started_at=1795464000.0,
-        plan=Plan(
+        plan=a_plan(
             models=tuple(models), engines=tuple(engines), batch_sizes=tuple(batches), threads=2, budget_s=45 * 60.0
         ),
         machine={"cpu": "AMD EPYC", "usable_cpus": 2, "logical_cpus": 2, "digest": "0123456789ab"},
@@ -87,7 +87,7 @@ def a_trial(case: Case, round_: int, fps: float, error: float = 3e-7) -> Trial:
         round=round_,
         case=case,
         status=Status.OK,
-        framework_version="1.1.0" if release_of(case.engine) == "2019" else "2.13.0",
+        framework_version="1.1.0" if release_of(case.contender.name) == "2019" else "2.13.0",
         effective={"threads": 2},
         parity=Parity(max_rel_error=error, top1_agreement=1.0),
         measurement=a_measurement(case.batch_size, fps),
@@ -102,7 +102,7 @@ def one_table(speeds: Speeds, model: str = "resnet50", batch_size: int = 1) -> A
     """A run of one table, each engine with its own speed in each round; NaN where it was not measured."""
     run = a_run(list(speeds), models=(model,), batches=(batch_size,))
     trials = [
-        a_trial(Case(engine=engine, model=model, batch_size=batch_size, threads=2), round_, fps)
+        a_trial(a_case(engine=engine, model=model, batch_size=batch_size, threads=2), round_, fps)
         for engine, of_engine in speeds.items()
         for round_, fps in enumerate(of_engine, 1)
         if not math.isnan(fps)
@@ -120,12 +120,12 @@ def whole_race() -> ARun:
     """Every engine of both releases: most of them ok, one of each other kind, keras with two rounds only."""
     engines = [*sorted(engines_of_the_study() - {"keras-jax"}), "ncnn"]
     run = a_run(engines)
-    trials = [trial for case in run.plan.cases() for trial in trials_of(case, engines.index(case.engine))]
+    trials = [trial for case in run.plan.cases() for trial in trials_of(case, engines.index(case.contender.name))]
     return run, trials
 
 
 def trials_of(case: Case, place: int) -> list[Trial]:
-    match case.engine:
+    match case.contender.name:
         case "pytorch-mkldnn-2019":
             return [a_refusal(case, Status.UNSUPPORTED, "torch 1.1 has no max_pool2d | for MKL-DNN tensors")]
         case "caffe2-2019":
@@ -133,7 +133,7 @@ def trials_of(case: Case, place: int) -> list[Trial]:
         case "mxnet" if case.batch_size == 8:
             return [a_refusal(case, Status.TIMED_OUT, "no answer in 300 s")]
         case _:
-            rounds = 2 if case.engine == "keras" else 6
+            rounds = 2 if case.contender.name == "keras" else 6
             return [a_trial(case, n, fps) for n, fps in enumerate(wobbling(10 + 2 * place, rounds), 1)]
 
 
@@ -144,7 +144,7 @@ def table_race() -> Callable[..., Results]:
     def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> Results:
         run, trials = one_table(speeds, model, batch_size)
         rows = [
-            msgspec.structs.replace(row, league="bf16" if row.case.engine in bf16 else "fp32")
+            msgspec.structs.replace(row, league="bf16" if row.case.contender.name in bf16 else "fp32")
             for row in summarise(run, trials)
         ]
         return Results(run, trials, rows, STATISTICS)

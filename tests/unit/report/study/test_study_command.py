@@ -99,8 +99,8 @@ def play(monkeypatch: pytest.MonkeyPatch, whole_race: ARun) -> Play:
     ) -> list[Plan]:
         plans: list[Plan] = []
 
-        def start(plan: Plan, catalogue: Any, store: Any, output: Path, observer: Any, *, strict: bool) -> race.Outcome:
-            del catalogue, store, observer, strict
+        def start(plan: Plan, catalogue: Any, store: Any, output: Path, observer: Any) -> race.Outcome:
+            del catalogue, store, observer
             plans.append(plan)
             run = msgspec.structs.replace(whole_race[0], state=state)
             trials = [trial for trial in whole_race[1] if keep(trial)]
@@ -119,7 +119,7 @@ def test_both_releases_are_raced_with_every_mode_in_45_minutes(tmp_path: Path, p
     plans = play()
     invoke(tmp_path)
     (plan,) = plans
-    assert set(plan.engines) >= engines_of_the_study()
+    assert set(plan.names) >= engines_of_the_study()
     assert (plan.models, plan.batch_sizes, plan.budget_s) == (("resnet18", "resnet50"), (1, 2, 4, 8), 45 * 60)
     assert (tmp_path / "2026-11-23-1" / "study.zh.md").is_file()
 

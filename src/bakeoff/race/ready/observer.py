@@ -1,0 +1,19 @@
+"""Who watches while a race is made ready and while it runs."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from bakeoff import environments
+
+
+class Observer(Protocol):
+    """Told only while no worker runs."""
+
+    def installing(self) -> AbstractContextManager[environments.Report]:
+        """Who hears how installations go, for as long as they do."""
+
+    def say(self, what: str) -> None:
+        """What happens next."""
+
+    def note(self, what: str) -> None:
+        """A line worth keeping."""

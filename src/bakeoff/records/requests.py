@@ -1,0 +1,58 @@
+"""A request: what somebody wants raced, in their own words."""
+
+from collections.abc import Mapping
+
+from bakeoff.records.base import Record
+
+TARGET_CI = 0.02
+"""how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
+BURSTS = 2
+"""of each case in a heat: with a few seconds of loading per case, rounds buy more than longer heats"""
+TIMEOUT_S = 300.0
+
+
+class Request(Record, frozen=True):
+    """What to race, as it was asked for and nothing resolved; `bakeoff.race.asking.plan.make_plan` makes a plan of it.
+
+    Commands, the Python API, the gate and the study all ask by it. None and empty mean: the default. Paths are as they
+    were given, relative to the working folder.
+    """
+
+    models: tuple[str, ...] = ()
+    """built-in networks, paths of files, or package.module:factory"""
+    engines: tuple[str, ...] = ()
+    """contenders' names, engines, framework folders, groups and globs; none: the study's engines of `release`"""
+    exclude: tuple[str, ...] = ()
+    release: str | None = None
+    """"today", "2019" or "all" """
+    batch_sizes: tuple[int, ...] = ()
+    threads: int | None = None
+    """None: the CPUs that this process may use"""
+    weights: str = "seeded"
+    rounds: int | None = None
+    """at most so many; None: as many as the budget holds"""
+    budget_s: float | None = None
+    target_ci: float = TARGET_CI
+    """0: out of reach, so that no precision ends the race"""
+    timeout_s: float = TIMEOUT_S
+    seed: int = 0
+    quick: bool = False
+    bursts: int = BURSTS
+    profile: bool | None = None
+    scenario: str = "latency"
+    latency_bound_s: float | None = None
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    """of models of one's own, by the name of an input or of an axis"""
+    batch_axis: tuple[str, ...] = ()
+    inputs: str = ""
+    """path of an .npz of real inputs"""
+    data: str = ""
+    """a folder of labelled pictures, or some of its files by a pattern"""
+    python: str = ""
+    """the interpreter that builds what a factory returns"""
+    requirements: str = ""
+    """path of a requirements file: what a factory needs besides PyTorch"""
+    engines_dirs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    strict: bool = False
+    """measure nothing if the audit finds anything"""
