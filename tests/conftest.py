@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -21,6 +22,13 @@ REQUIRED = "BAKEOFF_REQUIRE_POSTGRES"
 """set in CI, where a test that needs the server fails without one instead of being skipped"""
 OTHER_USERS = ("postgres", "nobody")
 _numbers = itertools.count(1)
+
+# Where an image forbids it, each of the hundreds of processes started here would compile bakeoff anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("bakeoff", deadline=None)
+hypothesis.settings.load_profile("bakeoff")
 
 
 class PostgresServer:
