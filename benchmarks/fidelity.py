@@ -260,7 +260,7 @@ def set_up(engine: EngineSpec, standing: dict[str, Installed], options: argparse
     """The model in the engine's form, and one input set."""
     library = ModelLibrary(paths.cache_dir())
     model = library.resolve(options.model)
-    [(arrays, _rows)] = input_sets(library.samples(model, 0, options.batch), options.batch, 1)
+    [(arrays, _rows)] = input_sets(library.samples(model, 0, options.batch).files, options.batch, 1)
     inputs = [str(folder / f"{i}.npy") for i in range(len(arrays))]
     for path, array in zip(inputs, arrays, strict=True):
         np.save(path, array, allow_pickle=False)

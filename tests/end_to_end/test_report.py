@@ -175,7 +175,7 @@ def test_a_printed_recipe_gives_the_answers_of_the_reference(raced: Any, tmp_pat
 
     library = ModelLibrary(paths.cache_dir())
     model = library.resolve("resnet-tiny")
-    (samples,) = library.samples(model, seed=0, count=8)
+    (samples,) = library.samples(model, seed=0, count=8).files
     np.savez(tmp_path / "inputs.npz", input=np.load(samples)[:4])
     (tmp_path / "recipe.py").write_text(script.out, encoding="utf-8")
     installed = environments.find(Catalogue.load().engines[engine].environment)
@@ -184,7 +184,7 @@ def test_a_printed_recipe_gives_the_answers_of_the_reference(raced: Any, tmp_pat
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     with np.load(tmp_path / "outputs.npz") as outputs:
         answers = [outputs[name] for name in outputs.files]
-    reference = library.reference(model, seed=0, count=8)
+    reference = library.samples(model, seed=0, count=8).reference()
     parity, _ = compare(answers, [output[:4] for output in reference])
     assert parity.max_rel_error is not None
     assert parity.max_rel_error < 1e-5

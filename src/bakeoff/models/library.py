@@ -4,13 +4,10 @@ No model file is opened here: a model worker does that. Files are written under 
 file lock, so that two runs at once never see half of one.
 """
 
-import contextlib
 import difflib
 import hashlib
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,19 +18,18 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from bakeoff import offline
-from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError
-from bakeoff.models import download, inputs, sandbox, user_inputs
+from bakeoff.errors import ModelError
+from bakeoff.models import download, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
+from bakeoff.models.cached import holds_an_array, making, scratch_in
+from bakeoff.models.samples import Samples, own_file_of
 from bakeoff.models.sources import format_of
-from bakeoff.records import PRECISIONS, ModelForm, ModelRecord, Shaping
+from bakeoff.records import ModelForm, ModelRecord, Shaping
 
 VERSION = 1
 FORMS = 4
 """goes up whenever the forms that are made of models change"""
 """Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
-
-SECONDS_PER_SAMPLE = 120.0
-"""The most that one sample's reference may take."""
 
 Report = Callable[[str], None]
 
@@ -132,7 +128,7 @@ class ModelLibrary:
             return source
         limited = f"opset-{form.max_opset or 'any'}-ir-{form.max_ir_version or 'any'}"
         target = source.with_name(f"{limited}-{FORMS}.onnx")
-        with self._making(target) as scratch:
+        with making(target) as scratch:
             if scratch:
                 limits = {"max_opset": form.max_opset, "max_ir_version": form.max_ir_version}
                 arguments = {"path": str(source), "target": str(scratch), **limits}
@@ -147,7 +143,7 @@ class ModelLibrary:
         `name` is its key. Whatever `write` raises is raised, and nothing is kept.
         """
         target = self._folder(model) / name
-        with self._making(target, sound) as scratch:
+        with making(target, sound) as scratch:
             if scratch:
                 write(scratch)
         return target
@@ -165,76 +161,16 @@ class ModelLibrary:
     ) -> Path:
         """As `converted`, of a user's own file that is not ONNX, known by the digest of what it is."""
         target = self.root / "sources" / source_digest[:16] / name
-        with self._making(target, sound) as scratch:
+        with making(target, sound) as scratch:
             if scratch:
                 write(scratch)
         return target
 
     # Inputs and reference
 
-    def samples(self, model: ModelRecord, seed: int, count: int) -> list[Path]:
-        """`count` inputs: one .npy file per model input, [count, ...], C-contiguous.
-
-        They are seeded; or the user's own, at most as many as there are. An input without a batch axis, in a model that
-        has one, is the same for all of them.
-        """
-        if model.data_digest:
-            return [self._data_file(model, index) for index in range(len(model.inputs))]
-        made = []
-        for index, spec in enumerate(model.inputs):
-            target = self._folder(model) / f"samples-seed{seed}-count{count}-input{index}.npy"
-            shared = spec.batch_axis is None and model.fixed_batch is None
-            with self._making(target, _holds_an_array) as scratch:
-                if scratch:
-                    rows = 1 if shared else count
-                    array = inputs.draw(spec.dtype, spec.sample_shape, seed + index, rows, below=spec.below)
-                    with scratch.open("wb") as file:
-                        np.save(file, np.repeat(array, count, axis=0) if shared else array, allow_pickle=False)
-            made.append(target)
-        return made
-
-    def reference(
-        self, model: ModelRecord, seed: int, count: int, report: Report = _silent
-    ) -> list[NDArray[np.generic]]:
-        """The float64 answers to `samples(model, seed, count)`: one array per output, [count, ...].
-
-        What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
-        stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model, or not within the limits.
-        """
-        count = min(count, model.data_samples or count)
-        target = self._folder(model) / f"reference-{_drawn(model, seed)}.npz"
-        with FileLock(f"{target}.lock"):
-            have = _load(target)
-            if not have or len(have[0]) < count:
-                samples = [str(path) for path in self.samples(model, seed, count)]
-                arguments = {"path": str(self.path(model)), "samples": samples, "count": count, "target": str(target)}
-                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count)
-                try:
-                    sandbox.run("extend_reference", arguments, limits=limits, report=report, what=model.name)
-                except ModelTaskError as error:
-                    raise NoReferenceError(f"no float64 reference: {error}") from error
-                have = _load(target)
-        return [array[:count] for array in have]
-
-    def rounded(
-        self, model: ModelRecord, seed: int, count: int, report: Report = _silent
-    ) -> dict[str, list[NDArray[np.generic]]]:
-        """Precision -> what the model answers to the first `count` inputs of `seed` when computed in it.
-
-        Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
-        """
-        count, drawn = min(count, model.data_samples or count), _drawn(model, seed)
-        targets = {precision: self._folder(model) / f"rounded-{precision}-{drawn}.npz" for precision in PRECISIONS}
-        with FileLock(f"{self._folder(model) / f'rounded-{drawn}'}.lock"):
-            have = {precision: _load(target) for precision, target in targets.items()}
-            if any(not arrays or len(arrays[0]) < count for arrays in have.values()):
-                samples = [str(path) for path in self.samples(model, seed, count)]
-                files = {precision: str(target) for precision, target in targets.items()}
-                arguments = {"path": str(self.path(model)), "samples": samples, "count": count, "targets": files}
-                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count * len(targets))
-                sandbox.run("extend_rounded", arguments, limits=limits, report=report, what=model.name)
-                have = {precision: _load(target) for precision, target in targets.items()}
-        return {precision: [array[:count] for array in arrays] for precision, arrays in have.items()}
+    def samples(self, model: ModelRecord, seed: int, count: int) -> Samples:
+        """`count` inputs of `model` drawn from `seed`, or the user's own, at most as many as there are."""
+        return Samples(model, self._folder(model), seed, count)
 
     # Inside
 
@@ -259,13 +195,10 @@ class ModelLibrary:
         samples = user_inputs.samples(arrays, record)
         record = msgspec.structs.replace(record, data_digest=_sha256(path), data_samples=len(samples[0]))
         for index, array in enumerate(samples):
-            with self._making(self._data_file(record, index), _holds_an_array) as scratch:
+            with making(own_file_of(self._folder(record), record, index), holds_an_array) as scratch:
                 if scratch:
                     np.save(scratch, array, allow_pickle=False)
         return record
-
-    def _data_file(self, model: ModelRecord, index: int) -> Path:
-        return self._folder(model) / f"samples-{_drawn(model, 0)}-input{index}.npy"
 
     def _built(self, source: _Source, report: Report) -> ModelRecord:
         """The record of `source`; if there is none, or its file is gone or changed, the model is made anew."""
@@ -275,7 +208,7 @@ class ModelLibrary:
             known = self._known(index, source.folder)
             if known:
                 return known
-            with _scratch(self.root) as scratch:
+            with scratch_in(self.root) as scratch:
                 made = scratch / "model.onnx"
                 arguments = {**source.arguments, "path": str(made)}
                 found = sandbox.run(source.task, arguments, report=report, what=source.name)
@@ -304,58 +237,12 @@ class ModelLibrary:
 
     def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
         folder = source.with_name(f"plain-{FORMS}")
-        with self._making(folder, _holds_weights) as scratch:
+        with making(folder, _holds_weights) as scratch:
             if scratch:
                 scratch.mkdir()
                 arguments = {"path": str(source), "name": model.name, "folder": str(scratch)}
                 sandbox.run("lower", arguments, report=report, what=model.name)
         return folder
-
-    @contextlib.contextmanager
-    def _making(self, target: Path, sound: Callable[[Path], bool] = Path.exists) -> Iterator[Path | None]:
-        """A place to make `target` in, which gets its name when the block ends well; None if `sound` finds it there."""
-        if sound(target):
-            yield None
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if sound(target):
-                yield None
-                return
-            with _scratch(target.parent) as scratch:
-                yield scratch / target.name
-                if target.is_dir():  # damaged; a file is replaced as it is
-                    target.rename(scratch / "damaged")
-                (scratch / target.name).replace(target)
-
-
-@contextlib.contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """A folder beside what will be renamed out of it; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix=".making-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _load(path: Path) -> list[NDArray[np.generic]]:
-    """The arrays of a reference file; none if there is no sound one, and a damaged one is removed."""
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return [file[f"arr_{index}"] for index in range(len(file.files))]
-    except Exception:  # noqa: BLE001 - of a damaged file zipfile, zlib and numpy raise nearly anything
-        path.unlink(missing_ok=True)
-        return []
-
-
-def _holds_an_array(path: Path) -> bool:
-    """Whether the .npy file is there as long as its head says. Its numbers are not read."""
-    try:
-        np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return False
-    return True
 
 
 def _holds_weights(folder: Path) -> bool:
@@ -384,11 +271,6 @@ def own_file(path: Path) -> Path:
     if format_of(path) != "onnx":
         raise ModelError(f"{path.name} has to become an ONNX file first")
     return path
-
-
-def _drawn(model: ModelRecord, seed: int) -> str:
-    """Where the inputs come from, as part of a file's name."""
-    return f"data{model.data_digest[:16]}" if model.data_digest else f"seed{seed}"
 
 
 def _digest(folder: Path) -> str:

@@ -87,10 +87,10 @@ DAMAGES = [cut, flipped, lambda _: b"", lambda _: b"PK\x03\x04 and nothing more"
 def test_a_damaged_reference_is_computed_anew(
     library: ModelLibrary, tiny_record: ModelRecord, damage: Callable[[bytes], bytes]
 ) -> None:
-    sound = [library.reference(tiny_record, 7, 1), library.rounded(tiny_record, 7, 1)["fp16"]]
+    sound = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded(1)["fp16"]]
     for file in library.path(tiny_record).parent.glob("r*-seed7.npz"):
         file.write_bytes(damage(file.read_bytes()))
-    again = [library.reference(tiny_record, 7, 1), library.rounded(tiny_record, 7, 1)["fp16"]]
+    again = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded(1)["fp16"]]
     assert all(np.array_equal(now[0], then[0]) for now, then in zip(again, sound, strict=True))
 
 
@@ -99,12 +99,12 @@ def test_a_damaged_reference_is_computed_anew(
 def test_damaged_samples_and_weights_are_made_anew(
     library: ModelLibrary, tiny_record: ModelRecord, damage: Callable[[bytes], bytes]
 ) -> None:
-    [samples] = library.samples(tiny_record, seed=8, count=2)
+    [samples] = library.samples(tiny_record, seed=8, count=2).files
     weights = library.form(tiny_record, ModelForm(format="plain")) / "weights.npz"
     sound = {file: file.read_bytes() for file in (samples, weights)}
     for file, content in sound.items():
         file.write_bytes(damage(content))
-    library.samples(tiny_record, seed=8, count=2)
+    assert library.samples(tiny_record, seed=8, count=2).files
     library.form(tiny_record, ModelForm(format="plain"))
     assert {file: file.read_bytes() for file in sound} == sound
     assert not [path for path in samples.parent.iterdir() if path.name.startswith(".making")]
@@ -147,9 +147,9 @@ def test_each_form_is_made_once(
 
 def test_a_reference_is_kept_cut_and_extended(library: ModelLibrary, tiny_record: ModelRecord) -> None:
     said: list[str] = []
-    [two] = library.reference(tiny_record, 0, 2, said.append)
-    [one] = library.reference(tiny_record, 0, 1, said.append)
-    [three] = library.reference(tiny_record, 0, 3, said.append)
+    [two] = library.samples(tiny_record, 0, 2).reference(said.append)
+    [one] = library.samples(tiny_record, 0, 1).reference(said.append)
+    [three] = library.samples(tiny_record, 0, 3).reference(said.append)
     assert said == ["reference 1 of 2", "reference 2 of 2", "reference 3 of 3"]
     assert three.dtype == np.float64
     assert three.shape == (3, 10)
@@ -161,19 +161,19 @@ def test_rounded_answers_are_kept_for_each_precision(
     library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    answers = library.rounded(tiny_record, 0, 2, said.append)
+    answers = library.samples(tiny_record, 0, 2).rounded(2, said.append)
     assert said == [f"rounding to {name} {n} of 2" for name in ("fp32", "fp16", "bf16") for n in (1, 2)]
     assert [array.shape for arrays in answers.values() for array in arrays] == [(2, 10)] * 3
     monkeypatch.setattr(sandbox, "run", None)
-    again = library.rounded(tiny_record, 0, 1)
+    again = library.samples(tiny_record, 0, 1).rounded(1)
     assert np.array_equal(again["bf16"][0], answers["bf16"][0][:1])
 
 
 def test_samples_are_files_of_contiguous_arrays(library: ModelLibrary, tiny_record: ModelRecord) -> None:
-    [path] = library.samples(tiny_record, seed=3, count=5)
+    [path] = library.samples(tiny_record, seed=3, count=5).files
     array = np.load(path, allow_pickle=False)
     assert (array.shape, array.dtype) == ((5, 3, 32, 32), np.float32)
-    assert library.samples(tiny_record, seed=3, count=5) == [path]
+    assert library.samples(tiny_record, seed=3, count=5).files == [path]
 
 
 def test_a_checkpoint_with_the_same_weights_is_the_same_model(
@@ -237,9 +237,9 @@ def test_real_inputs_take_the_place_of_drawn_ones(library: ModelLibrary, tiny_pa
     np.savez(tmp_path / "data.npz", input=images)
     record = library.take(tiny_path, Shaping(data=str(tmp_path / "data.npz")))
     assert (record.data_samples, len(record.data_digest)) == (3, 64)
-    [path] = library.samples(record, seed=0, count=8)
+    [path] = library.samples(record, seed=0, count=8).files
     assert np.array_equal(np.load(path), images.astype(np.float32))
-    [reference] = library.reference(record, 0, 8)
+    [reference] = library.samples(record, 0, 8).reference()
     assert reference.shape == (3, 10)
 
 

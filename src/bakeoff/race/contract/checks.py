@@ -25,7 +25,7 @@ from bakeoff.errors import (
 )
 from bakeoff.judge.case.parity import compare
 from bakeoff.judge.case.settings_check import settings_not_taken
-from bakeoff.race.contract.subject import SAMPLES, SEED, SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
+from bakeoff.race.contract.subject import SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
 
 Subject = TypeVar("Subject", EngineUnderTest, WorkerUnderTest)
 
@@ -221,7 +221,7 @@ def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> N
         raise NotShownError("it has none")
     script = compose(engine, model, str(subject.model_path), batch_size=rows, threads=2, about="a check")
     (subject.folder / "recipe.py").write_text(script, encoding="utf-8")
-    (samples,) = subject.library.samples(model, SEED, SAMPLES)
+    (samples,) = subject.samples.files
     np.savez(subject.folder / "inputs.npz", **{model.inputs[0].name: np.load(samples)[:rows]})
     installed = subject.standing[engine.environment.name]
     try:
@@ -236,7 +236,7 @@ def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> N
         raise BrokenPromiseError(f"it fails: {error}") from error
     with np.load(subject.folder / "outputs.npz") as saved:
         outputs = [saved[name] for name in saved.files]
-    reference = subject.library.reference(model, SEED, SAMPLES)
+    reference = subject.samples.reference()
     parity, fault = compare(outputs, [array[:rows] for array in reference], classes=model.classes)
     promise(not fault, fault)
     off, most = parity.max_rel_error, TOLERANCE[engine.league]
@@ -246,7 +246,7 @@ def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> N
 def load_and_compare(worker: WorkerUnderTest, batch_size: int, more: float = 1.0) -> None:
     """The answers to every input set in shape, dtype and value against the float64 reference; `more` times as far."""
     subject = worker.subject
-    reference = subject.library.reference(subject.model, SEED, SAMPLES)
+    reference = subject.samples.reference()
     load_or_refuse(worker, batch_size)
     for k, rows in enumerate(worker.prepare(batch_size)):
         outputs = worker.outputs(k)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
+from bakeoff.models.samples import Samples
 from bakeoff.race.ready.conversion import in_form
 from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord
@@ -45,6 +46,11 @@ class EngineUnderTest:
         runnable = runnable if spin else runnable.without_spinning()
         with runnable.session(self.log, TIMEOUT_S) as session:
             yield WorkerUnderTest(self, runnable, session, session.hello())
+
+    @property
+    def samples(self) -> Samples:
+        """What the network is asked, and the answers expected."""
+        return self.library.samples(self.model, SEED, SAMPLES)
 
     @property
     def log(self) -> Path:
@@ -83,7 +89,7 @@ class WorkerUnderTest:
     def prepare(self, batch_size: int) -> list[list[int]]:
         """Give it the input sets; returns which sample each row of each set is."""
         files, rows_of_sets = [], []
-        samples = self.subject.library.samples(self.subject.model, SEED, SAMPLES)
+        samples = self.subject.samples.files
         for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, SETS)):
             paths_of_set = [self.subject.folder / f"input-{k}-{i}.npy" for i in range(len(arrays))]
             for path, array in zip(paths_of_set, arrays, strict=True):

@@ -13,6 +13,7 @@ from bakeoff.judge.case.leagues import calibrated, fixed
 from bakeoff.judge.case.parity import compare
 from bakeoff.models.inputs import input_sets
 from bakeoff.models.library import ModelLibrary
+from bakeoff.models.samples import Samples
 from bakeoff.race.ready import arbitration, labelled_pictures
 from bakeoff.race.ready.observer import Observer
 from bakeoff.race.ready.runnable import InputSets, Runnable
@@ -78,19 +79,18 @@ class Exam:
 
 def exam(
     plan: Plan,
-    model: ModelRecord,
+    samples: Samples,
     runnables: Sequence[Runnable],
-    library: ModelLibrary,
     observer: Observer,
     arbiter: Callable[[], Runnable | tuple[Status, str]],
 ) -> Exam:
-    """The exam of `model`, judged by its float64 reference.
+    """The exam of the model that `samples` are of, judged by its float64 reference.
 
     Where there is none, what `arbiter` makes ready judges, ONNX Runtime without optimisations; where that cannot run
     the model, the middle of what the engines answer. For a model without ONNX the last of these. Raises `ModelError`
     where nothing judges it.
     """
-    samples = library.samples(model, plan.seed, SAMPLES)
+    model = samples.model
     if model.unconverted:
         if not runnables:
             raise ModelError(
@@ -98,38 +98,36 @@ def exam(
                 f'Engines whose engine.toml says takes = ["{model.source}"] run it as it is; name one by --engines.',
             )
         observer.say(f"asking the engines that take {model.name} as it is")
-        return _judged_by(*arbitration.consensus(runnables, plan, model, samples), model, samples)
+        return _judged_by(*arbitration.consensus(runnables, plan, model, samples.files), samples)
     try:
-        answers = library.reference(model, plan.seed, SAMPLES, observer.say)
-        return Exam(calibrate(plan, model, answers, library, observer), samples, answers)
+        answers = samples.reference(observer.say)
+        return Exam(calibrate(samples, answers, observer), samples.files, answers)
     except NoReferenceError as error:
         observer.note(str(error))
     observer.say(f"asking ONNX Runtime without optimisations about {model.name}")
     try:
-        return _judged_by(*arbitration.unoptimised(arbiter(), plan, model, samples), model, samples)
+        return _judged_by(*arbitration.unoptimised(arbiter(), plan, model, samples.files), samples)
     except WorkerError as error:
         observer.note(f"{model.name}: no answer of ONNX Runtime without optimisations: {error}")
-        return _judged_by(*arbitration.consensus(runnables, plan, model, samples), model, samples)
+        return _judged_by(*arbitration.consensus(runnables, plan, model, samples.files), samples)
 
 
-def _judged_by(answers: list[NDArray[np.generic]], name: str, model: ModelRecord, samples: Sequence[Path]) -> Exam:
-    tolerances = fixed(quantized=model.quantized)
-    return Exam(msgspec.structs.replace(model, reference=name, tolerances=tolerances), samples, answers)
+def _judged_by(answers: list[NDArray[np.generic]], name: str, samples: Samples) -> Exam:
+    tolerances = fixed(quantized=samples.model.quantized)
+    return Exam(msgspec.structs.replace(samples.model, reference=name, tolerances=tolerances), samples.files, answers)
 
 
-def calibrate(
-    plan: Plan, model: ModelRecord, reference: Sequence[NDArray[np.generic]], library: ModelLibrary, observer: Observer
-) -> ModelRecord:
-    """`model` with the tolerances that follow from what rounding does to its outputs, if that can be computed."""
+def calibrate(samples: Samples, reference: Sequence[NDArray[np.generic]], observer: Observer) -> ModelRecord:
+    """The model with the tolerances that follow from what rounding does to its outputs, if that can be computed."""
     try:
-        answers = library.rounded(model, plan.seed, ROUNDED_SAMPLES, observer.say)
+        answers = samples.rounded(ROUNDED_SAMPLES, observer.say)
     except ModelError as error:
         observer.note(f"{error}; its tolerance is a fixed number")
-        return model
+        return samples.model
     floats = [index for index, output in enumerate(reference) if output.dtype.kind == "f"]
     expected = [reference[index][:ROUNDED_SAMPLES] for index in floats]
     rounding = {
         precision: compare([outputs[index] for index in floats], expected)[0].max_rel_error
         for precision, outputs in answers.items()
     }
-    return msgspec.structs.replace(model, tolerances=calibrated(rounding))
+    return msgspec.structs.replace(samples.model, tolerances=calibrated(rounding))

@@ -181,8 +181,9 @@ def difference(record: ModelRecord, plan: Plan, importer: str, shop: Workshop) -
 def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -> tuple[float, float]:
     """The error between the source framework and the ONNX in float64, and the most it may be."""
     standing = install_all([judge.environment], shop.observer)
-    reference = shop.library.reference(record, plan.seed, SAMPLES, shop.observer.say)
-    record = calibrate(plan, record, reference, shop.library, shop.observer)
+    samples = shop.library.samples(record, plan.seed, SAMPLES)
+    reference = samples.reference(shop.observer.say)
+    record = calibrate(samples, reference, shop.observer)
 
     def measure(target: Path) -> None:
         ready = make_ready(
@@ -196,8 +197,7 @@ def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -
         if not isinstance(ready, Runnable):
             raise WorkerError(ready[1])
         shop.observer.say(f"asking {judge.name} about {record.name}")
-        samples = shop.library.samples(record, plan.seed, SAMPLES)
-        answers = arbitration.answers(ready, plan, record, samples)
+        answers = arbitration.answers(ready, plan, record, samples.files)
         parity, fault = compare(answers, reference, classes=record.classes)
         if parity.max_rel_error is None:
             raise WorkerError(fault)

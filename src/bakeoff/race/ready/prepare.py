@@ -1,8 +1,8 @@
 """Before the race: environments built, models in every form, references at hand, or the reason why not."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,7 +12,7 @@ from bakeoff.environments import overlay
 from bakeoff.errors import EnvironmentUnavailableError, ModelError, UnsupportedError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.conversion import form_for
-from bakeoff.race.ready.exam import Exam, exam
+from bakeoff.race.ready.exam import SAMPLES, Exam, exam
 from bakeoff.race.ready.observer import Observer
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
@@ -65,7 +65,12 @@ class Preparation:
 
 def engines_of(plan: Plan, catalogue: Catalogue) -> list[EngineSpec]:
     """The engines that the contenders run, each once. Raises `UsageError` for one that is not here."""
-    return [*{engine.name: engine for engine in map(catalogue.engine_of, plan.contenders)}.values()]
+    return unique(map(catalogue.engine_of, plan.contenders))
+
+
+def unique(engines: Iterable[EngineSpec]) -> list[EngineSpec]:
+    """Each of `engines` once, in their order."""
+    return [*{engine.name: engine for engine in engines}.values()]
 
 
 def prepare(
@@ -84,28 +89,31 @@ def prepare(
     exams: dict[str, Exam] = {}
     runnables: dict[str, list[Runnable]] = {}
     unready: list[Trial] = []
+    field_ = [(contender, catalogue.engine_of(contender)) for contender in plan.contenders]
     engine = catalogue.engines[ARBITER]
     judge = Contender(name=ARBITER, engine=ARBITER).having(threads=plan.threads)
+    under_load = plan.scenario is not Scenario.LATENCY
     for name, model in models.items():
         observer.say(f"preparing {name}")
-        runnables[name] = []
-        for contender in plan.contenders:
-            ready = make_ready(contender, catalogue.engine_of(contender), model, standing, library, observer.note)
-            if isinstance(ready, Runnable) and plan.scenario is not Scenario.LATENCY:
-                ready = with_loadgen(ready)
-            if isinstance(ready, Runnable):
-                runnables[name].append(ready)
-            else:
-                unready += unready_trials(plan, contender, name, *ready)
+        ready = {
+            contender: make_ready(contender, its, model, standing, library, observer.note, loadgen=under_load)
+            for contender, its in field_
+        }
+        runnables[name] = [each for each in ready.values() if isinstance(each, Runnable)]
+        unready += [
+            Trial(round=0, case=case, status=found[0], reason=found[1], started_at=time.time())
+            for case in plan.cases()
+            if case.model == name and not isinstance(found := ready[case.contender], Runnable)
+        ]
 
         def arbiter(model: ModelRecord = model) -> Runnable | tuple[Status, str]:
             return make_ready(judge, engine, model, install([engine], observer), library, observer.note)
 
-        exams[name] = exam(plan, model, runnables[name], library, observer, arbiter)
+        exams[name] = exam(plan, library.samples(model, plan.seed, SAMPLES), runnables[name], observer, arbiter)
     return Preparation(
         exams=exams,
         runnables=runnables,
-        engines=engines_of(plan, catalogue),
+        engines=unique([its for _, its in field_]),
         standing=standing,
         canary=catalogue.hidden.get(CANARY),
         unready=tuple(unready),
@@ -137,37 +145,23 @@ def make_ready(
     standing: Mapping[str, Installed | EnvironmentUnavailableError],
     library: ModelLibrary,
     note: Callable[[str], None],
+    *,
+    loadgen: bool = False,
 ) -> Runnable | tuple[Status, str]:
-    """`contender`, which runs `engine`, with its environment and its form of `model`, or why not."""
+    """`contender`, which runs `engine`, with its environment and its form of `model`, or why not.
+
+    With `loadgen`, its Python gets LoadGen as well.
+    """
     installed = standing[engine.environment.name]
     if not isinstance(installed, Installed):
         return Status.UNAVAILABLE, str(installed)
     try:
+        beside = overlay.loadgen(installed) if loadgen else None
         form, path = form_for(engine, model, standing, library, note)
-        return Runnable(contender, msgspec.structs.replace(engine, model=form), installed, path)
-    except UnsupportedModelError as error:
+        return Runnable(contender, msgspec.structs.replace(engine, model=form), installed, path, overlay=beside)
+    except (UnsupportedModelError, UnsupportedError) as error:
         return Status.UNSUPPORTED, str(error)
     except EnvironmentUnavailableError as error:
         return Status.UNAVAILABLE, str(error)
     except (ModelError, OSError) as error:
         return Status.FAILED, f"its form of the model was not made: {error}"
-
-
-def with_loadgen(runnable: Runnable) -> Runnable | tuple[Status, str]:
-    """`runnable` with LoadGen for its Python, or why not."""
-    try:
-        return replace(runnable, overlay=overlay.loadgen(runnable.installed))
-    except UnsupportedError as error:
-        return Status.UNSUPPORTED, str(error)
-    except EnvironmentUnavailableError as error:
-        return Status.UNAVAILABLE, str(error)
-
-
-def unready_trials(plan: Plan, contender: Contender, model: str, status: Status, reason: str) -> list[Trial]:
-    """A row for each batch size of a contender that cannot start."""
-    now = time.time()
-    return [
-        Trial(round=0, case=case, status=status, reason=reason, started_at=now)
-        for case in plan.cases()
-        if case.contender == contender and case.model == model
-    ]

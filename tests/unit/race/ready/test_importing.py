@@ -134,7 +134,7 @@ def test_what_cannot_be_converted_is_left_to_engines_that_take_it_as_it_is(
     with pytest.raises(UnsupportedModelError, match="Strange"):
         form_for(other, record, {}, shop.library, watcher.note)
     with pytest.raises(ModelError, match="no engine here can run it"):
-        exam(plan_for(source), record, [], shop.library, watcher, lambda: (Status.UNAVAILABLE, "not here"))
+        exam(plan_for(source), shop.library.samples(record, 0, 1), [], watcher, lambda: (Status.UNAVAILABLE, ""))
 
 
 def engine(folder: Path, takes: tuple[str, ...]) -> EngineSpec:

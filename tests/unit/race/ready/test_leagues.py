@@ -8,7 +8,7 @@ import pytest
 from tests.unit.made import a_case, a_plan
 
 from bakeoff.errors import UnsupportedModelError
-from bakeoff.models.library import ModelLibrary
+from bakeoff.models.samples import Samples
 from bakeoff.race.race import Race, never, still_wanted
 from bakeoff.race.ready import exam
 from bakeoff.race.ready.observer import Observer
@@ -80,21 +80,21 @@ MODEL = ModelRecord(name="m", digest="", weights="seeded", inputs=(), outputs=()
 REFERENCE = [np.array([[1.0, 4.0]] * 8), np.array([[7]] * 8)]
 
 
-def calibrate(library: SimpleNamespace) -> tuple[Tolerances, list[str]]:
+def calibrate(samples: SimpleNamespace) -> tuple[Tolerances, list[str]]:
     notes: list[str] = []
     observer = cast("Observer", SimpleNamespace(say=notes.append, note=notes.append))
-    model = exam.calibrate(PLAN, MODEL, REFERENCE, cast("ModelLibrary", library), observer)
+    model = exam.calibrate(cast("Samples", samples), REFERENCE, observer)
     return model.tolerances, notes
 
 
 def test_a_model_is_calibrated_by_the_worst_error_of_its_float_outputs() -> None:
     errors = {"fp32": 4e-6, "fp16": 4e-2, "bf16": 0.4}
 
-    def rounded(_model: ModelRecord, _seed: int, count: int, _report: object) -> dict[str, list[Any]]:
+    def rounded(count: int, _report: object) -> dict[str, list[Any]]:
         integers = np.array([[8]] * count)  # differ, as a class does that rounding has changed
         return {name: [np.array([[1.0, 4.0]] * (count - 1) + [[1 + e, 4.0]]), integers] for name, e in errors.items()}
 
-    tolerances, _ = calibrate(SimpleNamespace(rounded=rounded))
+    tolerances, _ = calibrate(SimpleNamespace(rounded=rounded, model=MODEL))
     assert tolerances.rounding == pytest.approx({name: error / 4 for name, error in errors.items()})
     assert tolerances.fp32 == pytest.approx(1e-4)
 
@@ -103,7 +103,7 @@ def test_a_model_that_cannot_be_rounded_keeps_the_fixed_tolerance_and_says_so() 
     def rounded(*_: object) -> None:
         raise UnsupportedModelError("m: no float64 reference: operator QLinearConv computes on quantized values")
 
-    assert calibrate(SimpleNamespace(rounded=rounded)) == (
+    assert calibrate(SimpleNamespace(rounded=rounded, model=MODEL)) == (
         UNCALIBRATED,
         ["m: no float64 reference: operator QLinearConv computes on quantized values; its tolerance is a fixed number"],
     )

@@ -1,0 +1,115 @@
+"""Inputs of a model, and the answers to them in float64 and in coarser precisions: made once, kept in the cache."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError
+from bakeoff.models import inputs, sandbox
+from bakeoff.models.cached import holds_an_array, load_arrays, making
+from bakeoff.records import PRECISIONS, ModelRecord
+
+SECONDS_PER_SAMPLE = 120.0
+"""The most that one sample's reference may take."""
+
+Report = Callable[[str], None]
+Arrays = list[NDArray[np.generic]]
+"""one per output, [count, ...]"""
+
+
+def _silent(_what: str) -> None:
+    """Nobody watches."""
+
+
+class Samples:
+    """Inputs of one model, seeded or the user's own, and the answers to them."""
+
+    def __init__(self, model: ModelRecord, folder: Path, seed: int, count: int) -> None:
+        """`count` of them, at most as many as the user gave; `folder` is the model's in the cache."""
+        self.model = model
+        self.count = min(count, model.data_samples or count)
+        self._folder, self._seed = folder, seed
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """One .npy file per model input, [count, ...], C-contiguous.
+
+        An input without a batch axis, in a model that has one, is the same for all samples.
+        """
+        if self.model.data_digest:
+            return [own_file_of(self._folder, self.model, index) for index in range(len(self.model.inputs))]
+        made, count = [], self.count
+        for index, spec in enumerate(self.model.inputs):
+            target = self._folder / f"samples-seed{self._seed}-count{count}-input{index}.npy"
+            shared = spec.batch_axis is None and self.model.fixed_batch is None
+            with making(target, holds_an_array) as scratch:
+                if scratch:
+                    rows = 1 if shared else count
+                    array = inputs.draw(spec.dtype, spec.sample_shape, self._seed + index, rows, below=spec.below)
+                    with scratch.open("wb") as file:
+                        np.save(file, np.repeat(array, count, axis=0) if shared else array, allow_pickle=False)
+            made.append(target)
+        return made
+
+    def reference(self, report: Report = _silent) -> Arrays:
+        """The answers in float64.
+
+        What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
+        stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model, or not within the limits.
+        """
+        target = self._folder / f"reference-{self._drawn}.npz"
+        with FileLock(f"{target}.lock"):
+            have = load_arrays(target)
+            if not have or len(have[0]) < self.count:
+                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * self.count)
+                arguments = {**self._asked(self.count), "target": str(target)}
+                try:
+                    sandbox.run("extend_reference", arguments, limits=limits, report=report, what=self.model.name)
+                except ModelTaskError as error:
+                    raise NoReferenceError(f"no float64 reference: {error}") from error
+                have = load_arrays(target)
+        return [array[: self.count] for array in have]
+
+    def rounded(self, count: int, report: Report = _silent) -> dict[str, Arrays]:
+        """Precision -> what the model answers to the first `count` samples when computed in it.
+
+        Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
+        """
+        count = min(count, self.count)
+        targets = {precision: self._folder / f"rounded-{precision}-{self._drawn}.npz" for precision in PRECISIONS}
+        with FileLock(f"{self._folder / f'rounded-{self._drawn}'}.lock"):
+            have = {precision: load_arrays(target) for precision, target in targets.items()}
+            if any(not arrays or len(arrays[0]) < count for arrays in have.values()):
+                files = {precision: str(target) for precision, target in targets.items()}
+                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count * len(targets))
+                arguments = {**self._asked(count), "targets": files}
+                sandbox.run("extend_rounded", arguments, limits=limits, report=report, what=self.model.name)
+                have = {precision: load_arrays(target) for precision, target in targets.items()}
+        return {precision: [array[:count] for array in arrays] for precision, arrays in have.items()}
+
+    def _asked(self, count: int) -> dict[str, object]:
+        path = self._folder / "model.onnx"
+        if not path.is_file():
+            raise ModelError(
+                f"{self.model.name} is gone from the cache ({path})", "Run the command again to make it anew."
+            )
+        return {"path": str(path), "samples": [str(file) for file in self.files], "count": count}
+
+    @property
+    def _drawn(self) -> str:
+        """Where the inputs come from, as part of a file's name."""
+        return drawn_from(self.model, self._seed)
+
+
+def drawn_from(model: ModelRecord, seed: int) -> str:
+    """Where inputs of `model` come from, as part of a file's name: the user's own, or `seed`."""
+    return f"data{model.data_digest[:16]}" if model.data_digest else f"seed{seed}"
+
+
+def own_file_of(folder: Path, model: ModelRecord, index: int) -> Path:
+    """The file of one input of the user's own."""
+    return folder / f"samples-{drawn_from(model, 0)}-input{index}.npy"
