@@ -95,11 +95,11 @@ def ours(bench: Bench, centre: Centre) -> float:
     env = spawn_environment(bench.threads, bench.installed.env, engine.env)
     with WorkerSession(bench.installed.command, engine.adapter, env, bench.folder / "log", 300.0) as session:
         session.hello()
-        session.call("load", model=bench.model, settings=bench.settings)
-        session.call("prepare", input_sets=[bench.inputs])
-        warm = session.call("warm_up", order=[0] * 1000, at_least=3, at_most_seconds=1.0)["latencies"]
+        session.load(bench.model, bench.settings)
+        session.prepare([bench.inputs])
+        warm = session.warm_up([0] * 1000, at_least=3, at_most_seconds=1.0)
         calls = max(10, round(bench.seconds / statistics.median(warm)))
-        return centre(session.call("measure", order=[0] * calls, untimed=[0])["latencies"])
+        return centre(session.measure([0] * calls, [0], bench.folder).latencies)
 
 
 def openvino_tool(bench: Bench) -> float:

@@ -266,8 +266,8 @@ MECHANISMS = (
     Mechanism(
         "inputs watched for changes",
         "race/heats/attempt.py",
-        '        if reply["inputs_changed"]:\n',
-        "        if False:\n",
+        "        for k, i in reply.inputs_changed:\n",
+        "        for k, i in ():\n",
         (LIARS, "-k", "wrong"),
     ),
     Mechanism(

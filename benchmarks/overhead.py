@@ -50,33 +50,33 @@ def main() -> None:
         command = (sys.executable, "-I")
         with WorkerSession(command, adapter, spawn_environment(1), Path(folder) / "log", 60.0) as session:
             session.hello()
-            per_inference(session)
-            controller_cpu(session)
+            per_inference(session, Path(folder))
+            controller_cpu(session, Path(folder))
         per_query(command, adapter)
     start_up()
 
 
 def load(session: WorkerSession, nap: float) -> None:
     """Load an engine that sleeps for `nap` seconds, or does nothing."""
-    session.call("load", model=MODEL, settings={"nap": nap})
-    session.call("prepare", input_sets=[])
+    session.load(MODEL, {"nap": nap})
+    session.prepare([])
 
 
-def per_inference(session: WorkerSession) -> None:
+def per_inference(session: WorkerSession, folder: Path) -> None:
     """The loop's cost with an engine that does nothing."""
     load(session, 0.0)
-    reply = session.call("measure", order=[0] * CALLS, untimed=[0] * 1000)
-    timed = statistics.median(reply["latencies"]) * 1e6
-    loop = reply["seconds"] / CALLS * 1e6
+    burst = session.measure([0] * CALLS, [0] * 1000, folder)
+    timed = statistics.median(burst.latencies) * 1e6
+    loop = burst.seconds / CALLS * 1e6
     print(f"an inference that does nothing: {timed:.2f} us timed (median), {loop:.2f} us of loop   (limit 20 us)")
 
 
-def controller_cpu(session: WorkerSession) -> None:
+def controller_cpu(session: WorkerSession, folder: Path) -> None:
     """The controller's CPU time while it waits for one long reply."""
     load(session, WAIT_S)
     me = psutil.Process()
     before = sum(me.cpu_times()[:2])
-    session.call("measure", order=[0], untimed=[])
+    session.measure([0], [], folder)
     used = sum(me.cpu_times()[:2]) - before
     print(f"controller CPU while a worker measures: {used / WAIT_S:.3%} of a core   (limit 0.1%)")
 

@@ -100,8 +100,7 @@ def joined(attempt: Attempt) -> list[float]:
 def calls(attempt: Attempt, number: int) -> list[float]:
     """Latencies of so many calls, in seconds."""
     with attempt.worker.awake() as session:
-        reply = session.call("warm_up", order=[0] * number, at_least=number, at_most_seconds=0.0)
-    return [float(latency) for latency in reply["latencies"]]
+        return session.warm_up([0] * number, at_least=number, at_most_seconds=0.0)
 
 
 def spin() -> None:

@@ -25,6 +25,7 @@ from scipy.signal import lfilter
 
 from bakeoff.race.host import Host
 from bakeoff.records import CANARY, Disturbance
+from bakeoff.worker.replies import Burst, Framework, Hello, Loaded, Outputs, Took
 from bakeoff.worker.session import Usage, WorkerSession
 
 DATA = Path(__file__).parent / "data" / "machines.json"
@@ -32,6 +33,8 @@ GRAIN_S = 0.02
 """within which a machine's slowdown is one number"""
 LONGEST_S = 45 * 60.0
 CANARY_COSTS = {"load_s": 0.003, "first_s": 0.005, "latency_s": 0.002}
+FETCH_S = 1e-4
+"""until outputs are at hand"""
 COMMON = 0.2
 """of a process's variance, to all its batch sizes"""
 UNLIKE = 1.5
@@ -143,7 +146,7 @@ class VirtualHost(Host):
 
 
 @dataclass
-class Loaded:
+class Network:
     """A network in a virtual worker."""
 
     first_s: float
@@ -161,7 +164,7 @@ class VirtualWorker(WorkerSession):
         self._costs = host.machine["engines"].get(engine, {"start_s": 0.1, "import_s": 0.02})
         self._common = host.normal()
         self._own: dict[str, float] = {}
-        self._network: Loaded | None = None
+        self._network: Network | None = None
         self.host.spend(self._costs["start_s"], "starting workers")
 
     @property
@@ -169,11 +172,10 @@ class VirtualWorker(WorkerSession):
         """No process has it."""
         return 2**22 + 1
 
-    def hello(self, **arguments: Any) -> dict[str, Any]:
+    def hello(self) -> Hello:
         """Import the framework."""
-        del arguments
         took = self.host.spend(self._costs["import_s"], "importing")
-        return {"framework": {"version": "0"}, "import_seconds": took}
+        return Hello(python="", framework=Framework(version="0"), import_seconds=took)
 
     def suspend(self) -> None:
         """It takes no time but what a turn costs."""
@@ -197,13 +199,7 @@ class VirtualWorker(WorkerSession):
     def kill(self) -> None:
         """Nothing is left of it anyway."""
 
-    def call(self, op: str, *, timeout_s: float | None = None, **arguments: Any) -> dict[str, Any]:
-        """The reply to any request that a heat makes."""
-        del timeout_s
-        reply: dict[str, Any] = getattr(self, op)(**arguments)
-        return reply
-
-    def load(self, model: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    def load(self, model: Mapping[str, Any], settings: Mapping[str, Any]) -> Loaded:
         """Load the network whose name is its path."""
         name, batch = str(model["path"]), settings["batch_size"]
         machine = self.host.machine
@@ -219,28 +215,32 @@ class VirtualWorker(WorkerSession):
             mix = math.sqrt(COMMON) * self._common + math.sqrt(1 - COMMON) * self.host.normal()
             self._own[case] = math.exp(self.host.noise["process"] * self.host.unlike[self.engine] * mix)
         own = self._own[case]
-        self._network = Loaded(first_s=costs["first_s"] * own, latency_s=costs["latency_s"] * own)
-        return {"effective": dict(settings), "seconds": took}
+        self._network = Network(first_s=costs["first_s"] * own, latency_s=costs["latency_s"] * own)
+        return Loaded(effective=dict(settings), seconds=took)
 
-    def prepare(self, input_sets: Sequence[Sequence[str]]) -> dict[str, Any]:
+    def prepare(self, input_sets: Sequence[Sequence[str]]) -> Took:
         """Cheap. One set alone is new to the engine: what such a check costs besides its calls."""
         if len(input_sets) == 1:
             self.host.spend(self.host.machine["costs"]["new_inputs_s"], "new inputs")
-        return {"seconds": self.host.spend(0.001, "asking")}
+        return Took(seconds=self.host.spend(0.001, "asking"))
 
-    def outputs(self, k: int | None, directory: str) -> dict[str, Any]:
-        """One run, or none where `k` is null, and its outputs."""
-        took = 0.0 if k is None else self.run("checking")
-        return {"seconds": took, **self._answer(directory)}
+    def outputs(self, k: int, directory: Path) -> Outputs:  # noqa: ARG002 - nothing is computed
+        """One run, and its outputs."""
+        return Outputs(seconds=self.run("checking"), paths=[], outputs_seconds=FETCH_S, inputs_changed=[])
 
-    def warm_up(self, order: Sequence[int], at_least: int, at_most_seconds: float) -> dict[str, Any]:
+    def warm_up(self, order: Sequence[int], *, at_least: int, at_most_seconds: float) -> list[float]:
         """Some runs."""
         latencies: list[float] = []
         while len(latencies) < at_least or (len(latencies) < len(order) and sum(latencies) < at_most_seconds):
             latencies.append(self.run("warming up"))
-        return {"latencies": latencies}
+        return latencies
 
-    def measure(self, order: Sequence[int], untimed: Sequence[int], directory: str | None = None) -> dict[str, Any]:
+    def measure(
+        self,
+        order: Sequence[int],
+        untimed: Sequence[int],
+        directory: Path,  # noqa: ARG002 - as in `outputs`
+    ) -> Burst:
         """A burst."""
         self.host.spend(self.host.machine["costs"]["turn_s"], "taking turns")
         for _ in untimed:
@@ -249,20 +249,18 @@ class VirtualWorker(WorkerSession):
         latencies = [self.run(on) for _ in order]
         if on == "timed calls":
             self.host.timed_s += sum(latencies)
-        return {
-            "latencies": latencies,
-            "seconds": sum(latencies),
-            "cpu_seconds": {"1": sum(latencies), "2": sum(latencies)},
-            "queued_seconds": 0.0,
-            "voluntary_switches": 0,
-            "involuntary_switches": 0,
-            "peak_rss_bytes": 10**9,
-            **(self._answer(directory) if directory else {}),
-        }
-
-    def _answer(self, directory: str) -> dict[str, Any]:
-        del directory
-        return {"paths": [], "outputs_seconds": 1e-4, "inputs_changed": []}
+        return Burst(
+            latencies=latencies,
+            seconds=sum(latencies),
+            cpu_seconds={"1": sum(latencies), "2": sum(latencies)},
+            queued_seconds=0.0,
+            voluntary_switches=0,
+            involuntary_switches=0,
+            peak_rss_bytes=10**9,
+            paths=[],
+            outputs_seconds=FETCH_S,
+            inputs_changed=[],
+        )
 
     def run(self, on: str) -> float:
         """One inference; how long it took."""

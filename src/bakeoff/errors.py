@@ -99,6 +99,10 @@ class AdapterError(WorkerError):
         self.details = details
 
 
+class WrongReplyError(WorkerError):
+    """The adapter returned something else than its contract says; the message names the operation and the field."""
+
+
 class UnsupportedError(WorkerError):
     """The adapter says that its framework cannot do this, or its Python or speed rules it out; the message says why."""
 

@@ -5,7 +5,7 @@ The checks are those of `bakeoff engines check`. By default of the study's engin
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race.contract import checks
 from bakeoff.race.contract.subject import MODEL, SEED, SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
-from bakeoff.worker.session import DRIVER, WorkerSession
+from bakeoff.worker.replies import Hello, Loaded, Nothing, OfEach, Took, UnderLoad
+from bakeoff.worker.session import DRIVER, PROTOCOL, WorkerSession
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(1800)]
 
@@ -131,7 +132,7 @@ def test_an_engine_keeps_the_promise_that(subject: EngineUnderTest, check: Calla
 def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(subject: EngineUnderTest) -> None:
     installed = subject.standing[subject.engine.environment.name]
     with subject.worker(threads=1) as worker:
-        runnable, python = worker.runnable, worker.hello["python"].rpartition(".")[0]
+        runnable, python = worker.runnable, worker.hello.python.rpartition(".")[0]
     if python not in overlay.PYTHONS:
         with pytest.raises(UnsupportedError, match=f"MLPerf LoadGen has no wheel for Python {python}"):
             overlay.loadgen(installed)
@@ -140,20 +141,21 @@ def test_under_load_every_query_is_answered_or_its_python_has_no_loadgen(subject
     env = runnable.env
     log = subject.folder / "load.log"
     with WorkerSession(installed.command, subject.engine.adapter, env, log, TIMEOUT_S, program=DRIVER) as session:
-        session.hello(overlay=str(folder))
-        session.call("start", instances=2, command=list(installed.command), env=env)
-        instances = WorkerUnderTest(subject, runnable, cast("WorkerSession", Instances(session)), {})
+        session.call("hello", Nothing, protocol=PROTOCOL, overlay=str(folder))
+        started = session.call("start", OfEach[Hello], instances=2, command=list(installed.command), env=env)
+        both = cast("WorkerSession", Instances(session))
+        instances = WorkerUnderTest(subject, runnable, both, started.replies[0])
         with what_shows_nothing_skipped():
             checks.load_or_refuse(instances, 1)
         instances.prepare(1)
-        offline = session.call("offline", sets=SETS, queries=30, seed=SEED)
-        assert sum(map(len, offline["latencies"])) == offline["queries"] == 30
-        assert offline["rate"] > 0
-        rate = offline["rate"] / 4
-        server = session.call("server", sets=SETS, queries=30, seed=SEED, rate=rate, bound_seconds=TIMEOUT_S)
-        assert server["held"]
-        assert server["queries"] == 30
-        assert server["rate"] == pytest.approx(rate, rel=0.8)
+        offline = session.call("offline", UnderLoad, sets=SETS, queries=30, seed=SEED)
+        assert sum(map(len, offline.latencies)) == offline.queries == 30
+        assert offline.rate > 0
+        rate = offline.rate / 4
+        server = session.call("server", UnderLoad, sets=SETS, queries=30, seed=SEED, rate=rate, bound_seconds=TIMEOUT_S)
+        assert server.held
+        assert server.queries == 30
+        assert server.rate == pytest.approx(rate, rel=0.8)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,10 @@ class Instances:
 
     session: WorkerSession
 
-    def call(self, op: str, **arguments: Any) -> dict[str, Any]:
-        replies: list[dict[str, Any]] = self.session.call("each", request={"op": op, **arguments})["replies"]
-        return replies[0]
+    def load(self, model: Mapping[str, Any], settings: Mapping[str, Any]) -> Loaded:
+        request = {"op": "load", "model": model, "settings": settings}
+        return self.session.call("each", OfEach[Loaded], request=request).replies[0]
+
+    def prepare(self, input_sets: Sequence[Sequence[str]]) -> Took:
+        request = {"op": "prepare", "input_sets": input_sets}
+        return self.session.call("each", OfEach[Took], request=request).replies[0]

@@ -13,6 +13,8 @@ EXPECTED = {
     "no-python": ("unavailable", "3.2"),
     "dies-at-import": ("failed", "exited with code 127 during `hello`"),
     "fails-at-import": ("failed", "No module named 'a_framework_that_nobody_has'"),
+    "describes-itself-in-a-word": ("failed", "what it returns to `hello` is no reply: Expected `object`, got `str`"),
+    "returns-a-list": ("failed", "what it returns to `load` is no reply: Expected `object`, got `array`"),
     "raises-in-load": ("failed", "RuntimeError: the weights look odd"),
     "crashes-in-load": ("failed", "SIGSEGV"),
     "hangs": ("timed_out", "no answer to `outputs` within 6 s"),

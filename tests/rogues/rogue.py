@@ -23,6 +23,8 @@ class Engine(Honest):
             raise NotImplementedError("it has no such kernel")
         if self.misdeed == "raises-in-load":
             raise RuntimeError("the weights look odd\nand there is a second line")
+        if self.misdeed == "returns-a-list":
+            return ["threads", settings["threads"]]
         if self.misdeed == "crashes-in-load":
             os.kill(os.getpid(), getattr(signal, "SIGSEGV", signal.SIGTERM))
         if self.misdeed == "leaves-children":

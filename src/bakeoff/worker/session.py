@@ -5,6 +5,7 @@ worker measures.
 """
 
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -14,12 +15,19 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import msgspec
 import psutil
 
 from bakeoff import offline, paths
-from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
+from bakeoff.errors import (
+    WorkerDiedError,
+    WorkerError,
+    WorkerTimedOutError,
+    WrongReplyError,
+)
+from bakeoff.worker.replies import Burst, Envelope, Hello, Loaded, Nothing, Outputs, Took, WarmUp
 
 WORKER = Path(__file__).with_name("worker.py")
 DRIVER = Path(__file__).with_name("scenarios.py")
@@ -28,6 +36,11 @@ PROTOCOL = 1
 HELLO_TIMEOUT_S = 180.0
 """The least that an import may take: a cold TensorFlow on a slow disk needs over a minute."""
 GOODBYE_S = 5.0
+LONGEST_REPLY = 1 << 26
+"""characters: a thousand times the latencies of a long burst; what is longer is no reply"""
+
+
+T = TypeVar("T")
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -139,7 +152,7 @@ class WorkerSession:
     def _read(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None  # noqa: S101 - it is a pipe, as asked for
-        for line in stdout:
+        for line in iter(functools.partial(stdout.readline, LONGEST_REPLY), ""):
             self._replies.put(line)
         self._replies.put(None)
 
@@ -154,15 +167,42 @@ class WorkerSession:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def hello(self, **arguments: Any) -> dict[str, Any]:
-        """Introduce ourselves: the worker imports its adapter and says what it is. A driver wants `arguments`."""
-        return self.call("hello", timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL, **arguments)
+    def hello(self) -> Hello:
+        """Introduce ourselves: the worker imports its adapter and says what it is."""
+        return self.call("hello", Hello, timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL)
 
-    def call(self, op: str, *, timeout_s: float | None = None, **arguments: Any) -> dict[str, Any]:
-        """Send a request and wait for its reply.
+    def load(self, model: Mapping[str, Any], settings: Mapping[str, Any]) -> Loaded:
+        """Load `model` (see `worker_model`) with `settings`, in place of any before."""
+        return self.call("load", Loaded, model=model, settings=settings)
 
-        Raises `UnsupportedError` or `AdapterError` for an error reply (the worker lives on), `WorkerDiedError` or
-        `WorkerTimedOutError` when there will be no reply (the process tree is gone).
+    def prepare(self, input_sets: Sequence[Sequence[str]]) -> Took:
+        """Hand over the input sets: for each, a path per model input."""
+        return self.call("prepare", Took, input_sets=input_sets)
+
+    def outputs(self, k: int, directory: Path) -> Outputs:
+        """Run input set `k` once, its outputs written into `directory`."""
+        return self.call("outputs", Outputs, k=k, directory=str(directory))
+
+    def warm_up(self, order: Sequence[int], *, at_least: int, at_most_seconds: float) -> list[float]:
+        """The latencies of at least so many calls, and of more while the time lasts and `order` is not through."""
+        reply = self.call("warm_up", WarmUp, order=order, at_least=at_least, at_most_seconds=at_most_seconds)
+        if len(reply.latencies) < at_least:
+            raise WrongReplyError(f"{len(reply.latencies)} latencies in the reply to `warm_up`, not {at_least}")
+        return reply.latencies
+
+    def measure(self, order: Sequence[int], untimed: Sequence[int], directory: Path) -> Burst:
+        """A burst: the input sets of `untimed`, then those of `order`, timed; the last outputs in `directory`."""
+        burst = self.call("measure", Burst, order=order, untimed=untimed, directory=str(directory))
+        if len(burst.latencies) != len(order):
+            raise WrongReplyError(f"{len(burst.latencies)} latencies in the reply to `measure`, not {len(order)}")
+        return burst
+
+    def call(self, op: str, reply: type[T], *, timeout_s: float | None = None, **arguments: Any) -> T:
+        """Send a request and wait for its `reply`.
+
+        Raises `UnsupportedError` or `AdapterError` for an error reply, `WrongReplyError` for one that is no `reply`
+        (the worker lives on), `WorkerDiedError` or `WorkerTimedOutError` when there will be none (the process tree is
+        gone).
         """
         deadline = self.timeout_s if timeout_s is None else timeout_s
         stdin = self._process.stdin
@@ -175,27 +215,20 @@ class WorkerSession:
         try:
             line = self._replies.get(timeout=deadline)
         except queue.Empty:
+            if self._process.poll() is not None:  # a child of its own keeps the pipe open
+                raise self._died(op) from None
             self.kill()
             raise WorkerTimedOutError(f"no answer to `{op}` within {deadline:g} s; killed") from None
         if line is None:
             raise self._died(op)
-        return self._unwrap(op, line)
-
-    def _unwrap(self, op: str, line: str) -> dict[str, Any]:
         try:
-            reply = json.loads(line)
-            error = reply.get("error")
-            if error is None:
-                return dict(reply["ok"])
-            kind, message, details = str(error["type"]), str(error["message"]), str(error["traceback"])
-        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+            envelope = msgspec.json.decode(line, type=Envelope)
+        except (msgspec.DecodeError, RecursionError) as error:
             self.kill()
-            raise WorkerDiedError(f"answered `{op}` with something that is no reply: {line[:80]!r}") from wrong
-        self._note(op, details)
-        reason = opening(message)
-        if kind == "NotImplementedError":
-            raise UnsupportedError(reason or "the adapter gives no reason")
-        raise AdapterError(kind, reason, details)
+            raise WorkerDiedError(f"answered `{op}` with something that is no reply: {line[:80]!r}") from error
+        if envelope.error is not None:
+            self._note(op, envelope.error.traceback)
+        return envelope.content(op, reply)
 
     def _note(self, op: str, details: str) -> None:
         # On a full disk the traceback is lost; its first line is in the row all the same.
@@ -203,8 +236,13 @@ class WorkerSession:
             log.write(f"--- {op} ---\n{details}\n")
 
     def _died(self, op: str) -> WorkerDiedError:
+        """How it ended: by itself, unless it goes on after it has hung up."""
+        try:
+            how = how_it_ended(self._process.wait(GOODBYE_S))
+        except subprocess.TimeoutExpired:
+            how = "the worker hung up"
         self.kill()
-        return WorkerDiedError(f"{how_it_ended(self._process.returncode)} during `{op}`{self._last_words()}")
+        return WorkerDiedError(f"{how} during `{op}`{self._last_words()}")
 
     def _last_words(self) -> str:
         lines = [line for line in tail(self.log).splitlines() if line.strip()]
@@ -246,11 +284,10 @@ class WorkerSession:
         """What it has used up to now. Raises `WorkerDiedError` if it is no longer there."""
         try:
             root = psutil.Process(self.pid)
-            own = root.cpu_times()
+            helpers_cpu_s, helpers = _of_ended_children(root.cpu_times()), root.children(recursive=True)
         except psutil.NoSuchProcess:
             raise self._died("usage") from None
-        helpers_cpu_s = _of_ended_children(own)
-        for helper in root.children(recursive=True):
+        for helper in helpers:
             with contextlib.suppress(psutil.NoSuchProcess):  # ended just now: counted when its parent has noticed
                 times = helper.cpu_times()
                 helpers_cpu_s += times.user + times.system + _of_ended_children(times)
@@ -258,8 +295,8 @@ class WorkerSession:
 
     def close(self) -> int:
         """Ask the worker to end, wait for it a little, and make sure. Returns its exit code."""
-        with contextlib.suppress(WorkerDiedError, WorkerTimedOutError, AdapterError, UnsupportedError):
-            self.call("close", timeout_s=GOODBYE_S)
+        with contextlib.suppress(WorkerError):
+            self.call("close", Nothing, timeout_s=GOODBYE_S)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GOODBYE_S)
         self.kill()
@@ -284,16 +321,6 @@ class WorkerSession:
 def _of_ended_children(times: Any) -> float:
     """CPU seconds of a process' children that have ended; zero on Windows, which does not keep them."""
     return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
-
-
-def opening(message: str) -> str:
-    """The first line of an exception's message that is not blank, and what follows it while it ends with a colon."""
-    first = ""
-    for line in filter(None, map(str.strip, message.splitlines())):
-        first = f"{first} {line}".lstrip()
-        if not first.endswith(":"):
-            break
-    return first
 
 
 def how_it_ended(code: int) -> str:

@@ -5,10 +5,11 @@ and nothing else of bakeoff: this file is the whole of it. It alone owns the clo
 
 Protocol, version 1
 ===================
-One JSON object per line. A request comes on stdin as ``{"op": NAME, ...}``; each gets exactly one reply,
-``{"ok": {...}}`` or ``{"error": {"type": ..., "message": ..., "traceback": ...}}``. Replies go to a private
-duplicate of stdout made before anything else is imported; file descriptor 1 itself then points at stderr and
-stdin at nothing, so whatever a framework prints or reads cannot corrupt the conversation. Times are seconds.
+One JSON object per line. A request comes on stdin as ``{"op": NAME, ...}``; each gets exactly one reply, ``{"ok":
+{...}}`` or ``{"error": {"type": ..., "message": ..., "traceback": ...}}``, whatever the adapter raises. The controller
+holds each reply to the shape given here (replies.py). Replies go to a private duplicate of stdout made before anything
+else is imported; file descriptor 1 itself then points at stderr and stdin at nothing, so whatever a framework prints
+or reads cannot corrupt the conversation. Times are seconds.
 
 ``hello {protocol}``
     Imports the adapter and creates its ``Engine``. -> ``{protocol, python, numpy, framework: {version, ...},
@@ -31,11 +32,11 @@ stdin at nothing, so whatever a framework prints or reads cannot corrupt the con
 ``warm_up {order, at_least, at_most_seconds}``
     Runs the input sets in `order`, over and over, for `at_least` calls, then on while the total stays below
     `at_most_seconds` and `order` is not through. -> ``{latencies}``
-``measure {order, untimed, directory?}``
+``measure {order, untimed, directory}``
     A burst: the sets of `untimed` run once each, untimed, to refill the caches after a suspension, then those of
-    `order`, each timed; the garbage collector is off. With `directory`, the outputs of the last timed call are
-    written there and checked as by ``outputs``. -> ``{latencies, cpu_seconds, queued_seconds, seconds,
-    voluntary_switches, involuntary_switches, peak_rss_bytes}`` and what ``outputs`` tells of outputs and inputs;
+    `order`, each timed; the garbage collector is off. The outputs of the last timed call are written into `directory`
+    as by ``outputs``. -> ``{latencies, cpu_seconds, queued_seconds, seconds, voluntary_switches,
+    involuntary_switches, peak_rss_bytes, paths, outputs_seconds, inputs_changed}``; `seconds` of all timed calls,
     `cpu_seconds` maps each thread that ran to its CPU time from the first timed call to the outputs at hand (one entry
     ``process`` where the platform does not say more), `queued_seconds` is how long threads that could have run waited
     for a CPU meanwhile, added up; null where the platform does not say.
@@ -87,7 +88,7 @@ def claim_channels():
     Returns the streams to read requests from and to write replies to.
     """
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")  # half a surrogate pair has no UTF-8
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -168,7 +169,7 @@ class Worker:
         effective = engine.load(model, settings)
         seconds = clock() - start
         self.engine = engine
-        return {"effective": effective, "seconds": seconds}
+        return {"effective": {} if effective is None else effective, "seconds": seconds}
 
     def prepare(self, input_sets):
         arrays = [[np.load(path, allow_pickle=False) for path in paths] for paths in input_sets]
@@ -196,10 +197,14 @@ class Worker:
         return [np.asarray(array) for array in self.engine.outputs()]
 
     def saved(self, arrays, directory):
-        paths = []
-        for i, array in enumerate(arrays):
-            paths.append(os.path.join(directory, "{}.npy".format(i)))
-            np.save(paths[-1], array, allow_pickle=False)
+        paths = [os.path.join(directory, "{}.npy".format(i)) for i in range(len(arrays))]
+        try:
+            for i, array in enumerate(arrays):
+                np.save(paths[i], array, allow_pickle=False)
+        except OSError:  # a full disk, which the other workers need as well
+            for path in filter(os.path.exists, paths):
+                os.remove(path)
+            raise
         return {"paths": paths, "inputs_changed": self.changed_inputs()}
 
     def changed_inputs(self):
@@ -217,7 +222,7 @@ class Worker:
             latencies.append(clock() - start)
         return {"latencies": latencies}
 
-    def measure(self, order, untimed, directory=None):
+    def measure(self, order, untimed, directory):
         run = self.engine.run
         latencies = [0.0] * len(order)
         gc.collect()
@@ -233,24 +238,23 @@ class Worker:
                 latencies[i] = clock() - start
             end = clock()
             # At once: what goes on after the last call returned must not get done while figures are read.
-            arrays = self.fetch() if directory else []
+            arrays = self.fetch()
             fetched = clock()
             queued_after, threads_after, switches_after = queued_seconds(), thread_cpu_seconds(), context_switches()
         finally:
             gc.enable()
         used = {name: cpu - threads.get(name, 0.0) for name, cpu in threads_after.items()}
-        reply = {
-            "latencies": latencies,
-            "seconds": end - begin,
-            "cpu_seconds": {name: cpu for name, cpu in used.items() if cpu > 0},
-            "queued_seconds": None if queued is None else max(0.0, queued_after - queued),
-            "voluntary_switches": switches_after[0] - switches[0],
-            "involuntary_switches": switches_after[1] - switches[1],
-            "peak_rss_bytes": peak_rss_bytes(),
-        }
-        if directory:
-            reply.update(self.saved(arrays, directory), outputs_seconds=fetched - end)
-        return reply
+        return dict(
+            self.saved(arrays, directory),
+            latencies=latencies,
+            seconds=end - begin,
+            outputs_seconds=fetched - end,
+            cpu_seconds={name: cpu for name, cpu in used.items() if cpu > 0},
+            queued_seconds=None if queued is None else max(0.0, queued_after - queued),
+            voluntary_switches=switches_after[0] - switches[0],
+            involuntary_switches=switches_after[1] - switches[1],
+            peak_rss_bytes=peak_rss_bytes(),
+        )
 
     def query(self, k):
         start = clock()
@@ -369,20 +373,33 @@ def serve(worker, requests, replies):
     for line in requests:
         request = json.loads(line)
         name = request.pop("op")
-        try:
-            reply = {"ok": operations[name](**request)}
-        except (Exception, SystemExit) as error:
-            reply = {
-                "error": {
-                    "type": type(error).__name__,
-                    "message": str(error),
-                    "traceback": traceback.format_exc(),
-                }
-            }
-        replies.write(json.dumps(reply) + "\n")
+        replies.write(answer(operations[name], request) + "\n")
         replies.flush()
         if name == "close":
             break
+
+
+def answer(operation, request):
+    """A reply as a line of JSON: of the operation, or of the error that it, or writing its result as JSON, raised."""
+    try:
+        return as_json({"ok": operation(**request)})
+    except BaseException as error:  # adapters raise SystemExit and the like as well: that ends no worker
+        return as_json(
+            {"error": {"type": type(error).__name__, "message": said_by(error), "traceback": traceback.format_exc()}}
+        )
+
+
+def as_json(reply):
+    """One line; NaN and infinities, which JSON has not, raise ValueError."""
+    return json.dumps(reply, allow_nan=False, ensure_ascii=False)
+
+
+def said_by(error):
+    """The exception's message, even if its class cannot tell."""
+    try:
+        return str(error)
+    except Exception as another:
+        return "an exception without a message: {}".format(type(another).__name__)
 
 
 if __name__ == "__main__":

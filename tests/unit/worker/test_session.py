@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
-from bakeoff.worker.session import WORKER, WorkerSession, opening, spawn_environment, tail
+from bakeoff.worker import session as session_module
+from bakeoff.worker.session import WORKER, WorkerSession, spawn_environment, tail
 
 pytestmark = pytest.mark.unit
 
@@ -50,8 +51,8 @@ def input_sets(tmp_path: Path) -> list[list[str]]:
 
 def loaded(session: WorkerSession, input_sets: list[list[str]]) -> WorkerSession:
     session.hello()
-    session.call("load", model=MODEL, settings=SETTINGS)
-    session.call("prepare", input_sets=input_sets)
+    session.load(MODEL, SETTINGS)
+    session.prepare(input_sets)
     return session
 
 
@@ -68,11 +69,11 @@ def ends(pid: int, within_s: float = 5) -> bool:
 
 def test_a_worker_answers_from_hello_to_close(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
     session = start()
-    assert session.hello()["framework"] == {"version": "1.0"}
-    assert session.call("load", model=MODEL, settings=SETTINGS)["effective"] == {"threads": 1}
-    session.call("prepare", input_sets=input_sets)
-    reply = session.call("outputs", k=1, directory=str(tmp_path))
-    assert np.load(reply["paths"][0]).tolist() == [[4.0] * 3] * 2
+    assert session.hello().framework.version == "1.0"
+    assert session.load(MODEL, SETTINGS).effective == {"threads": 1}
+    session.prepare(input_sets)
+    reply = session.outputs(1, tmp_path)
+    assert np.load(reply.paths[0]).tolist() == [[4.0] * 3] * 2
     assert session.close() == 0
 
 
@@ -87,21 +88,21 @@ def test_a_burst_reports_every_latency_and_the_cpu_time_of_its_threads(
         self.result = self.sets[k]
     """
     session = loaded(start(busy), input_sets)
-    reply = session.call("measure", order=[0, 1, 2, 0], untimed=[2], directory=str(tmp_path))
-    assert len(reply["latencies"]) == 4
-    assert all(0.02 <= latency < 0.5 for latency in reply["latencies"])
-    assert sum(reply["latencies"]) <= reply["seconds"]
-    assert 0 < sum(reply["cpu_seconds"].values()) <= 1.1 * reply["seconds"]
-    assert reply["peak_rss_bytes"] > 5e6
-    assert np.load(reply["paths"][0])[0, 0] == 1.0  # set 0 ran last
+    reply = session.measure([0, 1, 2, 0], [2], tmp_path)
+    assert len(reply.latencies) == 4
+    assert all(0.02 <= latency < 0.5 for latency in reply.latencies)
+    assert sum(reply.latencies) <= reply.seconds
+    assert 0 < sum(reply.cpu_seconds.values()) <= 1.1 * reply.seconds
+    assert (reply.peak_rss_bytes or 0) > 5e6
+    assert np.load(reply.paths[0])[0, 0] == 1.0  # set 0 ran last
 
 
 def test_warm_up_makes_at_least_the_calls_asked_for_and_stops_at_its_time(start: Start, input_sets: InputSets) -> None:
     session = loaded(start("def run(self, k):\n    time.sleep(0.05)\n    self.result = self.sets[k]"), input_sets)
-    few = session.call("warm_up", order=[0, 1, 2] * 20, at_least=3, at_most_seconds=0.0)
-    assert len(few["latencies"]) == 3
-    more = session.call("warm_up", order=[0, 1, 2] * 20, at_least=1, at_most_seconds=0.2)
-    assert 2 <= len(more["latencies"]) <= 5
+    few = session.warm_up([0, 1, 2] * 20, at_least=3, at_most_seconds=0.0)
+    assert len(few) == 3
+    more = session.warm_up([0, 1, 2] * 20, at_least=1, at_most_seconds=0.2)
+    assert 2 <= len(more) <= 5
 
 
 def test_chatter_on_stdout_goes_to_the_log_and_never_into_the_conversation(
@@ -114,7 +115,7 @@ def test_chatter_on_stdout_goes_to_the_log_and_never_into_the_conversation(
         self.result = self.sets[k]
     """
     session = loaded(start(chatty), input_sets)
-    assert "paths" in session.call("outputs", k=0, directory=str(tmp_path))
+    assert session.outputs(0, tmp_path).paths
     session.close()
     assert "chatter" in tail(tmp_path / "worker.log")
     assert "forged" in tail(tmp_path / "worker.log")
@@ -122,41 +123,24 @@ def test_chatter_on_stdout_goes_to_the_log_and_never_into_the_conversation(
 
 def test_stdin_is_empty_for_the_framework(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
     session = loaded(start("def run(self, k):\n    self.result = self.sets[k] * len(sys.stdin.read())"), input_sets)
-    reply = session.call("outputs", k=0, directory=str(tmp_path))
-    assert not np.load(reply["paths"][0]).any()
+    reply = session.outputs(0, tmp_path)
+    assert not np.load(reply.paths[0]).any()
 
 
 def test_an_exception_is_an_error_reply_and_the_worker_lives_on(start: Start) -> None:
     session = start("def load(self, model, settings):\n    raise ValueError('odd weights\\nsecond line')")
     session.hello()
     with pytest.raises(AdapterError, match=r"^ValueError: odd weights$") as caught:
-        session.call("load", model=MODEL, settings=SETTINGS)
+        session.load(MODEL, SETTINGS)
     assert "second line" in caught.value.details
     assert session.close() == 0
-
-
-@pytest.mark.parametrize(
-    ("message", "reason"),
-    [
-        ("odd weights\nsecond line", "odd weights"),
-        (
-            "Exception from model.cpp:761:\nInput 'mask' is not found.\n",
-            "Exception from model.cpp:761: Input 'mask' is not found.",
-        ),
-        ("backend raised:\n\n  RuntimeError:\n no scale\nrest", "backend raised: RuntimeError: no scale"),
-        ("\n nothing follows:\n\n", "nothing follows:"),
-        (" \n", ""),
-    ],
-)
-def test_a_reason_goes_on_where_its_line_ends_with_a_colon(message: str, reason: str) -> None:
-    assert opening(message) == reason
 
 
 def test_not_implemented_means_unsupported_with_the_adapters_reason(start: Start) -> None:
     session = start("def load(self, model, settings):\n    raise NotImplementedError('no bf16 kernels')")
     session.hello()
     with pytest.raises(UnsupportedError, match=r"^no bf16 kernels$"):
-        session.call("load", model=MODEL, settings=SETTINGS)
+        session.load(MODEL, SETTINGS)
 
 
 def test_a_hanging_worker_is_killed_at_its_deadline_with_its_children(start: Start, tmp_path: Path) -> None:
@@ -174,7 +158,7 @@ def test_a_hanging_worker_is_killed_at_its_deadline_with_its_children(start: Sta
     session.hello()
     begin = time.monotonic()
     with pytest.raises(WorkerTimedOutError, match=r"no answer to `load` within 0.2 s"):
-        session.call("load", model=MODEL, settings=SETTINGS)
+        session.load(MODEL, SETTINGS)
     assert time.monotonic() - begin < 10
     assert ends(int((tmp_path / "child").read_text()))
 
@@ -185,7 +169,48 @@ def test_a_worker_that_exits_is_reported_with_its_last_words(start: Start) -> No
     )
     session.hello()
     with pytest.raises(WorkerDiedError, match=r"exited with code 3 during `load`: the last words"):
-        session.call("load", model=MODEL, settings=SETTINGS)
+        session.load(MODEL, SETTINGS)
+
+
+def test_a_worker_that_ends_by_an_exception_is_no_victim_of_the_system(start: Start) -> None:
+    session = start("""
+    def load(self, model, settings):
+        def odd(*_, **__):
+            raise RuntimeError("the interpreter is broken")
+        sys.modules["__main__"].json.dumps = odd
+    """)
+    session.hello()
+    with pytest.raises(WorkerDiedError, match=r"exited with code 1 during `load`: RuntimeError: the interpreter is br"):
+        session.load(MODEL, SETTINGS)
+
+
+def test_a_worker_that_hangs_up_and_lives_on_is_killed_and_said_to_have_hung_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "GOODBYE_S", 0.2)
+    session = start("def load(self, model, settings):\n    os.closerange(3, 20)\n    time.sleep(600)")
+    session.hello()
+    with pytest.raises(WorkerDiedError, match="the worker hung up during `load`"):
+        session.load(MODEL, SETTINGS)
+    assert not psutil.pid_exists(session.pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a forked child has all that its parent had open")
+def test_a_worker_that_dies_while_a_child_of_its_own_holds_the_pipe_has_died_and_not_hung(start: Start) -> None:
+    session = start(
+        "def load(self, model, settings):\n    os.fork() or time.sleep(600)\n    os._exit(4)", timeout_s=0.7
+    )
+    session.hello()
+    with pytest.raises(WorkerDiedError, match=r"exited with code 4 during `load`"):
+        session.load(MODEL, SETTINGS)
+
+
+def test_a_reply_without_an_end_is_none(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LONGEST_REPLY", 1000)
+    session = start("def load(self, model, settings):\n    return {'name': 'x' * 2000}")
+    session.hello()
+    with pytest.raises(WorkerDiedError, match="answered `load` with something that is no reply"):
+        session.load(MODEL, SETTINGS)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
@@ -193,7 +218,7 @@ def test_a_killed_worker_is_reported_with_the_signal_and_what_it_means(start: St
     session = start("def load(self, model, settings):\n    os.kill(os.getpid(), 9)")
     session.hello()
     with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL \(out of memory"):
-        session.call("load", model=MODEL, settings=SETTINGS)
+        session.load(MODEL, SETTINGS)
 
 
 def test_a_command_that_is_not_there_is_a_dead_worker(start: Start) -> None:
@@ -209,7 +234,9 @@ def test_rubbish_instead_of_a_reply_is_a_dead_worker(start: Start, tmp_path: Pat
         session.hello()
 
 
-def test_a_suspended_worker_uses_no_cpu_and_goes_on_afterwards(start: Start, input_sets: InputSets) -> None:
+def test_a_suspended_worker_uses_no_cpu_and_goes_on_afterwards(
+    start: Start, input_sets: InputSets, tmp_path: Path
+) -> None:
     spinning = """
     def load(self, model, settings):
         import threading
@@ -224,7 +251,7 @@ def test_a_suspended_worker_uses_no_cpu_and_goes_on_afterwards(start: Start, inp
     time.sleep(0.4)
     assert psutil.Process(session.pid).cpu_times().user - before < 0.05
     session.resume()
-    assert len(session.call("measure", order=[0], untimed=[])["latencies"]) == 1
+    assert len(session.measure([0], [], tmp_path).latencies) == 1
 
 
 def test_the_callers_python_settings_do_not_leak_into_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,9 +265,11 @@ def test_the_callers_python_settings_do_not_leak_into_a_worker(monkeypatch: pyte
 
 
 def test_only_the_adapters_own_folder_is_on_the_path(start: Start) -> None:
-    session = start("def describe(self):\n    return {'version': '', 'path': sys.path}")
-    path = session.hello()["framework"]["path"]
-    assert Path(path[0]).name == "adapters"
+    session = start("def load(self, model, settings):\n    return {'path': sys.path}")
+    session.hello()
+    path = session.load(MODEL, SETTINGS).effective["path"]
+    assert isinstance(path, list)
+    assert Path(str(path[0])).name == "adapters"
     assert str(WORKER.parent) not in path
 
 
@@ -249,6 +278,7 @@ def test_a_suspended_worker_dies_with_a_controller_that_is_killed(tmp_path: Path
     controller = f"""
 import sys, time
 from pathlib import Path
+from bakeoff.worker import session as session_module
 from bakeoff.worker.session import WorkerSession, spawn_environment
 session = WorkerSession([sys.executable, "-I"], Path({str(adapter())!r}), spawn_environment(1), Path("log"), 30)
 session.hello(); session.suspend(); print(session.pid, flush=True); time.sleep(600)
@@ -275,23 +305,25 @@ def test_changed_inputs_are_told_and_those_that_the_engine_let_go_of_are_not_kep
         self.sets[0] = self.sets[0] + 1
     """
     session = loaded(start(scribbles), input_sets)
-    assert session.call("outputs", k=0, directory=str(tmp_path))["inputs_changed"] == []
-    reply = session.call("measure", order=[1], untimed=[], directory=str(tmp_path))
-    assert reply["inputs_changed"] == [[2, 0]]
+    assert session.outputs(0, tmp_path).inputs_changed == []
+    reply = session.measure([1], [], tmp_path)
+    assert reply.inputs_changed == [(2, 0)]
 
 
 def test_the_time_that_outputs_take_is_told_apart(start: Start, input_sets: InputSets, tmp_path: Path) -> None:
     lazy = "def outputs(self):\n    time.sleep(0.1)\n    return [self.result]"
     session = loaded(start(lazy), input_sets)
     for reply in (
-        session.call("outputs", k=0, directory=str(tmp_path)),
-        session.call("measure", order=[0], untimed=[], directory=str(tmp_path)),
+        session.outputs(0, tmp_path),
+        session.measure([0], [], tmp_path),
     ):
-        assert 0.1 <= reply["outputs_seconds"] < 1
-        assert reply["seconds"] < 0.1
+        assert 0.1 <= reply.outputs_seconds < 1
+        assert reply.seconds < 0.1
 
 
-def test_usage_counts_helper_processes_alive_or_not_and_the_log(start: Start, input_sets: InputSets) -> None:
+def test_usage_counts_helper_processes_alive_or_not_and_the_log(
+    start: Start, input_sets: InputSets, tmp_path: Path
+) -> None:
     burden = """
     helper = "import time; t = time.process_time()\\nwhile time.process_time() < t + 0.2: pass"
     def run(self, k):
@@ -304,7 +336,7 @@ def test_usage_counts_helper_processes_alive_or_not_and_the_log(start: Start, in
     """
     session = loaded(start(burden), input_sets)
     before = session.usage()
-    session.call("measure", order=[0], untimed=[])
+    session.measure([0], [], tmp_path)
     after = session.usage()
     assert 0.3 < after.helpers_cpu_s - before.helpers_cpu_s < 2
     assert after.log_bytes - before.log_bytes == 5

@@ -6,7 +6,7 @@ is kept and raises `BrokenPromiseError` if not; what the worker itself raises, a
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -26,6 +26,7 @@ from bakeoff.errors import (
 from bakeoff.judge.case.parity import compare
 from bakeoff.judge.case.settings_check import settings_not_taken
 from bakeoff.race.contract.subject import SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
+from bakeoff.worker.replies import Burst
 
 Subject = TypeVar("Subject", EngineUnderTest, WorkerUnderTest)
 
@@ -105,7 +106,7 @@ def promise(kept: object, otherwise: str) -> None:
         raise BrokenPromiseError(otherwise)
 
 
-def load_or_refuse(worker: WorkerUnderTest, batch_size: int) -> dict[str, Any]:
+def load_or_refuse(worker: WorkerUnderTest, batch_size: int) -> Mapping[str, Any]:
     """What took effect; a refusal is `RefusedError` with its reason."""
     try:
         return worker.load(batch_size)
@@ -118,8 +119,8 @@ def load_or_refuse(worker: WorkerUnderTest, batch_size: int) -> dict[str, Any]:
 
 def hello_names_the_version_of_the_framework(worker: WorkerUnderTest) -> None:
     """As text that begins with a digit."""
-    version = worker.hello["framework"].get("version")
-    promise(isinstance(version, str) and version[:1].isdigit(), f"`describe` gives the version {version!r}")
+    version = worker.hello.framework.version
+    promise(version[:1].isdigit(), f"`describe` gives the version {version!r}")
 
 
 def every_load_replaces_the_one_before_and_agrees_with_the_reference(worker: WorkerUnderTest) -> None:
@@ -151,11 +152,9 @@ def running_other_sets_leaves_inputs_and_answers_as_they_were(worker: WorkerUnde
     before = [worker.outputs(k) for k in range(SETS)]
     alike = any(np.array_equal(before[0][0], other[0]) for other in before[1:])
     promise(not alike, "two input sets get the same answer")
-    timed = worker.session.call("measure", order=[2, 1, 0, 1], untimed=[2], directory=str(worker.subject.folder))
-    latencies = timed["latencies"]
-    promise(len(latencies) == 4 and min(latencies) > 0, f"four calls took {latencies} s")  # noqa: PLR2004 - as ordered above
+    timed = worker.session.measure([2, 1, 0, 1], [2], worker.subject.folder)
     # The files hold the outputs of the last timed call, of set 1.
-    after_the_burst = [np.load(path) for path in timed["paths"]]
+    after_the_burst = timed.arrays()
     again = [(before[1], after_the_burst), *((before[k], worker.outputs(k)) for k in range(SETS))]
     for expected, got in again:
         for a, b in zip(expected, got, strict=True):
@@ -191,10 +190,10 @@ def one_thread_uses_one_core_and_close_ends_the_process_well(subject: EngineUnde
     """Counted over half a second of a large batch."""
     with subject.worker(threads=1) as worker:
         effective, burst = burst_of_a_large_batch(worker)
-        of_each = burst["cpu_seconds"]
+        of_each = burst.cpu_seconds
         used = sum(of_each.values())
         told = f"{of_each}; in effect: {effective}"
-        promise(used < ONE_CORE * burst["seconds"], f"more than one core's time: {told}")
+        promise(used < ONE_CORE * burst.seconds, f"more than one core's time: {told}")
         # On a busy machine two threads may get less than one core; that both did the work still shows.
         promise(used < ONE_THREAD * max(of_each.values()), f"more than one thread works: {told}")
         code = worker.session.close()
@@ -207,10 +206,10 @@ def two_threads_share_the_work(subject: EngineUnderTest) -> None:
         effective, burst = burst_of_a_large_batch(worker)
         if effective["threads"] == 1:
             raise NotShownError(f"{subject.engine.name} has one thread, whatever is asked, and says so")
-        of_each = burst["cpu_seconds"]
+        of_each = burst.cpu_seconds
         used = sum(of_each.values())
         told = f"{of_each}; in effect: {effective}"
-        promise(used < TWO_CORES * burst["seconds"], f"more than two cores' time: {told}")
+        promise(used < TWO_CORES * burst.seconds, f"more than two cores' time: {told}")
         promise(used > TWO_THREADS * max(of_each.values()), f"one thread does the work: {told}")
 
 
@@ -271,14 +270,14 @@ def fails_to_load(worker: WorkerUnderTest, path: Path) -> bool:
     return False
 
 
-def burst_of_a_large_batch(worker: WorkerUnderTest) -> tuple[dict[str, Any], dict[str, Any]]:
+def burst_of_a_large_batch(worker: WorkerUnderTest) -> tuple[Mapping[str, Any], Burst]:
     """What took effect, and half a second's measurement of a warm engine."""
     effective = load_or_refuse(worker, LARGE_BATCH)
     worker.prepare(LARGE_BATCH)
-    worker.session.call("warm_up", order=[0, 1, 2], at_least=3, at_most_seconds=1)
-    (latency,) = worker.session.call("measure", order=[0], untimed=[])["latencies"]
+    worker.session.warm_up([0, 1, 2], at_least=3, at_most_seconds=1)
+    (latency,) = worker.session.measure([0], [], worker.subject.folder).latencies
     calls = max(3, min(500, round(0.5 / latency)))
-    return effective, worker.session.call("measure", order=[k % SETS for k in range(calls)], untimed=[0])
+    return effective, worker.session.measure([k % SETS for k in range(calls)], [0], worker.subject.folder)
 
 
 def truncated(model: Path, folder: Path) -> Path:

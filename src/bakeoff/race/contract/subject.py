@@ -16,6 +16,7 @@ from bakeoff.models.samples import Samples
 from bakeoff.race.ready.conversion import in_form
 from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord
+from bakeoff.worker.replies import Hello
 from bakeoff.worker.session import WorkerSession
 
 MODEL = "resnet-tiny"
@@ -70,21 +71,20 @@ class WorkerUnderTest:
     subject: EngineUnderTest
     runnable: Runnable
     session: WorkerSession
-    hello: Mapping[str, Any]
+    hello: Hello
 
     @property
     def threads(self) -> int:
         """How many it was asked to use."""
         return self.runnable.contender.threads
 
-    def load(self, batch_size: int, *, path: Path | None = None, precision: str | None = None) -> dict[str, Any]:
+    def load(self, batch_size: int, *, path: Path | None = None, precision: str | None = None) -> Mapping[str, Any]:
         """Load the network; returns what took effect."""
         contender = self.runnable.contender
         asked = msgspec.structs.replace(contender, precision=precision or contender.precision)
         runnable = replace(self.runnable, contender=asked, model_path=path or self.runnable.model_path)
         model = worker_model(runnable, self.subject.model, batch_size)
-        loaded = self.session.call("load", model=model, settings=runnable.settings(batch_size))
-        return dict(loaded["effective"])
+        return self.session.load(model, runnable.settings(batch_size)).effective
 
     def prepare(self, batch_size: int) -> list[list[int]]:
         """Give it the input sets; returns which sample each row of each set is."""
@@ -96,10 +96,10 @@ class WorkerUnderTest:
                 np.save(path, array)
             files.append([str(path) for path in paths_of_set])
             rows_of_sets.append(rows)
-        self.session.call("prepare", input_sets=files)
+        self.session.prepare(files)
         return rows_of_sets
 
     def outputs(self, k: int) -> Arrays:
         """What it answers to set `k`."""
-        reply = self.session.call("outputs", k=k, directory=str(self.subject.folder))
-        return [np.load(path) for path in reply["paths"]]
+        reply = self.session.outputs(k, self.subject.folder)
+        return reply.arrays()

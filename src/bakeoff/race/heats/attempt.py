@@ -2,7 +2,7 @@
 
 import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from bakeoff.errors import (
 from bakeoff.judge.case import parity
 from bakeoff.judge.case.steady_state import settled
 from bakeoff.machine.others import together
-from bakeoff.models.inputs import unstack
 from bakeoff.race.heats.worker import HeatWorker
-from bakeoff.race.ready.runnable import worker_model
-from bakeoff.records import Accuracy, Disturbance, Measurement, Parity, Status, TensorSpec, Trial
+from bakeoff.race.ready.runnable import answers_in, worker_model
+from bakeoff.records import Accuracy, Disturbance, Measurement, Parity, Status, Trial
+from bakeoff.worker.replies import Burst, Outputs
 from bakeoff.worker.session import Usage, WorkerSession
 
 WARM_UP_CALLS = 3
@@ -35,19 +35,14 @@ BURST_S = 0.4
 the machine does not drift within a turn."""
 BURST_MIN, BURST_MAX = 2, 32
 
+Array = NDArray[np.generic]
+
 STATUS_OF: Mapping[type[WorkerError], Status] = {
     UnsupportedError: Status.UNSUPPORTED,
     WrongOutputsError: Status.WRONG,
     UntimedWorkError: Status.WRONG,
     WorkerTimedOutError: Status.TIMED_OUT,
 }
-
-
-def samples_first(outputs: list[NDArray[Any]], specs: Sequence[TensorSpec]) -> list[NDArray[Any]]:
-    """`outputs` with their samples along the first axis; as they are if they are not as many as the model's."""
-    if len(outputs) != len(specs):
-        return outputs
-    return [unstack(output, spec.batch_axis) for output, spec in zip(outputs, specs, strict=True)]
 
 
 class Attempt:
@@ -60,11 +55,11 @@ class Attempt:
         self.repeat = repeat
         self.started_at = worker.context.host.time()
         self.error: WorkerError | None = None
-        self.effective: dict[str, Any] = {}
+        self.effective: Mapping[str, Any] = {}
         self.parities: list[Parity] = []
-        self.loaded: dict[str, Any] = {}
+        self.load_s = self.prepare_s = self.first_inference_s = 0.0
         self.warm_up: list[float] = []
-        self.bursts: list[dict[str, Any]] = []
+        self.bursts: list[Burst] = []
         self.disturbances: list[Disturbance | None] = []
         self.rss_mb: list[float] = []
         self.usage: list[Usage] = []
@@ -88,16 +83,12 @@ class Attempt:
         with worker.awake() as session:
             self.cold, worker.fresh = worker.fresh, False
             model = worker_model(worker.runnable, worker.context.model, self.case.batch_size)
-            loaded = session.call("load", model=model, settings=self.requested())
-            self.effective = loaded["effective"] or {}
-            prepared = session.call("prepare", input_sets=self.inputs.paths)
-            first = self._check_first(session)
+            loaded = session.load(model, self.requested())
+            self.effective, self.load_s = loaded.effective, loaded.seconds
+            self.prepare_s = session.prepare(self.inputs.paths).seconds
+            first = self.check_first(lambda k: session.outputs(k, worker.scratch))
+            self.first_inference_s = first[0]
             self.warm_up = [*first, *self._warm_up(session)]
-            self.loaded = {
-                "load_s": loaded["seconds"],
-                "prepare_s": prepared["seconds"],
-                "first_inference_s": first[0],
-            }
 
     def _warm_up(self, session: WorkerSession) -> list[float]:
         """Run until the latencies have settled, for `WARM_UP_S` at most; the checked inferences came before."""
@@ -105,26 +96,27 @@ class Attempt:
         order = [k % self.inputs.sets for k in range(WARM_UP_CALLS)]
         while not latencies or (sum(latencies) < WARM_UP_S and not settled(latencies)):
             left = WARM_UP_S - sum(latencies)
-            latencies += session.call("warm_up", order=order, at_least=1, at_most_seconds=left)["latencies"]
+            latencies += session.warm_up(order, at_least=1, at_most_seconds=left)
         return latencies
 
-    def _check_first(self, session: WorkerSession) -> list[float]:
-        """Check outputs before any clock runs: every input set in the first round, one in each later one."""
+    def check_first(self, ask: Callable[[int], Outputs]) -> list[float]:
+        """Check what `ask` gets for an input set, before any clock runs: all sets in the first round, one in each later
+        one. Returns the seconds that each took.
+        """
         context, sets = self.worker.context, self.inputs.sets
         seconds = []
         for k in range(sets) if context.round == 1 else [context.round % sets]:
-            reply = session.call("outputs", k=k, directory=str(self.worker.scratch))
-            seconds.append(reply["seconds"])
+            reply = ask(k)
+            seconds.append(reply.seconds)
             self.check(reply, self.inputs.expected[k], "")
         return seconds
 
-    def check(self, reply: Mapping[str, Any], expected: Sequence[NDArray[np.generic]], when: str) -> None:
+    def check(self, reply: Outputs, expected: Sequence[Array], when: str) -> None:
         """See that a reply tells of the outputs `expected`, and of no input changed; raises `WrongOutputsError`."""
         context = self.worker.context
-        if reply["inputs_changed"]:
-            k, i = reply["inputs_changed"][0]
+        for k, i in reply.inputs_changed:
             raise WrongOutputsError(f"it changes its inputs: {context.model.inputs[i].name} of set {k}{when}")
-        outputs = samples_first([np.load(path, allow_pickle=False) for path in reply["paths"]], context.model.outputs)
+        outputs = answers_in(reply, context.model, self.case.batch_size)
         found, fault = parity.compare(outputs, expected, classes=context.model.classes)
         self.parities.append(found)
         status, reason = parity.judge(found, fault, tolerance=context.tolerance)
@@ -138,12 +130,7 @@ class Attempt:
         others = self.worker.context.host.watch(self.worker.pid)
         with self.worker.awake() as session:
             before = session.usage()
-            reply = session.call(
-                "measure",
-                order=order,
-                untimed=[first - 1 if first else self.inputs.sets - 1],
-                directory=str(self.worker.scratch),
-            )
+            reply = session.measure(order, [first - 1 if first else self.inputs.sets - 1], self.worker.scratch)
             after = session.usage()
         self.disturbances.append(others())
         self.check(reply, self.inputs.expected[order[-1]], " (while timed)")
@@ -173,7 +160,7 @@ class Attempt:
             status=status,
             reason=str(self.error or ""),
             log=str(self.worker.log),
-            framework_version=str(self.worker.hello.get("framework", {}).get("version", "")),
+            framework_version=self.worker.hello.framework.version if self.worker.hello else "",
             environment_digest=self.worker.runnable.installed.digest,
             requested=self.requested(),
             effective=self.effective,
@@ -186,22 +173,32 @@ class Attempt:
         )
 
     def _measurement(self) -> Measurement:
-        peak = self.bursts[-1]["peak_rss_bytes"]
+        peak = self.bursts[-1].peak_rss_bytes
         turns = list(zip(self.usage[::2], self.usage[1::2], strict=True))
-        return Measurement(
-            latencies=tuple(tuple(burst["latencies"]) for burst in self.bursts),
-            warm_up=tuple(self.warm_up),
-            import_s=self.worker.hello["import_seconds"],
-            burst_s=tuple(burst["seconds"] for burst in self.bursts),
-            cpu_s=tuple(burst["cpu_seconds"] for burst in self.bursts),
-            voluntary_switches=sum(burst["voluntary_switches"] for burst in self.bursts),
-            involuntary_switches=sum(burst["involuntary_switches"] for burst in self.bursts),
+        return self.measured(
+            latencies=tuple(tuple(burst.latencies) for burst in self.bursts),
+            burst_s=tuple(burst.seconds for burst in self.bursts),
+            cpu_s=tuple(burst.cpu_seconds for burst in self.bursts),
+            voluntary_switches=sum(burst.voluntary_switches for burst in self.bursts),
+            involuntary_switches=sum(burst.involuntary_switches for burst in self.bursts),
             peak_rss_mb=None if peak is None else peak / 1e6,
             cold=self.cold,
             rss_mb=tuple(self.rss_mb),
             helper_cpu_s=tuple(after.helpers_cpu_s - before.helpers_cpu_s for before, after in turns),
-            queued_s=tuple(burst["queued_seconds"] for burst in self.bursts),
+            queued_s=tuple(burst.queued_seconds for burst in self.bursts),
             log_bytes=sum(after.log_bytes - before.log_bytes for before, after in turns),
             busy_without_spinning=self.busy_without_spinning,
-            **self.loaded,
+        )
+
+    def measured(self, **found: Any) -> Measurement:
+        """A measurement of `found`, and of how it got ready."""
+        hello = self.worker.hello
+        assert hello is not None  # noqa: S101 - it comes before anything can be measured
+        return Measurement(
+            import_s=hello.import_seconds,
+            load_s=self.load_s,
+            prepare_s=self.prepare_s,
+            first_inference_s=self.first_inference_s,
+            warm_up=tuple(self.warm_up),
+            **found,
         )

@@ -6,6 +6,7 @@ split of the threads over instances answers most; as a server, about which rate 
 measured after that, by fresh processes or with fresh arrivals: no figure is one that was picked for being high.
 """
 
+import functools
 import random
 import statistics
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -20,6 +21,7 @@ from bakeoff.race.heats.heat import attempt_to, once, shuffled
 from bakeoff.race.heats.load_driver import LoadDriver, Result
 from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import Case, Load, Measurement, Probe, Scenario, Trial
+from bakeoff.worker.replies import Loaded, Took, WarmUp
 
 SEARCH_S, MEASURE_S = 2.0, 5.0
 """how long LoadGen's offline test of one split is to take: while choosing, and for the figure"""
@@ -154,32 +156,20 @@ class LoadAttempt(Attempt):
         instances, _ = self.split
         driver.field(instances, self.share)
         model = worker_model(driver.runnable, driver.context.model, self.case.batch_size)
-        loaded = driver.each("load", model=model, settings=self.requested())
-        self.effective = loaded[0]["effective"] or {}
-        prepared = driver.each("prepare", input_sets=self.inputs.paths)
-        first = [self._check_instance(i) for i in range(instances)]
+        loaded = driver.each("load", Loaded, model=model, settings=self.requested())
+        self.effective = loaded[0].effective
+        prepared = driver.each("prepare", Took, input_sets=self.inputs.paths)
+        first = [self.check_first(functools.partial(driver.outputs, i))[0] for i in range(instances)]
         order = [k % sets for k in range(WARM_UP_CALLS)]
-        warm = driver.each("warm_up", order=order, at_least=WARM_UP_LEAST, at_most_seconds=WARM_UP_S)
-        self.warm_up = [latency for reply in warm for latency in reply["latencies"]]
+        warm = driver.each("warm_up", WarmUp, order=order, at_least=WARM_UP_LEAST, at_most_seconds=WARM_UP_S)
+        self.warm_up = [latency for reply in warm for latency in reply.latencies]
         calls = min(WARM_UP_CALLS, round(PILOT_S / statistics.median(self.warm_up)))
         queries = instances * max(FEWEST_QUERIES, calls)
         pilot = driver.test("offline", PILOT_S, sets=sets, queries=queries, seed=self.seed)
-        self.single_s = instances / pilot.rate
-        self.loaded = {
-            "load_s": max(reply["seconds"] for reply in loaded),
-            "prepare_s": max(reply["seconds"] for reply in prepared),
-            "first_inference_s": max(first),
-        }
-
-    def _check_instance(self, instance: int) -> float:
-        """Check an instance's outputs, on every input set in the first round; how long its first answer took."""
-        context, sets = self.worker.context, self.inputs.sets
-        seconds = []
-        for k in range(sets) if context.round == 1 else [context.round % sets]:
-            reply = self.worker.ask(instance, "outputs", k=k, directory=str(self.worker.scratch))
-            seconds.append(reply["seconds"])
-            self.check(reply, self.inputs.expected[k], "")
-        return float(seconds[0])
+        self.single_s = instances / pilot.found.rate
+        self.load_s = max(reply.seconds for reply in loaded)
+        self.prepare_s = max(reply.seconds for reply in prepared)
+        self.first_inference_s = max(first)
 
     def _choose_split(self) -> None:
         """The split that answered most in the case's first round, which this may be; one that fails is left out.
@@ -195,7 +185,7 @@ class LoadAttempt(Attempt):
         for way in ways:
             self.split, reason, rate = way, "", 0.0
             try:
-                rate = self._offline(SEARCH_S).rate
+                rate = self._offline(SEARCH_S).found.rate
             except WrongOutputsError:
                 raise
             except WorkerError as error:
@@ -248,19 +238,19 @@ class LoadAttempt(Attempt):
         expected = queries / min(rate, 1 / self.single_s)
         self.tested = self._test("server", queries, seed, expected, rate=rate, bound_seconds=self.bound_s)
         instances, threads = self.split
+        found = self.tested.found
         self.probes.append(
-            Probe(instances=instances, threads=threads, rate=rate, held=self.tested.held, p99_s=self.tested.p99_s)
+            Probe(instances=instances, threads=threads, rate=rate, held=found.held, p99_s=found.p99_seconds)
         )
-        return self.tested.held
+        return found.held
 
     def _test(self, scenario: str, queries: int, seed: int, expected_s: float, **arguments: Any) -> Result:
         """One run of LoadGen; then the outputs of each instance's last answer are checked."""
         driver = self.worker
         tested = driver.test(scenario, expected_s, sets=self.inputs.sets, queries=queries, seed=seed, **arguments)
-        for instance, k in enumerate(tested.last):
+        for instance, k in enumerate(tested.found.last):
             if k is not None:
-                reply = driver.ask(instance, "outputs", k=None, directory=str(driver.scratch))
-                self.check(reply, self.inputs.expected[k], " (under load)")
+                self.check(driver.outputs(instance, None), self.inputs.expected[k], " (under load)")
         self.disturbances = [tested.disturbance]
         return tested
 
@@ -268,10 +258,8 @@ class LoadAttempt(Attempt):
         tested = self.tested
         assert tested is not None  # noqa: S101 - without an error it was tested
         instances, threads = self.split
-        return Measurement(
-            latencies=tuple(filter(None, tested.latencies)),
-            warm_up=tuple(self.warm_up),
-            import_s=self.worker.hello["import_seconds"],
+        return self.measured(
+            latencies=tuple(map(tuple, filter(None, tested.found.latencies))),
             burst_s=(tested.wall_s,),
             cpu_s=({"instances": tested.cpu_s},),
             voluntary_switches=0,
@@ -282,11 +270,10 @@ class LoadAttempt(Attempt):
                 scenario=self.worker.context.plan.scenario,
                 instances=instances,
                 threads=threads,
-                rate=tested.rate,
-                queries=tested.queries,
+                rate=tested.found.rate,
+                queries=tested.found.queries,
                 bound_s=self.bound_s,
-                p99_s=tested.p99_s,
+                p99_s=tested.found.p99_seconds,
                 probes=tuple(self.probes),
             ),
-            **self.loaded,
         )

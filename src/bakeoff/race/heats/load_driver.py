@@ -1,10 +1,9 @@
 """One engine under load: the process that runs LoadGen, and the instances that it feeds."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bakeoff.errors import WorkerDiedError, WorkerError
 from bakeoff.machine.others import Watch
@@ -12,26 +11,21 @@ from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Disturbance
-from bakeoff.worker.session import DRIVER, HELLO_TIMEOUT_S, WorkerSession, spawn_environment
+from bakeoff.worker.replies import Hello, Nothing, OfEach, Outputs, UnderLoad
+from bakeoff.worker.session import DRIVER, HELLO_TIMEOUT_S, PROTOCOL, WorkerSession, spawn_environment
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of LoadGen gave. Times in seconds."""
+    """What one run of LoadGen found, and what went on meanwhile. Times in seconds."""
 
-    rate: float
-    """queries per second"""
-    queries: int
-    latencies: tuple[tuple[float, ...], ...]
-    """instance by instance, of its answers alone"""
-    last: tuple[int | None, ...]
-    """the input set that each instance answered last"""
+    found: UnderLoad
     wall_s: float
     cpu_s: float
     """of the instances"""
     disturbance: Disturbance | None
-    p99_s: float | None = None
-    held: bool = True
 
 
 class LoadDriver(HeatWorker):
@@ -50,7 +44,7 @@ class LoadDriver(HeatWorker):
             self.session = WorkerSession(
                 installed.command, engine.adapter, env, self.log, self.context.plan.timeout_s, program=DRIVER
             )
-            self.session.hello(overlay=str(self.overlay))
+            self._call("hello", Nothing, HELLO_TIMEOUT_S, protocol=PROTOCOL, overlay=str(self.overlay))
         except OSError as error:
             raise WorkerDiedError(f"no room for its outputs: {error}") from error
         except WorkerError:
@@ -62,42 +56,35 @@ class LoadDriver(HeatWorker):
         if self.session is None:
             self.start()
         command, env = list(runnable.installed.command), runnable.env
-        self.hello = self._call("start", HELLO_TIMEOUT_S, instances=instances, command=command, env=env)["replies"][0]
+        started = self._call("start", OfEach[Hello], HELLO_TIMEOUT_S, instances=instances, command=command, env=env)
+        self.hello = started.replies[0]
 
-    def each(self, op: str, **arguments: Any) -> list[dict[str, Any]]:
+    def each(self, op: str, reply: type[T], **arguments: Any) -> list[T]:
         """A worker's request to all instances at once, and their replies."""
-        replies: list[dict[str, Any]] = self._call("each", request={"op": op, **arguments})["replies"]
-        return replies
+        return self._call("each", OfEach[reply], request={"op": op, **arguments}).replies  # type: ignore[valid-type]
 
-    def ask(self, instance: int, op: str, **arguments: Any) -> dict[str, Any]:
-        """A worker's request to one instance, and its reply."""
-        return self._call("ask", instance=instance, request={"op": op, **arguments})
+    def outputs(self, instance: int, k: int | None) -> Outputs:
+        """What one instance answers to input set `k`; None: to its last one."""
+        request = {"op": "outputs", "k": k, "directory": str(self.scratch)}
+        return self._call("ask", Outputs, instance=instance, request=request)
 
     def test(self, scenario: str, expected_s: float, **arguments: Any) -> Result:
         """Let LoadGen test the instances, which should take about `expected_s`."""
         session = self._session()
         watch = Watch(self.pid)
         before, begin = session.usage(), time.perf_counter()
-        reply = self._call(scenario, expected_s, **arguments)
+        found = self._call(scenario, UnderLoad, expected_s, **arguments)
         wall, after = time.perf_counter() - begin, session.usage()
         return Result(
-            rate=reply["rate"],
-            queries=reply["queries"],
-            latencies=tuple(map(tuple, reply["latencies"])),
-            last=tuple(reply["last"]),
+            found=found,
             wall_s=wall,
             cpu_s=after.helpers_cpu_s - before.helpers_cpu_s,
             disturbance=watch.seen(),
-            **_of_a_server(reply),
         )
 
-    def _call(self, op: str, expected_s: float = 0.0, **arguments: Any) -> dict[str, Any]:
-        return self._session().call(op, timeout_s=self.context.plan.timeout_s + expected_s, **arguments)
+    def _call(self, op: str, reply: type[T], expected_s: float = 0.0, **arguments: Any) -> T:
+        return self._session().call(op, reply, timeout_s=self.context.plan.timeout_s + expected_s, **arguments)
 
     def _session(self) -> WorkerSession:
         assert self.session is not None  # noqa: S101 - a driver is asked once it has started
         return self.session
-
-
-def _of_a_server(reply: Mapping[str, Any]) -> dict[str, Any]:
-    return {"p99_s": reply["p99_seconds"], "held": reply["held"]} if "held" in reply else {}

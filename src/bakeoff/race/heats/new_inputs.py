@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bakeoff.errors import UntimedWorkError, WorkerError
 from bakeoff.judge.case import clock
 from bakeoff.race.heats.attempt import Attempt
 from bakeoff.race.ready.runnable import InputSets
+from bakeoff.worker.replies import Burst
 from bakeoff.worker.session import WorkerSession
 
 TRIES = 12
@@ -37,30 +37,30 @@ def check_on_new_inputs(attempt: Attempt) -> None:
     fresh = attempt.inputs.fresh
     if fresh is None:
         return
-    seen = Seen([], [], [burst["outputs_seconds"] for burst in attempt.bursts], [])
+    seen = Seen([], [], [burst.outputs_seconds for burst in attempt.bursts], [])
     with attempt.worker.awake() as session:
         for paths, expected in zip(fresh.paths, fresh.expected, strict=True):
             attempt.check(run_new(session, attempt, paths, seen), expected, " (on inputs new to it)")
-        run_known(session, seen)
+        run_known(session, attempt, seen)
         while fault := clock.work_outside(evidence(attempt, fresh, seen)):
             if len(seen.new) == TRIES:
                 raise UntimedWorkError(f"it works where the clock does not run: {fault}")
             run_new(session, attempt, unseen(attempt, fresh.paths[0], len(seen.new)), seen)
-            run_known(session, seen)
+            run_known(session, attempt, seen)
 
 
-def run_new(session: WorkerSession, attempt: Attempt, paths: Sequence[str], seen: Seen) -> dict[str, Any]:
+def run_new(session: WorkerSession, attempt: Attempt, paths: Sequence[str], seen: Seen) -> Burst:
     """Prepare one input set alone and run it once; the worker's reply."""
-    seen.prepare.append(session.call("prepare", input_sets=[paths])["seconds"])
-    reply = session.call("measure", order=[0], untimed=[], directory=str(attempt.worker.scratch))
-    seen.new += reply["latencies"]
-    seen.fetch.append(reply["outputs_seconds"])
+    seen.prepare.append(session.prepare([paths]).seconds)
+    reply = session.measure([0], [], attempt.worker.scratch)
+    seen.new += reply.latencies
+    seen.fetch.append(reply.outputs_seconds)
     return reply
 
 
-def run_known(session: WorkerSession, seen: Seen) -> None:
+def run_known(session: WorkerSession, attempt: Attempt, seen: Seen) -> None:
     """Run the input set that was new just now."""
-    seen.known += session.call("measure", order=[0], untimed=[])["latencies"]
+    seen.known += session.measure([0], [], attempt.worker.scratch).latencies
 
 
 def unseen(attempt: Attempt, paths: Sequence[str], places: int) -> list[str]:
@@ -82,7 +82,7 @@ def evidence(attempt: Attempt, fresh: InputSets, seen: Seen) -> clock.Evidence:
         new=seen.new,
         fetch=seen.fetch,
         known=median(seen.known),
-        latency=median(latency for burst in attempt.bursts for latency in burst["latencies"]),
+        latency=median(latency for burst in attempt.bursts for latency in burst.latencies),
         input_bytes=sum(math.prod(spec.at(batch_size)) * np.dtype(spec.dtype).itemsize for spec in inputs),
         output_bytes=sum(array.nbytes for array in fresh.expected[0]),
     )

@@ -85,4 +85,4 @@ def run_long(attempt: Attempt, rng: random.Random) -> None:
     while not long_enough(calls, host.monotonic() - begin):
         attempt.burst(rng)
         attempt.read_memory()
-        calls += len(attempt.bursts[-1]["latencies"])
+        calls += len(attempt.bursts[-1].latencies)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Case, file_name
+from bakeoff.worker.replies import Hello
 from bakeoff.worker.session import WorkerSession
 
 
@@ -19,7 +19,7 @@ class HeatWorker:
         self.runnable = runnable
         self.context = context.with_task_of(runnable)
         self.session: WorkerSession | None = None
-        self.hello: dict[str, Any] = {}
+        self.hello: Hello | None = None
         self.fresh = True
         name = f"{file_name(runnable.name)}-{context.model.name}-round{context.round}{what_for}"
         self.log = context.logs / f"{name}.log"

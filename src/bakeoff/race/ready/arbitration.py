@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from bakeoff import limited
 from bakeoff.errors import ModelError, WorkerError
 from bakeoff.models import sandbox
-from bakeoff.models.inputs import input_sets, unstack
-from bakeoff.race.ready.runnable import Runnable, worker_model
+from bakeoff.models.inputs import input_sets
+from bakeoff.race.ready.runnable import Runnable, answers_in, worker_model
 from bakeoff.records import ModelRecord, Plan, Status
 from bakeoff.worker.session import WorkerSession
 
@@ -81,11 +80,13 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
         sets = [_saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
         with bounded.session(folder / "log", plan.timeout_s) as session:
             session.hello()
-            settings = runnable.settings(model.fixed_batch or 1)
-            session.call("load", model=worker_model(runnable, model, 1), settings=settings)
-            session.call("prepare", input_sets=sets)
+            session.load(worker_model(runnable, model, 1), runnable.settings(model.fixed_batch or 1))
+            session.prepare(sets)
             rows = [_answer(session, k, folder, model) for k in range(count)]
-    return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]
+    try:
+        return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]
+    except ValueError as error:
+        raise WorkerError(f"it answers in a shape of its own to each sample: {error}") from error
 
 
 def _saved(arrays: Sequence[Array], folder: Path) -> list[str]:
@@ -97,8 +98,11 @@ def _saved(arrays: Sequence[Array], folder: Path) -> list[str]:
 
 
 def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord) -> list[Array]:
-    reply: dict[str, Any] = session.call("outputs", k=k, directory=str(folder))
-    outputs = [np.load(path, allow_pickle=False) for path in reply["paths"]]
+    """The outputs for one sample, samples first. Raises `WorkerError` if they are too few, too many or no numbers."""
+    outputs = answers_in(session.outputs(k, folder), model, 1)
     if len(outputs) != len(model.outputs):
         raise WorkerError(f"{len(outputs)} outputs instead of {len(model.outputs)}")
-    return [unstack(output, spec.batch_axis) for output, spec in zip(outputs, model.outputs, strict=True)]
+    odd = [str(output.dtype) for output in outputs if output.dtype.kind not in "biuf"]
+    if odd:
+        raise WorkerError(f"its outputs are {', '.join(odd)}, and not numbers")
+    return outputs

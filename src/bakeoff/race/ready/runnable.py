@@ -1,5 +1,6 @@
 """What stands ready for a heat: contenders that can start, and the inputs that they are shown."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.models.inputs import unstack
 from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord, Scalar, TensorSpec
+from bakeoff.worker.replies import Outputs
 from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
 
 
@@ -110,3 +113,14 @@ def worker_model(runnable: Runnable, model: ModelRecord, batch_size: int) -> dic
         "inputs": inputs,
         "outputs": outputs,
     }
+
+
+def answers_in(reply: Outputs, model: ModelRecord, batch_size: int) -> list[NDArray[np.generic]]:
+    """The outputs that a reply tells of, samples first; as they are if they are not as many as the model's.
+
+    Raises `WrongReplyError` where they cannot be read.
+    """
+    outputs = reply.arrays(sum(8 * math.prod(spec.at(batch_size)) for spec in model.outputs))
+    if len(outputs) != len(model.outputs):
+        return outputs
+    return [unstack(output, spec.batch_axis) for output, spec in zip(outputs, model.outputs, strict=True)]

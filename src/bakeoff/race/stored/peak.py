@@ -74,14 +74,10 @@ def _measured(
             WorkerSession(installed.command, canary_runnable.adapter, env, log, LIMIT_S) as session,
         ):
             session.hello()
-            session.call(
-                "load", model={"path": scratch, "format": "plain", "inputs": [], "outputs": []}, settings=settings
-            )
-            session.call("prepare", input_sets=_operands(Path(scratch)))
+            session.load({"path": scratch, "format": "plain", "inputs": [], "outputs": []}, settings)
+            session.prepare(_operands(Path(scratch)))
             watch = Watch(session.pid)
-            product, convolution = (
-                min(session.call("measure", order=[k] * CALLS, untimed=[k])["latencies"]) for k in range(2)
-            )
+            product, convolution = (min(session.measure([k] * CALLS, [k], Path(scratch)).latencies) for k in range(2))
             seen = watch.seen()
     except WorkerError as error:
         return None, f"its measurement failed: {error} (log: {log})"

@@ -176,6 +176,44 @@ def test_a_rival_that_fails_is_a_row_and_the_others_go_on(context: HeatContext, 
     assert (trials["raises", 2].status, trials["raises", 2].reason) == (Status.FAILED, "ValueError: odd")
 
 
+ROGUES = {
+    "describe-returns-text": ("describe", "return '1.0'", Status.FAILED, "`hello` is no reply: Expected `object`"),
+    "describe-returns-no-version": ("describe", "return {}", Status.FAILED, "missing required field `version`"),
+    "describe-exits": ("describe", "sys.exit('no licence')", Status.FAILED, "SystemExit: no licence"),
+    "load-returns-a-list": ("load", "return ['threads']", Status.FAILED, "`load` is no reply: Expected `object`"),
+    "load-returns-numpy": ("load", "return {'threads': np.int64(1)}", Status.FAILED, "TypeError: Object of type int64"),
+    "load-is-interrupted": ("load", "raise KeyboardInterrupt", Status.FAILED, "KeyboardInterrupt"),
+    "prepare-raises": ("prepare", "raise BaseException('odd')", Status.FAILED, "BaseException: odd"),
+    "outputs-are-none": ("outputs", "return None", Status.FAILED, "TypeError: 'NoneType' object is not iterable"),
+    "outputs-are-objects": ("outputs", "return [[self]]", Status.FAILED, "ValueError: Object arrays cannot be saved"),
+    "outputs-are-text": ("outputs", "return ['cat']", Status.WRONG, "has shape [] instead of [1, 32]"),
+    "outputs-are-complex": ("outputs", "return [self.result * 1j]", Status.WRONG, "is complex64 instead of float"),
+    "outputs-are-records": (
+        "outputs",
+        "return [self.result.view([('a', 'f4'), ('b', 'f4')]).repeat(2, 1)]",
+        Status.WRONG,
+        "instead of float",
+    ),
+    "outputs-are-large": ("outputs", "return [np.zeros(1 << 25)]", Status.FAILED, "its outputs take 268435584 bytes"),
+    "outputs-are-strided": ("outputs", "return [np.asfortranarray(self.result)[::-1][::-1]]", Status.OK, ""),
+    "close-raises": ("close", "raise ValueError('not open')", Status.OK, ""),
+}
+
+
+def test_no_adapter_costs_more_than_its_row(context: HeatContext, adapter: Adapter) -> None:
+    plan = msgspec.structs.replace(context.plan, batch_sizes=(1,), bursts=1)
+    rogues = [
+        runnable(name, adapter(f"def {method}(self, *_):\n    {body}", name))
+        for name, (method, body, _, _) in ROGUES.items()
+    ]
+    trials = race(dataclasses.replace(context, plan=plan), [runnable("good", adapter()), *rogues])
+    assert trials["good", 1].status is Status.OK
+    for name, (_, _, status, reason) in ROGUES.items():
+        trial = trials[name, 1]
+        assert (trial.status, reason in trial.reason) == (status, True), (name, trial.reason)
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(trial), type=Trial) == trial
+
+
 def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(
     context: HeatContext, adapter: Adapter, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,9 +27,11 @@ from bakeoff.records import (
     TensorSpec,
     Trial,
 )
+from bakeoff.worker.replies import Framework, Hello, Outputs, UnderLoad
 
 pytestmark = pytest.mark.unit
 
+T = TypeVar("T")
 PLAN = a_plan(models=("m",), engines=("a",), batch_sizes=(1,), threads=4, scenario=Scenario.OFFLINE)
 
 
@@ -50,7 +52,7 @@ class Formula(LoadDriver):
         super().__init__(runnable, context, overlay)
         self.fields = []
         self.tests: list[dict[str, Any]] = []
-        self.hello = {"import_seconds": 0.1, "framework": {"version": "1.0"}}
+        self.hello = Hello(python="3.11.9", framework=Framework(version="1.0"), import_seconds=0.1)
 
     @property
     def latency_s(self) -> float:
@@ -59,22 +61,21 @@ class Formula(LoadDriver):
     def field(self, instances: int, runnable: Runnable) -> None:
         self.fields.append((instances, runnable.contender.threads))
 
-    def each(self, op: str, **arguments: Any) -> list[dict[str, Any]]:
+    def each(self, op: str, reply: type[T], **arguments: Any) -> list[T]:
         instances, threads = self.fields[-1]
         if op == "load" and instances in self.broken:
             raise WorkerDiedError(f"no memory for {instances}")
-        reply = {"effective": {"threads": threads}, "seconds": 0.5, "latencies": [self.latency_s] * 5}
+        content = {"effective": {"threads": threads}, "seconds": 0.5, "latencies": [self.latency_s] * 5}
         assert op != "load" or arguments["settings"]["threads"] == threads
-        return [reply] * instances
+        return [msgspec.convert(content, reply)] * instances
 
-    def ask(self, instance: int, op: str, **arguments: Any) -> dict[str, Any]:
-        assert op == "outputs"
+    def outputs(self, instance: int, k: int | None) -> Outputs:
         assert instance < self.fields[-1][0]
         self.scratch.mkdir(parents=True, exist_ok=True)
         path = self.scratch / "0.npy"
-        factor = self.last_answer if arguments["k"] is None else self.answers
+        factor = self.last_answer if k is None else self.answers
         np.save(path, factor * np.ones((1, 3), np.float32))
-        return {"seconds": self.latency_s, "paths": [str(path)], "inputs_changed": []}
+        return Outputs(seconds=self.latency_s, paths=[str(path)], outputs_seconds=0.0, inputs_changed=[])
 
     @property
     def served(self) -> list[dict[str, Any]]:
@@ -84,17 +85,15 @@ class Formula(LoadDriver):
         self.tests.append({"scenario": scenario, "split": self.fields[-1], **arguments})
         instances, _ = self.fields[-1]
         rate = arguments.get("rate", instances / self.latency_s)
-        return Result(
+        found = UnderLoad(
             rate=rate,
             queries=arguments["queries"],
-            latencies=((self.latency_s,),) * instances,
-            last=(0,) * instances,
-            wall_s=expected_s,
-            cpu_s=expected_s,
-            disturbance=None,
-            p99_s=0.01 if scenario == "server" else None,
+            latencies=[[self.latency_s]] * instances,
+            last=[0] * instances,
+            p99_seconds=0.01 if scenario == "server" else None,
             held=self.limit is None or rate <= self.limit,
         )
+        return Result(found=found, wall_s=expected_s, cpu_s=expected_s, disturbance=None)
 
 
 @pytest.fixture
