@@ -111,7 +111,7 @@ def test_a_network_as_users_bring_it_agrees_with_the_reference_or_is_refused(
     subject: EngineUnderTest, tmp_path: Path
 ) -> None:
     users_network.write(tmp_path / "users.onnx")
-    agrees_or_is_refused(replace(subject, model=subject.library.take(tmp_path / "users.onnx")))
+    agrees_or_is_refused(replace(subject, model=subject.library.add(tmp_path / "users.onnx")))
 
 
 def agrees_or_is_refused(other: EngineUnderTest) -> None:

@@ -192,7 +192,7 @@ def path(
 
     library, wish = ModelLibrary(paths.cache_dir()), shaping_of(as_request(**asked))
     if is_file_name(name):
-        record = library.take(_as_onnx(Path(name)), wish, report=say, name=Path(name).name)
+        record = library.add(_as_onnx(Path(name)), wish, report=say, name=Path(name).name)
     elif wish != Shaping():
         raise UsageError("--shape, --batch-axis and --input are for models of your own")
     else:

@@ -1,4 +1,4 @@
-"""The built-in networks by name, each as plain data without its weights, and what can be told from that."""
+"""The built-in networks by name, each as plain data without its weights, and what follows from that."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -58,7 +58,7 @@ def stack(samples: Array, batch_axis: int | None) -> Array:
 def unstack(array: Array, batch_axis: int | None) -> Array:
     """A model's input or output with its samples in front; as the only sample where there is no batch axis.
 
-    What has too few axes stays as it is: whoever compares its shape will say so.
+    An array with too few axes is returned as it is: the comparison of shapes that follows reports it.
     """
     if batch_axis is None:
         return array[np.newaxis]

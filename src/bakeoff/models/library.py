@@ -27,9 +27,9 @@ from bakeoff.models.sources import format_of
 from bakeoff.records import ModelForm, ModelRecord, Shaping
 
 VERSION = 1
+"""of everything in the cache: goes up whenever weights, inputs or references come out differently"""
 FORMS = 4
-"""goes up whenever the forms that are made of models change"""
-"""Of everything in the cache: goes up whenever weights, inputs, lowering or reference come out differently."""
+"""of the forms that are made of models: goes up whenever one comes out differently"""
 
 Report = Callable[[str], None]
 
@@ -48,7 +48,7 @@ class _Source:
 
 
 def _silent(_what: str) -> None:
-    """Nobody watches."""
+    """Report to no one."""
 
 
 class ModelLibrary:
@@ -64,7 +64,7 @@ class ModelLibrary:
     def resolve(self, name: str, weights: str = "seeded", report: Report = _silent) -> ModelRecord:
         """The model called `name`, written if it is not in the cache yet.
 
-        `name` is a built-in network; `take` has those in files. `weights` is "seeded", "trained" (what `bakeoff models
+        `name` is a built-in network; `add` has those in files. `weights` is "seeded", "trained" (what `bakeoff models
         get` fetched) or the path of a torchvision checkpoint. Raises `ModelError`.
         """
         if name not in ARCHITECTURES:
@@ -79,7 +79,7 @@ class ModelLibrary:
         arguments = {"name": name, "weights": str(checkpoint)}
         return self._built(_Source(key, name, label, "write_trained", arguments), report)
 
-    def take(
+    def add(
         self,
         path: Path,
         shaping: Shaping | None = None,
@@ -87,24 +87,24 @@ class ModelLibrary:
         report: Report = _silent,
         weights: str | None = None,
     ) -> ModelRecord:
-        """A user's own ONNX file, copied into the cache with what it leaves open settled by `shaping`.
+        """The record of a user's ONNX file, copied into the cache with the sizes that it leaves open from `shaping`.
 
         It is called `name` and its weights `weights`, by default as the file is. Raises `ModelError` for a file that is
         no sound model, for one that leaves something open, and for inputs that do not fit it.
         """
-        path, shaping, name = own_file(path), shaping or Shaping(), name or path.name
+        path, shaping, name = onnx_file(path), shaping or Shaping(), name or path.name
         arrays = user_inputs.read(Path(shaping.data)) if shaping.data else {}
         if offline.why_not():
             report(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
-        wish = msgspec.structs.replace(shaping, data="")
+        sizes = msgspec.structs.replace(shaping, data="")
         arguments = {
             "source": str(path),
-            "shaping": msgspec.to_builtins(wish),
+            "shaping": msgspec.to_builtins(sizes),
             "data": {name: array.shape for name, array in arrays.items()},
         }
         asked = hashlib.sha256(msgspec.json.encode([arguments["shaping"], arguments["data"]], order="sorted"))
         key = f"file-{name}-{_sha256(path)[:16]}-{asked.hexdigest()[:8]}"
-        record = self._built(_Source(key, name, weights or path.name, "take", arguments, path.parent), report)
+        record = self._built(_Source(key, name, weights or path.name, "write_shaped", arguments, path.parent), report)
         return self._with_data(record, arrays, Path(shaping.data)) if shaping.data else record
 
     def path(self, model: ModelRecord) -> Path:
@@ -140,7 +140,7 @@ class ModelLibrary:
     ) -> Path:
         """What ``write(target)`` makes of `model`, a file or a folder, made now if none is there and `sound`.
 
-        `name` is its key. Whatever `write` raises is raised, and nothing is kept.
+        `name` is its key. Raises what `write` raises, and keeps nothing then.
         """
         target = self._folder(model) / name
         with making(target, sound) as scratch:
@@ -149,7 +149,7 @@ class ModelLibrary:
         return target
 
     def source(self, format_: str, digest: str) -> Path:
-        """What a user brought in a format other than ONNX, kept by its digest."""
+        """Where a user's model in a format other than ONNX is kept, by its digest."""
         return self.root / "sources" / digest[:16] / "source" / f"source.{format_}"
 
     def imported(
@@ -262,10 +262,10 @@ def count_flops() -> dict[str, int]:
 
 def describe(path: Path, report: Report = _silent) -> dict[str, Any]:
     """What a user's own model says about itself: the fields of `bakeoff.models.sandboxed.description.Description`."""
-    return dict(sandbox.run("describe", {"source": str(own_file(path))}, report=report, what=path.name))
+    return dict(sandbox.run("describe", {"source": str(onnx_file(path))}, report=report, what=path.name))
 
 
-def own_file(path: Path) -> Path:
+def onnx_file(path: Path) -> Path:
     """The user's ONNX file as an absolute path. Raises `ModelError` if it is none."""
     path = path.expanduser().absolute()
     if format_of(path) != "onnx":

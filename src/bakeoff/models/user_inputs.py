@@ -1,7 +1,4 @@
-"""A user's own inputs: an .npz of arrays, samples along each one's batch axis. Runs in the controller.
-
-Nothing but numbers is read from it: no pickle.
-"""
+"""A user's inputs: an .npz of arrays, samples along the batch axis of each. Read without pickles."""
 
 import zipfile
 from pathlib import Path

@@ -202,7 +202,7 @@ def test_an_unknown_name_gets_close_matches(library: ModelLibrary) -> None:
 
 
 def test_a_users_own_onnx_file_is_taken(library: ModelLibrary, tiny_record: ModelRecord, tiny_path: Path) -> None:
-    record = library.take(tiny_path)
+    record = library.add(tiny_path)
     assert (record.name, record.digest) == ("resnet-tiny.onnx", tiny_record.digest)
 
 
@@ -211,13 +211,13 @@ def test_weights_beside_a_model_are_part_of_it(library: ModelLibrary, tiny: onnx
     (tmp_path / "data").mkdir()
     path = tmp_path / "outside.onnx"
     onnx.save(tiny, path, save_as_external_data=True, location="data/weights.bin", size_threshold=0)
-    first = library.take(path)
+    first = library.add(path)
     assert not library.path(first).with_name("model.data").exists()
-    assert library.take(path) == first
+    assert library.add(path) == first
     weights = bytearray((tmp_path / "data" / "weights.bin").read_bytes())
     weights[100] ^= 1
     (tmp_path / "data" / "weights.bin").write_bytes(weights)
-    assert library.take(path).digest != first.digest
+    assert library.add(path).digest != first.digest
 
 
 @pytest.mark.usefixtures("in_process")
@@ -226,7 +226,7 @@ def test_each_shape_of_a_model_is_another_model(library: ModelLibrary, net: Net,
     for side in (model.graph.input, model.graph.output):
         side[0].type.tensor_type.shape.dim[2].dim_param = "h"
     onnx.save(model, tmp_path / "m.onnx")
-    small, large = (library.take(tmp_path / "m.onnx", Shaping(shapes={"h": (size,)})) for size in (8, 16))
+    small, large = (library.add(tmp_path / "m.onnx", Shaping(shapes={"h": (size,)})) for size in (8, 16))
     assert (small.inputs[0].shape, large.inputs[0].shape) == ((None, 4, 8, 8), (None, 4, 16, 8))
     assert small.digest != large.digest
 
@@ -235,7 +235,7 @@ def test_each_shape_of_a_model_is_another_model(library: ModelLibrary, net: Net,
 def test_real_inputs_take_the_place_of_drawn_ones(library: ModelLibrary, tiny_path: Path, tmp_path: Path) -> None:
     images = np.random.default_rng(1).random((3, 3, 32, 32))
     np.savez(tmp_path / "data.npz", input=images)
-    record = library.take(tiny_path, Shaping(data=str(tmp_path / "data.npz")))
+    record = library.add(tiny_path, Shaping(data=str(tmp_path / "data.npz")))
     assert (record.data_samples, len(record.data_digest)) == (3, 64)
     [path] = library.samples(record, seed=0, count=8).files
     assert np.array_equal(np.load(path), images.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The built-in networks written as ONNX. Runs in a model worker."""
+"""The built-in networks written as ONNX."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""PyTorch's checkpoints as plain arrays, without PyTorch and without running anything. Runs in a model worker.
+"""PyTorch's checkpoints as plain arrays, without PyTorch and without running anything.
 
 A .pth file is a pickle, and a pickle is a program. Here it is read by an unpickler that knows the few names of which a
 state dict consists and refuses every other one. Three containers are read: safetensors, the zip file that

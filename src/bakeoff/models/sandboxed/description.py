@@ -1,4 +1,4 @@
-"""What `bakeoff models show` tells of a user's own model. Runs in a model worker."""
+"""What `bakeoff models show` prints of a user's model."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,13 +8,13 @@ import onnx
 from bakeoff.errors import ModelError
 from bakeoff.models.sandboxed import external_data
 from bakeoff.models.sandboxed.opening import graphs
-from bakeoff.models.sandboxed.shaping import batch_axes, settle
+from bakeoff.models.sandboxed.shaping import batch_axes, sized_inputs
 from bakeoff.models.sandboxed.signature import Declared, count_parameters, declared, is_quantized
 from bakeoff.records import Record
 
 
 class Description(Record, frozen=True):
-    """A model as it lies there, before anything is settled."""
+    """A model as its file has it, before it gets the sizes that it leaves open."""
 
     ir_version: int
     opsets: dict[str, int]
@@ -35,7 +35,7 @@ class Description(Record, frozen=True):
 
 
 def describe(model: onnx.ModelProto, folder: Path) -> Description:
-    """Describe `model`, which lies in `folder`. Raises `ModelError` for what cannot be raced."""
+    """The description of `model`, which lies in `folder`. Raises `ModelError` for what cannot be raced."""
     inputs, outputs = declared(model)
     axes = batch_axes(inputs)
     nodes = [node for graph in graphs(model.graph) for node in graph.node]
@@ -56,7 +56,7 @@ def describe(model: onnx.ModelProto, folder: Path) -> Description:
 
 def _open(inputs: tuple[Declared, ...], axes: dict[str, int]) -> str:
     try:
-        settle(inputs, axes, {})
+        sized_inputs(inputs, axes, {})
     except ModelError as error:
         return f"{error}. {error.advice or ''}".strip()
     return ""

@@ -1,4 +1,4 @@
-"""Weights that lie beside an ONNX file instead of in it. Runs in a model worker."""
+"""Weights that lie beside an ONNX file instead of in it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Layer norms and GELU, which exporters take apart into single operators, put together again.
+"""Fusion: layer norms and GELU, which exporters decompose into single operators, as one operator each.
 
 For engines that are built from plain graphs: their users write one layer where the file has nine operators. Runtimes
 that read ONNX recognise the same patterns by themselves.
@@ -59,8 +59,8 @@ class _Pattern:
         )
         return str(tensor)
 
-    def put_together(self, op: str, inputs: Sequence[str], attributes: Mapping[str, Any]) -> Node:
-        """The one node instead of those met, unless somebody else reads what they make."""
+    def fused(self, op: str, inputs: Sequence[str], attributes: Mapping[str, Any]) -> Node:
+        """The one node instead of those met, unless another node reads what they make."""
         inner = {name for node in self.met[1:] for name in node["outputs"]}
         numbers = {id(node) for node in self.met}
         _must(not inner & self.graph.outputs)
@@ -80,7 +80,7 @@ class _Graph:
         self.maker = {name: node for node in nodes for name in node["outputs"]}
 
 
-def put_together(
+def fuse(
     nodes: Sequence[Node],
     weights: Mapping[str, NDArray[np.generic]],
     ranks: Mapping[str, int],
@@ -114,7 +114,7 @@ def _layer_norm(pattern: _Pattern) -> Node:
     x, mean = pattern.made_by(centred, "Sub")["inputs"]
     _must(pattern.averaged(pattern.made_by(mean, "ReduceMean")) == x)
     attributes = {"axis": -1, "epsilon": float(pattern.graph.weights[epsilon].item()), "stash_type": 1}
-    return pattern.put_together("LayerNormalization", [x, scale, shift], attributes)
+    return pattern.fused("LayerNormalization", [x, scale, shift], attributes)
 
 
 def _gelu(pattern: _Pattern) -> Node:
@@ -128,7 +128,7 @@ def _gelu(pattern: _Pattern) -> Node:
         except _NoMatchError:
             continue
         pattern.met = attempt.met
-        return pattern.put_together("Gelu", [x], {"approximate": "none"})
+        return pattern.fused("Gelu", [x], {"approximate": "none"})
     raise _NoMatchError
 
 

@@ -1,4 +1,4 @@
-"""Single operators said as older opsets say them, where only the way of saying it changed. Runs in a model worker.
+"""Single operators as older opsets write them, where only the notation changed.
 
 ONNX's own converter knows no way down for these, and for whole models it gives up at the first such operator.
 """
@@ -55,8 +55,8 @@ def facts(model: ModelProto) -> Facts:
     )
 
 
-def said_before(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
-    """`node`, which means what it does at opset `current`, as `opset` says it; None where that is not known here."""
+def downgraded(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
+    """`node`, which means what it does at opset `current`, as `opset` writes it; None where this module has no way."""
     if node.op_type not in REWRITES or node.domain not in {"", "ai.onnx"}:
         return None
     return REWRITES[node.op_type](node, current, opset, known)
@@ -71,7 +71,7 @@ def _clip(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto 
     given = {side: name for side, name in bounds.items() if name}
     if not all(name in known.constants for name in given.values()):
         return None
-    return _renewed(node, 1, {side: float(known.constants[name]) for side, name in given.items()})
+    return _with(node, 1, {side: float(known.constants[name]) for side, name in given.items()})
 
 
 def _softmax(node: NodeProto, current: int, _opset: int, known: Facts) -> NodeProto | None:
@@ -81,7 +81,7 @@ def _softmax(node: NodeProto, current: int, _opset: int, known: Facts) -> NodePr
     axis = given[0] if given else (-1 if current >= AXES_ARE_INPUTS else 1)
     if rank is None or axis % rank != rank - 1:
         return None
-    return _renewed(node, 1, {"axis": rank - 1})
+    return _with(node, 1, {"axis": rank - 1})
 
 
 def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
@@ -102,7 +102,7 @@ def _with_axes(node: NodeProto, current: int, opset: int, known: Facts) -> NodeP
             return None
         full = rank + len(counted) if node.op_type == "Unsqueeze" else rank
         counted = [axis % full for axis in counted]
-    return _renewed(node, 1, {"axes": counted} if counted else {})  # without axes, a reduction is over all
+    return _with(node, 1, {"axes": counted} if counted else {})  # without axes, a reduction is over all
 
 
 def _slice(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
@@ -119,7 +119,7 @@ def _slice(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto
     steps_forward = len(rest) < 2 or set(rest[1]) == {1}  # noqa: PLR2004
     if not steps_forward or (min(axes) < 0 and opset < ANY_NEGATIVE_AXIS):
         return None
-    return _renewed(node, 1, {"starts": starts, "ends": ends, "axes": axes})
+    return _with(node, 1, {"starts": starts, "ends": ends, "axes": axes})
 
 
 def _pad(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
@@ -132,7 +132,7 @@ def _pad(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto |
         return None
     pads, *rest = [value for value in given if value is not None]
     value = float(rest[0].item()) if rest else 0.0
-    return _renewed(node, 1, {"pads": [int(size) for size in pads], "value": value})
+    return _with(node, 1, {"pads": [int(size) for size in pads], "value": value})
 
 
 def _split(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
@@ -142,7 +142,7 @@ def _split(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto
     if opset >= SIZES_ARE_INPUTS["Split"] or len(node.input) == 1:
         return node
     sizes = known.constants.get(node.input[1])
-    return None if sizes is None else _renewed(node, 1, {"split": [int(size) for size in sizes]})
+    return None if sizes is None else _with(node, 1, {"split": [int(size) for size in sizes]})
 
 
 def _resize(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProto | None:
@@ -163,7 +163,7 @@ def _resize(node: NodeProto, current: int, opset: int, known: Facts) -> NodeProt
     return helper.make_node("Upsample", [node.input[0], node.input[2]], node.output, node.name, mode="nearest")
 
 
-def _renewed(node: NodeProto, inputs: int, attributes: Mapping[str, object]) -> NodeProto:
+def _with(node: NodeProto, inputs: int, attributes: Mapping[str, object]) -> NodeProto:
     """`node` with its first `inputs` alone, and with `attributes` besides its own."""
     renewed = NodeProto()
     renewed.CopyFrom(node)

@@ -1,4 +1,4 @@
-"""Opening an ONNX file that somebody brought: whatever is wrong with it is one line. Runs in a model worker."""
+"""Opening a user's ONNX file: any fault in it is one line."""
 
 import math
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""Lowering ONNX to a plain graph, for frameworks that do not read ONNX. Runs in a model worker.
+"""Lowering ONNX to a plain graph, for frameworks that do not read ONNX.
 
 A plain graph is a folder with ``graph.json`` and ``weights.npz``; docs/design.md describes it. Reading it takes
 `json` and ``numpy.load(allow_pickle=False)`` and nothing else, on Python 3.6 and numpy 1.16 as on today's.
-Everything that ONNX leaves open is settled here once, so that translators stay small: opset 13, every default
+What ONNX leaves open is decided here once, so that translators stay small: opset 13, every default
 written out, sizes and padding as numbers, constants among the weights, operators that do nothing at inference gone, and
 layer norms, GELU and HardSwish in one piece, as later opsets have them.
 """
@@ -21,7 +21,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, num
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.sandboxed import fusion
-from bakeoff.models.sandboxed.shape_folding import settled
+from bakeoff.models.sandboxed.shape_folding import fold_shapes
 from bakeoff.models.sandboxed.signature import tensor_specs
 from bakeoff.models.sandboxed.versions import at_opset
 
@@ -54,12 +54,12 @@ def lower(model: onnx.ModelProto, name: str, folder: Path) -> None:
     Raises `UnsupportedModelError` naming the operator for what a plain graph cannot carry: subgraphs, other domains
     than ONNX's own, and operators whose meaning at opset 13 is not known.
     """
-    model = at_opset(settled(model), OPSET, besides=YOUNGER)
+    model = at_opset(fold_shapes(model), OPSET, besides=YOUNGER)
     graph = onnx.shape_inference.infer_shapes(model).graph
     weights = {tensor.name: _weight(tensor) for tensor in graph.initializer}
     ranks = {name: len(shape) for name, shape in _shapes(graph, weights).items()}
     answers = {output.name for output in graph.output}
-    nodes = fusion.put_together(_lowered(graph, weights), weights, ranks, answers)
+    nodes = fusion.fuse(_lowered(graph, weights), weights, ranks, answers)
     used = {name for node in nodes for name in node["inputs"]}
     inputs, outputs = tensor_specs(model)
     description = {

@@ -1,4 +1,4 @@
-"""How large the integers may be that a model takes: as its embedding is long. Runs in a model worker."""
+"""The bound of the integers that a model takes: the length of its embedding."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def below(name: str, graph: GraphProto, shapes: Shapes) -> int | None:
-    """What the values of the integer input `name` must stay below; None if the graph does not tell.
+    """The bound below which the values of the integer input `name` must stay; None if the graph sets none.
 
     The smallest of the axes that are looked up by them (Gather); 2 for what is called a mask. `shapes` are those of
     the graph's tensors as far as they are known.

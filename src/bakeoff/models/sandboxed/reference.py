@@ -1,4 +1,4 @@
-"""The float64 reference: what the network computes when rounding does not matter. Runs in a model worker.
+"""The float64 reference: what the network computes when rounding does not matter.
 
 The model is turned into a float64 one and evaluated sample by sample with `onnx.reference`, operator by operator and
 nothing fused. What engines answer is judged against this.

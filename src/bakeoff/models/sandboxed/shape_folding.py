@@ -1,4 +1,4 @@
-"""What a model computes from shapes alone, computed once: a network whose sizes are numbers. Runs in a model worker.
+"""Constant folding of shape arithmetic: the same network with its sizes as numbers.
 
 Exporters write a reshape to "whatever the first axis is, times twelve" as a dozen operators on the shapes of tensors.
 Where only the batch is open, all of that is constant or grows with the batch, and can be told by trying a few batch
@@ -31,7 +31,7 @@ Shape = tuple[int, ...]
 
 @dataclass
 class _Seen:
-    """What is known of a model's tensors at one batch size, whatever its inputs hold."""
+    """What is known of a model's tensors at one batch size without the values of its inputs."""
 
     values: dict[str, Array] = field(default_factory=dict)
     types: dict[str, TypeProto] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class _Seen:
         return tuple(size for size in sizes if size is not None) if None not in sizes else None
 
 
-def settled(model: ModelProto) -> ModelProto:
-    """A copy of `model` that computes the same, without what hangs on shapes alone.
+def fold_shapes(model: ModelProto) -> ModelProto:
+    """A copy of `model` that computes the same, without what depends on shapes alone.
 
     The only open axes of `model` are those of the batch. Constants are among the initializers, reshapes have sizes in
-    numbers (0 and -1 for the batch), and every tensor's shape is told as far as it could be found.
+    numbers (0 and -1 for the batch), and every tensor's shape is written down as far as it could be inferred.
     """
     weights: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     seen = [_walk(model, weights, batch) for batch in TRIED]
@@ -63,7 +63,7 @@ def settled(model: ModelProto) -> ModelProto:
     for node in model.graph.node:
         if not all(name in constants for name in node.output):
             changed.graph.node.append(_in_numbers(node, seen, constants))
-    _drop_what_nobody_reads(changed, constants)
+    _drop_unread(changed, constants)
     _tell_shapes(changed, seen)
     return changed
 
@@ -255,7 +255,7 @@ def _by_scales(node: NodeProto, pairs: Sequence[tuple[Shape, Shape]], constants:
 # The model that is left
 
 
-def _drop_what_nobody_reads(model: ModelProto, constants: Mapping[str, Array]) -> None:
+def _drop_unread(model: ModelProto, constants: Mapping[str, Array]) -> None:
     """Leave the nodes that the outputs hang on, and the constants that these read."""
     read = {output.name for output in model.graph.output}
     kept = []

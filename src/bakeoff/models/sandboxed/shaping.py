@@ -1,7 +1,6 @@
-"""What a user's ONNX file leaves open, settled: which axis counts samples, how large every other one is.
+"""A user's ONNX file with fixed shapes: which axis counts samples, and how large every other one is.
 
-The outcome is the same network with its sizes written in, the batch axis alone left open, which is what all engines
-get. Runs in a model worker.
+The result is the same network with its sizes written in and the batch axis alone left open. All engines get it.
 """
 
 import math
@@ -32,14 +31,14 @@ Data = Mapping[str, Sequence[int]]
 """the shape of each array that the user gives as real input, by name"""
 
 
-def shape(model: onnx.ModelProto, wish: Shaping, data: Data) -> onnx.ModelProto:
+def shape(model: onnx.ModelProto, shaping: Shaping, data: Data) -> onnx.ModelProto:
     """A copy of `model` in which only the batch axes are open, named `BATCH`.
 
-    Raises `ModelError` where `wish` does not fit the model or leaves something open, with the flag to give.
+    Raises `ModelError` where `shaping` does not fit the model or leaves something open, with the flag to give.
     """
     inputs, outputs = declared(model)
-    axes = batch_axes(inputs, wish.batch_axis)
-    specs = settle(inputs, axes, _sizes_wished(inputs, axes, wish, data))
+    axes = batch_axes(inputs, shaping.batch_axis)
+    specs = sized_inputs(inputs, axes, _sizes_given(inputs, axes, shaping, data))
     shaped = onnx.ModelProto()
     shaped.CopyFrom(model)
     del shaped.graph.value_info[:]
@@ -68,8 +67,8 @@ def batch_axes(inputs: Sequence[Declared], asked: Sequence[str] = ()) -> dict[st
     if not asked:
         return {i.name: axis for i in inputs if (axis := _likely_batch_axis(i)) is not None}
     found: dict[str, int] = {}
-    for wish in asked:
-        found |= _batch_axes_asked(inputs, wish)
+    for flag in asked:
+        found |= _batch_axes_asked(inputs, flag)
     return found
 
 
@@ -81,8 +80,8 @@ def _likely_batch_axis(tensor: Declared) -> int | None:
     return 0 if isinstance(first, str) and not OTHER_NAME.fullmatch(first) else None
 
 
-def _batch_axes_asked(inputs: Sequence[Declared], wish: str) -> dict[str, int]:
-    name, _, axis = wish.rpartition("=")
+def _batch_axes_asked(inputs: Sequence[Declared], flag: str) -> dict[str, int]:
+    name, _, axis = flag.rpartition("=")
     chosen = [i for i in inputs if i.name == name] if name else list(inputs)
     if not axis.isdecimal():
         found = {i.name: i.axes.index(axis) for i in chosen if axis in i.axes}
@@ -91,10 +90,10 @@ def _batch_axes_asked(inputs: Sequence[Declared], wish: str) -> dict[str, int]:
     for tensor in chosen:
         if tensor.name in found and not _is_open(tensor, found[tensor.name]):
             raise ModelError(
-                f"--batch-axis {wish}: that axis of input {tensor} is not open", "Export the model with it dynamic."
+                f"--batch-axis {flag}: that axis of input {tensor} is not open", "Export the model with it dynamic."
             )
     if not found:
-        raise ModelError(f"--batch-axis {wish}: there is no such open axis; {_listing(inputs)}")
+        raise ModelError(f"--batch-axis {flag}: there is no such open axis; {_listing(inputs)}")
     return found
 
 
@@ -105,18 +104,18 @@ def _is_open(tensor: Declared, axis: int) -> bool:
 # Sizes
 
 
-def _sizes_wished(
-    inputs: Sequence[Declared], axes: Mapping[str, int], wish: Shaping, data: Data
+def _sizes_given(
+    inputs: Sequence[Declared], axes: Mapping[str, int], shaping: Shaping, data: Data
 ) -> dict[str, tuple[int, ...]]:
     """The whole shape of every input that has one from --shape or from the user's data, and the sizes of named axes.
 
     The batch axis of a shape is 1.
     """
     symbols = {axis for i in inputs for axis in i.axes if isinstance(axis, str)}
-    for name in [*wish.shapes, *data]:
+    for name in [*shaping.shapes, *data]:
         if name not in symbols | {i.name for i in inputs} or name == "?":
             raise ModelError(f"no input or axis is called {name!r}; {_listing(inputs)}")
-    sizes = dict(wish.shapes)
+    sizes = dict(shaping.shapes)
     for tensor in inputs:
         batch = axes.get(tensor.name)
         if batch is not None and len(sizes.get(tensor.name, ())) > batch and sizes[tensor.name][batch] != 1:
@@ -136,7 +135,7 @@ def _shape_of_data(tensor: Declared, batch: int | None, found: Sequence[int]) ->
     return tuple(1 if axis == batch else size for axis, size in enumerate(found))
 
 
-def settle(
+def sized_inputs(
     inputs: Sequence[Declared], axes: Mapping[str, int], sizes: Mapping[str, tuple[int, ...]]
 ) -> list[TensorSpec]:
     """Every input with a size on each axis but the batch axis. Raises `ModelError` naming what is still open."""
@@ -218,7 +217,7 @@ def _listing(inputs: Sequence[Declared]) -> str:
 def _output_shapes(
     model: onnx.ModelProto, inputs: Sequence[TensorSpec], outputs: Sequence[Declared]
 ) -> list[tuple[int | None, ...]]:
-    """Each output's shape: None where the batch size goes, -1 where only a run tells.
+    """Each output's shape: None on the batch axis, -1 where the size is known only after a run.
 
     Found from what comes out at two batch sizes, by ONNX's shape inference or else by trying; where neither can be,
     the batch is taken to be in front.
@@ -279,7 +278,7 @@ def _words(shape: tuple[int, ...] | None) -> str:
 
 
 def _write_shape(value: ValueInfoProto, shape: Sequence[int | None]) -> None:
-    """Sizes as numbers, the batch axis as `BATCH`, what only a run tells as nothing."""
+    """Write sizes as numbers, the batch axis as `BATCH`, and sizes known only after a run as nothing."""
     tensor = value.type.tensor_type
     tensor.ClearField("shape")
     tensor.shape.SetInParent()

@@ -1,4 +1,4 @@
-"""What a model file says about itself: its inputs and outputs, its size, its work. Runs in a model worker."""
+"""A model's inputs and outputs, its parameters and its work, read from its file."""
 
 import math
 from collections import Counter
@@ -82,7 +82,7 @@ def _dtype(where: str, elem_type: int) -> str:
 
 
 def real_inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    """The inputs that somebody has to give: old files list the weights among them."""
+    """The inputs without the weights, which old files list among them."""
     weights = {tensor.name for tensor in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
     return [value for value in graph.input if value.name not in weights]
 
@@ -148,7 +148,7 @@ def is_quantized(model: onnx.ModelProto) -> bool:
 
 
 def with_ranges(inputs: tuple[TensorSpec, ...], graph: GraphProto) -> tuple[TensorSpec, ...]:
-    """`inputs`, the integers among them with how large they may be, as `graph`, whose shapes are known, tells."""
+    """`inputs`, those of integers with the bound that `graph`, a graph of known shapes, sets for their values."""
     shapes = known_shapes(graph)
     return tuple(
         msgspec.structs.replace(spec, below=ranges.below(spec.name, graph, shapes)) if "int" in spec.dtype else spec

@@ -1,7 +1,6 @@
-"""A model of which there is no ONNX but a signature: an ONNX file with one node of our own that stands for all of it.
+"""The stand-in for a model that has a signature but no ONNX: an ONNX file with one node for all of it.
 
-It can be given shapes and inputs like any other model; who computes it has to have the user's own file. Runs in a model
-worker.
+It gets shapes and inputs like any other model; only engines that take the user's own file can compute it.
 """
 
 from pathlib import Path
@@ -16,10 +15,11 @@ from bakeoff.errors import ModelError
 from bakeoff.models.sandboxed.signature import Declared
 
 DOMAIN = "bakeoff.opaque"
+"""Part of the digests of stored models, as are the other names in the file."""
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """What an importer says of a model that it cannot bring to ONNX."""
+    """What an importer writes of a model that it cannot bring to ONNX."""
 
     inputs: tuple[Declared, ...]
     outputs: tuple[Declared, ...]

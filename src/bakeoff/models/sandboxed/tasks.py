@@ -1,4 +1,4 @@
-"""What a model worker can be asked to do. Each task takes plain JSON values and `report`, and returns plain JSON.
+"""The tasks of the model worker. Each takes plain JSON values and `report`, and returns plain JSON.
 
 Files that a task writes are whole only when it returns: the caller gives a temporary name and renames.
 """
@@ -56,8 +56,10 @@ def count_flops(*, report: Report) -> dict[str, int]:
     return {name: built_in.flops(architecture) for name, architecture in ARCHITECTURES.items()}
 
 
-def take(*, report: Report, source: str, path: str, shaping: dict[str, Any], data: Mapping[str, Sequence[int]]) -> Any:
-    """A user's own ONNX file, with what it leaves open settled by `shaping` and by the shapes of the user's `data`.
+def write_shaped(
+    *, report: Report, source: str, path: str, shaping: dict[str, Any], data: Mapping[str, Sequence[int]]
+) -> Any:
+    """A user's ONNX file with the sizes that it leaves open, from `shaping` and from the shapes of the user's `data`.
 
     Returns what `inspect` does, and `files`: the others in its folder that it was read from.
     """
@@ -70,13 +72,13 @@ def take(*, report: Report, source: str, path: str, shaping: dict[str, Any], dat
 
 
 def describe(*, report: Report, source: str) -> Any:
-    """What a user's own ONNX file says about itself, as it lies there."""
+    """The fields of `Description`, of a user's ONNX file as it is."""
     report(f"reading {source}")
     return msgspec.to_builtins(description.describe(open_model(source), Path(source).parent))
 
 
-def write_opaque(*, report: Report, signature: str, path: str) -> None:
-    """The stand-in for a model of which there is only the signature that an importer wrote."""
+def write_stand_in(*, report: Report, signature: str, path: str) -> None:
+    """The ONNX stand-in for a model of which there is only the signature that an importer wrote."""
     report("writing its signature")
     stand_in.write(stand_in.read(Path(signature)), Path(path))
 
@@ -140,7 +142,7 @@ def open_small(path: str) -> onnx.ModelProto:
 TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
-        *(write_seeded, write_trained, count_flops, take, describe, write_opaque, inspect),
+        *(write_seeded, write_trained, count_flops, write_shaped, describe, write_stand_in, inspect),
         *(convert, lower, extend_reference, extend_rounded, preprocess),
     )
 }

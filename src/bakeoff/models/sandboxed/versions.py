@@ -1,9 +1,9 @@
-"""The same model at another opset or IR version. Runs in a model worker.
+"""The same model at another opset or IR version.
 
 ONNX's own converter goes up well and down hardly at all: it knows no way back across opset 13, where nearly every
 operator got a new version number for the sake of one more data type. So most of the way down is taken here: where
 an operator means the same in both versions and uses nothing that the older one lacks, only the number changes; and
-some, such as Clip, are said in the older way (`bakeoff.models.sandboxed.older_operators`).
+some, such as Clip, are rewritten in the older notation (`bakeoff.models.sandboxed.older_operators`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ from bakeoff.models.inputs import draw, stack
 from bakeoff.models.sandboxed import older_operators
 from bakeoff.models.sandboxed.opening import graphs
 from bakeoff.models.sandboxed.reference import Float64Model
-from bakeoff.models.sandboxed.shape_folding import settled
+from bakeoff.models.sandboxed.shape_folding import fold_shapes
 from bakeoff.models.sandboxed.signature import tensor_specs
 
 # fmt: off
@@ -55,7 +55,7 @@ def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> Mo
         return model
     said_otherwise, obstacles = _changes(model, current, opset, besides)
     if obstacles:
-        model = settled(model)
+        model = fold_shapes(model)
         said_otherwise, obstacles = _changes(model, current, opset, besides)
     try:
         changed = (
@@ -147,7 +147,7 @@ def _said_otherwise(model: ModelProto, numbers: Iterable[int], current: int, ops
     if not rewritable:
         return {}
     known = older_operators.facts(model)
-    found = {i: older_operators.said_before(model.graph.node[i], current, opset, known) for i in rewritable}
+    found = {i: older_operators.downgraded(model.graph.node[i], current, opset, known) for i in rewritable}
     return {number: node for number, node in found.items() if node is not None}
 
 

@@ -1,9 +1,9 @@
-"""The model worker: the process in which everything that opens a model file happens.
+"""The model worker: the process that opens model files.
 
 Started as ``python -E -P -m bakeoff.models.sandboxed.worker`` with one JSON request on stdin: ``{"task": NAME,
 "arguments": {...}, "memory_mb": N, "cpu_seconds": N}``. It answers on stdout, one JSON object per line: any number
 of ``{"progress": TEXT}``, then one ``{"ok": RESULT}`` or ``{"error": {"kind", "message", "advice"}}``. Its limits hold
-before anything that reads models is imported, so a broken or hostile file can hurt nothing but this process.
+before it imports what reads models, so a broken or hostile file can hurt this process alone.
 """
 
 import json

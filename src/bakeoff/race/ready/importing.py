@@ -61,7 +61,7 @@ def take(plan: Plan, name: str, shop: Workshop) -> ModelRecord:
     `ModelRecord.unconverted`.
     """
     brought = bring(plan, name, shop)
-    record = shop.library.take(brought.onnx, plan.shaping, name, shop.observer.say, brought.called)
+    record = shop.library.add(brought.onnx, plan.shaping, name, shop.observer.say, brought.called)
     if not brought.source:
         return record
     record = msgspec.structs.replace(
@@ -135,7 +135,7 @@ def _imported(importer: Converter, source: Path, digest: str, name: str, shop: W
             raise ModelError(message, f"the full log is {log}") from error
         if (target / SIGNATURE).is_file() or not (target / MODEL).is_file():
             arguments = {"signature": str(target / SIGNATURE), "path": str(target / MODEL)}
-            sandbox.run("write_opaque", arguments, report=shop.observer.say, what=name)
+            sandbox.run("write_stand_in", arguments, report=shop.observer.say, what=name)
         seconds = time.monotonic() - started
         shop.observer.note(f"{name}: imported in {seconds:.0f} s ({conversion.named(importer)})")
 

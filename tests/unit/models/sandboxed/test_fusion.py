@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.models.sandboxed.fusion import put_together
+from bakeoff.models.sandboxed.fusion import fuse
 
 pytestmark = pytest.mark.unit
 
@@ -60,22 +60,22 @@ def gelu(product: Sequence[dict[str, Any]] = PRODUCTS[0]) -> list[dict[str, Any]
 
 @pytest.mark.parametrize("axes", [[-1], [2]])
 def test_a_layer_norm_in_nine_operators_becomes_one(axes: list[int]) -> None:
-    [found] = put_together(layer_norm(axes), WEIGHTS, RANKS, {"y"})
+    [found] = fuse(layer_norm(axes), WEIGHTS, RANKS, {"y"})
     assert (found["op"], found["inputs"], found["outputs"]) == ("LayerNormalization", ["x", "scale", "shift"], ["y"])
     assert found["attributes"] == {"axis": -1, "epsilon": pytest.approx(1e-5), "stash_type": 1}
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_gelu_becomes_one_behind_an_add_that_is_no_part_of_it(product: Sequence[dict[str, Any]]) -> None:
-    before, found = put_together(gelu(product), WEIGHTS, RANKS, {"y"})
+    before, found = fuse(gelu(product), WEIGHTS, RANKS, {"y"})
     assert before["outputs"] == ["x2"]
     assert (found["op"], found["inputs"], found["outputs"]) == ("Gelu", ["x2"], ["y"])
 
 
 def test_what_somebody_else_reads_stays_apart() -> None:
     nodes = [*layer_norm([-1]), node("Relu", "z", "centred")]
-    assert put_together(nodes, WEIGHTS, RANKS, {"y", "z"}) == nodes
-    assert put_together(layer_norm([-1]), WEIGHTS, RANKS, {"y", "variance"}) == layer_norm([-1])
+    assert fuse(nodes, WEIGHTS, RANKS, {"y", "z"}) == nodes
+    assert fuse(layer_norm([-1]), WEIGHTS, RANKS, {"y", "variance"}) == layer_norm([-1])
 
 
 @pytest.mark.parametrize("change", [("two", 3.0), ("half", 0.25), ("root", 1.5), ("one", 2.0)])
@@ -83,14 +83,14 @@ def test_other_numbers_are_another_function(change: tuple[str, float]) -> None:
     name, value = change
     weights = WEIGHTS | {name: np.array(value, np.float32)}
     for nodes in [layer_norm([-1])] if name == "two" else map(gelu, PRODUCTS):
-        assert put_together(nodes, weights, RANKS, {"y"}) == nodes
+        assert fuse(nodes, weights, RANKS, {"y"}) == nodes
 
 
 def test_a_power_of_a_number_is_no_square() -> None:
     nodes = layer_norm([-1])
     nodes[2] = node("Pow", "squares", "two", "centred")
-    assert put_together(nodes, WEIGHTS, RANKS, {"y"}) == nodes
+    assert fuse(nodes, WEIGHTS, RANKS, {"y"}) == nodes
 
 
 def test_a_norm_over_another_axis_stays_apart() -> None:
-    assert put_together(layer_norm([1]), WEIGHTS, RANKS, {"y"}) == layer_norm([1])
+    assert fuse(layer_norm([1]), WEIGHTS, RANKS, {"y"}) == layer_norm([1])

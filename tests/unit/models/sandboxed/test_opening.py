@@ -13,8 +13,10 @@ pytestmark = pytest.mark.unit
 
 
 def take(path: Path) -> None:
-    source = str(library.own_file(path))
-    tasks.take(report=lambda _: None, source=source, path=str(path.with_name("taken.onnx")), shaping={}, data={})
+    source = str(library.onnx_file(path))
+    tasks.write_shaped(
+        report=lambda _: None, source=source, path=str(path.with_name("taken.onnx")), shaping={}, data={}
+    )
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -39,5 +41,5 @@ def test_the_same_kind_of_model_unbroken_is_taken(tmp_path: Path) -> None:
 def test_a_model_of_another_format_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "model.doc").touch()
     with pytest.raises(ModelError, match=r"model\.doc: models of this kind are not read") as caught:
-        library.own_file(tmp_path / "model.doc")
+        library.onnx_file(tmp_path / "model.doc")
     assert "Taken are .onnx" in str(caught.value.advice)

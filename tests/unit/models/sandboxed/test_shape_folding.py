@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from bakeoff.models.sandboxed.shape_folding import settled
+from bakeoff.models.sandboxed.shape_folding import fold_shapes
 
 Net = Callable[..., onnx.ModelProto]
 
@@ -57,7 +57,7 @@ def shape_arithmetic(*last: NodeProto) -> list[NodeProto]:
 
 def test_a_reshape_by_shape_arithmetic_has_sizes_in_numbers(net: Net) -> None:
     model = net(shape_arithmetic(helper.make_node("Reshape", ["x", "size"], ["y"])), SIZES, out=["N", 256])
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed) == {"Reshape": 1}
     assert constant(changed, "y/sizes") == [0, 256]
     computes_the_same(model, changed)
@@ -77,14 +77,14 @@ def test_a_reshape_by_shape_arithmetic_has_sizes_in_numbers(net: Net) -> None:
 )
 def test_what_keeps_the_order_of_values_is_a_reshape(net: Net, nodes: Sequence[NodeProto], sizes: list[int]) -> None:
     model = net(nodes, SIZES, out=["A"] * len(sizes))
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert set(operators(changed)) == {"Reshape"}
     assert constant(changed, "y/sizes") == sizes
     computes_the_same(model, changed)
 
 
 def test_a_flatten_that_frameworks_have_as_a_layer_stays(net: Net) -> None:
-    changed = settled(net([helper.make_node("Flatten", ["x"], ["y"])], out=["N", 256]))
+    changed = fold_shapes(net([helper.make_node("Flatten", ["x"], ["y"])], out=["N", 256]))
     assert operators(changed) == {"Flatten": 1}
 
 
@@ -95,7 +95,7 @@ def test_an_expansion_to_the_batch_size_needs_no_batch_size(net: Net) -> None:
         helper.make_node("Expand", ["z", "wished"], ["y"]),
     ]
     model = net(shape_arithmetic(*more), SIZES)
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed) == {"ReduceMax": 1, "Expand": 1}
     assert constant(changed, "y/sizes") == [1, 1, 8, 8]
     computes_the_same(model, changed)
@@ -109,7 +109,7 @@ def test_an_expansion_over_a_batch_that_was_not_there_stays(net: Net) -> None:
         helper.make_node("Add", ["rows", "sums"], ["y"]),
     ]
     model = net(shape_arithmetic(*more), SIZES | {"row": np.ones((1, 8), np.float32)}, out=["N", 8])
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed)["Expand"] == 1
     computes_the_same(model, changed)
 
@@ -124,7 +124,7 @@ def test_a_resize_to_computed_sizes_goes_by_scales(net: Net) -> None:
         helper.make_node("Resize", ["x", "", "", "wished"], ["y"], mode="nearest", **how),
     ]
     model = net(shape_arithmetic(*more), SIZES | {"many_ends": np.array([4])}, out=["N", 4, 16, 16])
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed) == {"Resize": 1}
     assert list(changed.graph.node[0].input) == ["x", "", "y/scales"]
     assert constant(changed, "y/scales") == [1, 1, 2, 2]
@@ -149,7 +149,7 @@ def test_a_gather_of_everything_in_order_is_a_reshape(net: Net, in_order: bool) 
     weights = {"nought": np.array(0), "unit": np.array(1), "last_two": np.array([1, 2])}
     weights |= {"none": np.zeros((1, 8, 1), np.int64), "rows": rows}
     model = net(shape_arithmetic(*more), SIZES | weights, out=["N", 8])
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert ("GatherND" in operators(changed)) is not in_order
     computes_the_same(model, changed)
 
@@ -163,7 +163,7 @@ def test_constants_are_computed_once_and_what_nobody_reads_goes(net: Net) -> Non
     ]
     small: NDArray[np.generic] = np.ones((4, 4, 3, 3), np.int8)
     model = net(nodes, {"small": small, "scale": np.float32(0.5)})
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed) == {"Conv": 1}
     assert [tensor.name for tensor in changed.graph.initializer] == ["weight"]
     told = {attribute.name: list(attribute.ints) for attribute in changed.graph.node[0].attribute}
@@ -173,7 +173,7 @@ def test_constants_are_computed_once_and_what_nobody_reads_goes(net: Net) -> Non
 
 def test_what_is_random_is_not_computed_in_advance(net: Net) -> None:
     nodes = [helper.make_node("RandomNormal", [], ["noise"], shape=[1]), helper.make_node("Add", ["x", "noise"], ["y"])]
-    assert operators(settled(net(nodes))) == {"RandomNormal": 1, "Add": 1}
+    assert operators(fold_shapes(net(nodes))) == {"RandomNormal": 1, "Add": 1}
 
 
 def test_graphs_within_a_node_stay_with_what_they_read(net: Net) -> None:
@@ -188,14 +188,14 @@ def test_graphs_within_a_node_stay_with_what_they_read(net: Net) -> None:
     ]
     node = helper.make_node("If", ["yes"], ["y"], then_branch=branches[0], else_branch=branches[1])
     model = net([node], {"yes": np.array(True), "two_f": np.float32(2)})
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed) == {"If": 1}
     computes_the_same(model, changed)
 
 
 def test_shapes_between_are_told(net: Net) -> None:
     nodes = [helper.make_node("MaxPool", ["x"], ["z"], kernel_shape=[2, 2], strides=[2, 2])]
-    changed = settled(net([*nodes, helper.make_node("Relu", ["z"], ["y"])], out=["N", 4, 4, 4]))
+    changed = fold_shapes(net([*nodes, helper.make_node("Relu", ["z"], ["y"])], out=["N", 4, 4, 4]))
     [told] = changed.graph.value_info
     assert [dim.dim_value or dim.dim_param for dim in told.type.tensor_type.shape.dim] == ["batch", 4, 4, 4]
 
@@ -208,6 +208,6 @@ def test_a_way_of_its_own_for_batch_1_stays(net: Net) -> None:
         helper.make_node("Add", ["x", "more"], ["y"]),
     ]
     model = net(nodes, SIZES | {"ten": np.array([10], np.float32), "nought": np.array([0], np.float32)})
-    changed = settled(model)
+    changed = fold_shapes(model)
     assert operators(changed)["Where"] == 1
     computes_the_same(model, changed)

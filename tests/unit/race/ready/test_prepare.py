@@ -100,7 +100,7 @@ def prepared(folder: Path, watcher: Watcher) -> prepare.Preparation:
     graph = helper.make_graph(nodes, "g", [x], [y], axes)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), folder / "net.onnx")
     library = ModelLibrary(folder / "cache")
-    model = library.take(folder / "net.onnx", name="net")
+    model = library.add(folder / "net.onnx", name="net")
     engines = [engine("graph", "plain", folder), engine("reader", "onnx", folder)]
     here = Installed(name="here", digest="d", path=folder, command=("python",))
     standing: dict[str, Installed | EnvironmentUnavailableError] = {"here": here}
