@@ -4,10 +4,11 @@ No model file is opened here: a model worker does that. Files are written under 
 file lock, so that two runs at once never see half of one.
 """
 
+import contextlib
 import difflib
 import hashlib
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ class ModelLibrary:
         """`trained` is where `bakeoff models get` puts checkpoints; by default ``models`` in the working directory."""
         self.root = cache / "models" / f"v{VERSION}"
         self.trained = trained or Path("models")
+        self._not_made: dict[Path, ModelError] = {}
+        """why, of what could not be made: many engines take one form, and a time-out is long"""
 
     # Models
 
@@ -128,7 +131,7 @@ class ModelLibrary:
             return source
         limited = f"opset-{form.max_opset or 'any'}-ir-{form.max_ir_version or 'any'}"
         target = source.with_name(f"{limited}-{FORMS}.onnx")
-        with making(target) as scratch:
+        with self._making(target) as scratch:
             if scratch:
                 limits = {"max_opset": form.max_opset, "max_ir_version": form.max_ir_version}
                 arguments = {"path": str(source), "target": str(scratch), **limits}
@@ -143,7 +146,7 @@ class ModelLibrary:
         `name` is its key. Raises what `write` raises, and keeps nothing then.
         """
         target = self._folder(model) / name
-        with making(target, sound) as scratch:
+        with self._making(target, sound) as scratch:
             if scratch:
                 write(scratch)
         return target
@@ -237,12 +240,24 @@ class ModelLibrary:
 
     def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
         folder = source.with_name(f"plain-{FORMS}")
-        with making(folder, _holds_weights) as scratch:
+        with self._making(folder, _holds_weights) as scratch:
             if scratch:
                 scratch.mkdir()
                 arguments = {"path": str(source), "name": model.name, "folder": str(scratch)}
                 sandbox.run("lower", arguments, report=report, what=model.name)
         return folder
+
+    @contextlib.contextmanager
+    def _making(self, target: Path, sound: Callable[[Path], bool] = Path.exists) -> Iterator[Path | None]:
+        """As `making`; where the block ended in a `ModelError` before, that is raised again without another try."""
+        if target in self._not_made:
+            raise self._not_made[target]
+        try:
+            with making(target, sound) as scratch:
+                yield scratch
+        except ModelError as error:
+            self._not_made[target] = error
+            raise
 
 
 def _holds_weights(folder: Path) -> bool:

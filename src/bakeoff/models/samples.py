@@ -22,7 +22,7 @@ Arrays = list[NDArray[np.generic]]
 
 
 def _silent(_what: str) -> None:
-    """Nobody watches."""
+    """Report to no one."""
 
 
 class Samples:

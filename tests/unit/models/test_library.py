@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 from safetensors.numpy import save_file
 
-from bakeoff.errors import ModelError
+from bakeoff.errors import ModelError, ModelTaskError
 from bakeoff.models import sandbox
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.library import ModelLibrary
@@ -143,6 +143,22 @@ def test_each_form_is_made_once(
     assert [library.form(tiny_record, form) for form in (old, plain)] == paths
     leftovers = [path.name for path in library.path(tiny_record).parent.iterdir() if path.name.startswith(".")]
     assert leftovers == []
+
+
+def test_what_could_not_be_made_is_not_tried_again(
+    library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def run(task: str, *_arguments: object, **_options: object) -> None:
+        tries.append(task)
+        raise ModelTaskError("resnet-tiny: stopped after the 900 s that a model may take")
+
+    monkeypatch.setattr(sandbox, "run", run)
+    for _ in range(2):
+        with pytest.raises(ModelTaskError, match="stopped after the 900 s"):
+            library.form(tiny_record, ModelForm(format="onnx", max_opset=8))
+    assert tries == ["convert"]
 
 
 def test_a_reference_is_kept_cut_and_extended(library: ModelLibrary, tiny_record: ModelRecord) -> None:
