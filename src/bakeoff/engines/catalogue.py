@@ -8,7 +8,7 @@ import difflib
 import fnmatch
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -194,22 +194,16 @@ def _read_folder(path: Path) -> _Folder:
     return _Folder(
         path=path,
         title=table.title,
-        environments={
-            name: _decode(value, EnvironmentTable, file, f"environments.{_valid(name, file, 'environments')}")
-            for name, value in table.environments.items()
-        },
-        converters={
-            name: _decode(value, ConverterTable, file, f"converters.{_valid(name, file, 'converters')}")
-            for name, value in table.converters.items()
-        },
-        importers={
-            name: _decode(value, ImporterTable, file, f"importers.{name}") for name, value in table.importers.items()
-        },
-        engines={
-            name: _decode(value, EngineTable, file, f"engines.{_valid(name, file, 'engines')}")
-            for name, value in table.engines.items()
-        },
+        environments=_tables(table.environments, EnvironmentTable, file, "environments"),
+        converters=_tables(table.converters, ConverterTable, file, "converters"),
+        importers=_tables(table.importers, ImporterTable, file, "importers"),
+        engines=_tables(table.engines, EngineTable, file, "engines"),
     )
+
+
+def _tables(values: Mapping[str, object], kind: type[_Table], file: Path, what: str) -> dict[str, _Table]:
+    """The tables of one sort, by name, with the right fields and types."""
+    return {name: _decode(value, kind, file, f"{what}.{_valid(name, file, what)}") for name, value in values.items()}
 
 
 def _decode(value: object, kind: type[_Table], file: Path, where: str) -> _Table:
@@ -243,7 +237,8 @@ def _existing(folder: _Folder, name: str, field: str, advice: str | None = None)
 
 def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -> dict[str, EnvironmentSpec]:
     environments: dict[str, EnvironmentSpec] = {}
-    for folder, name, table in _environment_tables(folders):
+    tables = [(folder, *item) for folder in folders for item in folder.environments.items()]
+    for folder, name, table in tables:
         field = f"environments.{name}"
         if name in environments:
             other = environments[name].lock.parent / FILE_NAME
@@ -258,12 +253,6 @@ def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -
             _existing(folder, table.lock, f"{field}.lock", f"make it with: bakeoff engines lock {name}")
         environments[name] = spec
     return environments
-
-
-def _environment_tables(folders: Collection[_Folder]) -> Iterator[tuple[_Folder, str, EnvironmentTable]]:
-    for folder in folders:
-        for name, table in folder.environments.items():
-            yield folder, name, table
 
 
 def _merge_converters(
@@ -311,12 +300,7 @@ def _model_form(folder: _Folder, table: ModelTable, converters: Mapping[str, Con
         raise EngineFolderError(f"{folder.file}: {field}.format: nothing writes {table.format!r}", f"known: {known}")
     if table.format != "onnx" and (table.max_ir_version or table.max_opset):
         raise EngineFolderError(f"{folder.file}: {field}: max_ir_version and max_opset are for format onnx")
-    return ModelForm(
-        format=table.format,
-        max_ir_version=table.max_ir_version,
-        max_opset=table.max_opset,
-        converter=converters.get(table.format),
-    )
+    return ModelForm(**msgspec.structs.asdict(table), converter=converters.get(table.format))
 
 
 def _engine_spec(
@@ -328,25 +312,18 @@ def _engine_spec(
 ) -> EngineSpec:
     field = f"engines.{name}"
     environment = _declared(folder, table.environment, environments, f"{field}.environment")
-    return EngineSpec(
-        name=name,
-        title=table.title,
-        framework=folder.path.name,
-        release=table.release,
-        league=table.league,
-        adapter=_existing(folder, table.adapter, f"{field}.adapter"),
-        environment=environment,
-        model=_model_form(folder, table.model, converters, f"{field}.model"),
-        requirement=_requirement(folder, table.package, environment, f"{field}.package"),
-        options=table.options,
-        env=table.env,
-        groups=table.groups,
-        note=table.note,
-        hidden=table.hidden,
-        spins=table.spins,
-        recipe=_existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
-        takes=table.takes,
-    )
+    declared = msgspec.structs.asdict(table)
+    package = declared.pop("package")
+    resolved = {
+        "name": name,
+        "framework": folder.path.name,
+        "adapter": _existing(folder, table.adapter, f"{field}.adapter"),
+        "environment": environment,
+        "model": _model_form(folder, table.model, converters, f"{field}.model"),
+        "requirement": _requirement(folder, package, environment, f"{field}.package"),
+        "recipe": _existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
+    }
+    return EngineSpec(**declared | resolved)
 
 
 def _requirement(folder: _Folder, package: str | None, environment: EnvironmentSpec, field: str) -> str:

@@ -17,7 +17,7 @@ from bakeoff.environments import programs
 from bakeoff.environments.apt_sources import find_mirror, read_sources
 from bakeoff.environments.kind import Build, Kind, read_lock
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError, UsageError
-from bakeoff.records import EnvironmentSpec, Record
+from bakeoff.records import EnvironmentSpec
 
 ETC_APT = Path("/etc/apt")
 VERSIONS = "versions.txt"
@@ -25,18 +25,8 @@ _TOOLS = ("apt-get", "apt-config", "dpkg-deb")
 _SHOWN_DIFFERENCES = 3
 
 
-class Architecture(Record, frozen=True):
-    """How Debian names a processor, and where its loader and libraries lie."""
-
-    name: str
-    triplet: str
-    loader: str
-
-
-_ARCHITECTURES = {
-    "x86_64": Architecture(name="amd64", triplet="x86_64-linux-gnu", loader="ld-linux-x86-64.so.2"),
-    "aarch64": Architecture(name="arm64", triplet="aarch64-linux-gnu", loader="ld-linux-aarch64.so.1"),
-}
+_ARCHITECTURES = {"x86_64": ("amd64", "ld-linux-x86-64.so.2"), "aarch64": ("arm64", "ld-linux-aarch64.so.1")}
+"""processor -> what Debian calls it, and the name of its loader"""
 
 
 class Debian(Kind):
@@ -65,10 +55,10 @@ class Debian(Kind):
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """By its own loader, with its own libraries; without ``-I``, which would ignore `variables`."""
-        architecture = _ARCHITECTURES[platform.machine()]
-        libraries = folder / "root" / "usr" / "lib" / architecture.triplet
+        _, loader = _ARCHITECTURES[platform.machine()]
+        libraries = folder / "root" / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
         search = ":".join(str(path) for path in (libraries, libraries / "blas", libraries / "lapack"))
-        return str(libraries / architecture.loader), "--library-path", search, str(_python_in(folder)), "-s"
+        return str(libraries / loader), "--library-path", search, str(_python_in(folder)), "-s"
 
     def variables(self, folder: Path) -> dict[str, str]:
         return {"PYTHONHOME": str(folder / "root" / "usr")}
@@ -153,7 +143,7 @@ def _own_settings(apt: Path) -> str:
     mirrors is carried over (`network_settings`).
     """
     settings = {
-        "APT::Architecture": _ARCHITECTURES[platform.machine()].name,
+        "APT::Architecture": _ARCHITECTURES[platform.machine()][0],
         "APT::Get::Assume-Yes": "true",
         "APT::Install-Recommends": "false",
         "APT::Install-Suggests": "false",

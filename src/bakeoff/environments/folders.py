@@ -29,7 +29,6 @@ class OnDisk(Record, frozen=True):
     name: str
     digest: str
     """sha256 of the lock, hex"""
-    kind: str
     size_mb: float
     built_s: float
     """seconds that the build took"""
@@ -82,7 +81,7 @@ def everything() -> list[OnDisk]:
 
 def _without_record(folder: Path) -> OnDisk:
     name, _, digest = folder.name.rpartition("-")
-    return OnDisk(name=name, digest=digest, kind="", size_mb=size_mb(folder), built_s=0, installed_at=0)
+    return OnDisk(name=name, digest=digest, size_mb=size_mb(folder), built_s=0, installed_at=0)
 
 
 @contextlib.contextmanager
@@ -114,7 +113,6 @@ def put_in_place(aside: Path, folder: Path, spec: EnvironmentSpec, started: floa
     record = OnDisk(
         name=spec.name,
         digest=digest_of(spec),
-        kind=spec.kind,
         size_mb=round(size_mb(aside), 3),
         files=count_files(aside) + 1,  # and this record
         built_s=round(time.monotonic() - started, 2),

@@ -4,6 +4,7 @@ Every candidate is run and asked what it is, so a pyenv shim or a broken link ne
 """
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -11,13 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from bakeoff import paths
 from bakeoff.environments import programs, uv_program
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.errors import EnvironmentUnavailableError
-from bakeoff.records import Record
 
 _ASK = """
 import json, platform, struct, sys, sysconfig
@@ -30,16 +28,6 @@ print(json.dumps({
 }))
 """
 _ANSWER_S = 20.0
-
-
-class _About(Record, frozen=True):
-    """What a Python answers to `_ASK`."""
-
-    version: str
-    implementation: str
-    bits: int
-    free_threaded: bool
-    executable: str
 
 
 def find_interpreter(version: str, settings: PackageSettings | None = None) -> Path:
@@ -100,16 +88,16 @@ def _verified(candidate: Path, version: str) -> Path | None:
             check=True,
             env=programs.clean_environment(),
         )
-        about = msgspec.json.decode(answer.stdout, type=_About)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        about = json.loads(answer.stdout)
+        fits = (
+            about["implementation"] == "CPython"
+            and about["bits"] == 64  # noqa: PLR2004 - no framework here has 32-bit wheels
+            and not about["free_threaded"]
+            and f"{about['version']}.".startswith(f"{version}.")
+        )
+        return Path(about["executable"]) if fits else None
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return None
-    fits = (
-        about.implementation == "CPython"
-        and about.bits == 64  # noqa: PLR2004 - no framework here has 32-bit wheels
-        and not about.free_threaded
-        and f"{about.version}.".startswith(f"{version}.")
-    )
-    return Path(about.executable) if fits else None
 
 
 def _candidates(version: str) -> Iterator[Path]:

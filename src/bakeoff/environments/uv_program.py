@@ -15,22 +15,9 @@ from bakeoff.errors import EnvironmentUnavailableError
 
 HTTP_TIMEOUT_S = "120"
 HTTP_RETRIES = "5"
-_KEPT = (
-    "UV_CACHE_DIR",
-    "UV_CONCURRENT_",
-    "UV_DEFAULT_INDEX",
-    "UV_EXTRA_INDEX_URL",
-    "UV_FIND_LINKS",
-    "UV_HTTP_",
-    "UV_INDEX",
-    "UV_INSECURE_HOST",
-    "UV_KEYRING_PROVIDER",
-    "UV_NATIVE_TLS",
-    "UV_NO_INDEX",
-    "UV_OFFLINE",
-    "UV_PYTHON_DOWNLOADS",
-    "UV_PYTHON_INSTALL_MIRROR",
-    "UV_SYSTEM_CERTS",
+_KEPT = re.compile(
+    "UV_(CACHE_DIR|CONCURRENT_|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|HTTP_|INDEX|INSECURE_HOST|KEYRING_PROVIDER|"
+    "NATIVE_TLS|NO_INDEX|OFFLINE|PYTHON_DOWNLOADS|PYTHON_INSTALL_MIRROR|SYSTEM_CERTS)"
 )
 """The user's own word on the network. Any other UV_ variable could lead an installation elsewhere."""
 _DAMAGED = re.compile(r"Failed to install: \S+ \((?P<name>[A-Za-z0-9._-]+)==")
@@ -68,7 +55,7 @@ def environment(settings: PackageSettings) -> dict[str, str]:
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "manual",
     }
-    users = {name: value for name, value in os.environ.items() if name.upper().startswith(_KEPT)}
+    users = {name: value for name, value in os.environ.items() if _KEPT.match(name.upper())}
     return programs.clean_environment() | defaults | settings.uv_variables() | users
 
 
