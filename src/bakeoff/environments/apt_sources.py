@@ -1,7 +1,8 @@
 """Reads the machine's apt sources, to fetch another release of Debian from the mirror that this machine uses."""
 
+import email
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from bakeoff.records import Record
@@ -77,7 +78,7 @@ def parse_deb822(text: str) -> list[AptSource]:
     """The archives of a .sources file: stanzas of ``Field: value``, continued by lines that begin with a space."""
     sources = []
     for stanza in re.split(r"\n[ \t]*\n", re.sub(r"(?m)^#.*\n?", "", text)):
-        fields = _fields(stanza)
+        fields = email.message_from_string(stanza.lstrip("\n"))
         enabled = fields.get("enabled", "yes").strip().lower() not in ("no", "false", "0", "off", "without", "disable")
         if "deb" not in fields.get("types", "").split() or not enabled or not fields.get("uris"):
             continue
@@ -86,24 +87,10 @@ def parse_deb822(text: str) -> list[AptSource]:
                 uris=tuple(fields["uris"].split()),
                 suites=tuple(fields.get("suites", "").split()),
                 components=tuple(fields.get("components", "").split()),
-                signed_by=fields.get("signed-by") or None,
+                signed_by=fields.get("signed-by", "").strip(" ") or None,
             )
         )
     return sources
-
-
-def _fields(stanza: str) -> Mapping[str, str]:
-    """Field names in lower case; the lines of a continued value keep their leading space, as apt wants them back."""
-    fields: dict[str, str] = {}
-    name = ""
-    for line in stanza.splitlines():
-        if line[:1] in (" ", "\t"):
-            fields[name] = f"{fields.get(name, '')}\n{line}".lstrip(" ")
-        elif ":" in line:
-            name, value = (part.strip() for part in line.split(":", 1))
-            name = name.lower()
-            fields[name] = value
-    return fields
 
 
 def find_mirror(sources: Iterable[AptSource], codename: str) -> Mirror | None:

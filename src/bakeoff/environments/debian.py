@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bakeoff.environments import programs
 from bakeoff.environments.apt_sources import find_mirror, read_sources
-from bakeoff.environments.kind import Build, Kind, read_lock
+from bakeoff.environments.folders import read_lock
+from bakeoff.environments.kind import Build, Kind
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError, UsageError
 from bakeoff.records import EnvironmentSpec
 

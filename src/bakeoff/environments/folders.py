@@ -48,12 +48,17 @@ def home() -> Path:
     return paths.cache_dir() / "environments"
 
 
+def read_lock(spec: EnvironmentSpec) -> str:
+    """The text of the lock, line ends as they are. Raises `EngineFolderError` where it cannot be read."""
+    try:
+        return spec.lock.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineFolderError(f"environment {spec.name}: its lock cannot be read: {error}") from error
+
+
 def digest_of(spec: EnvironmentSpec) -> str:
     """sha256 of the lock, hex. Raises `EngineFolderError` where it cannot be read."""
-    try:
-        return hashlib.sha256(spec.lock.read_bytes()).hexdigest()
-    except OSError as error:
-        raise EngineFolderError(f"environment {spec.name}: its lock cannot be read: {error}") from error
+    return hashlib.sha256(read_lock(spec).encode()).hexdigest()
 
 
 def folder_of(name: str, digest: str) -> Path:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from bakeoff.environments import folders, programs
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.environments.progress import Report
-from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError
+from bakeoff.errors import EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 
 _SMOKE_TEST_S = 120.0
@@ -62,14 +62,9 @@ class Kind(abc.ABC):
         record = folders.read_record(folder)
         if record is None or not self.runs(folder):
             return None
-        return Installed(
-            name=spec.name,
-            digest=record.digest,
-            path=folder,
-            command=self.command(folder),
-            env=self.variables(folder),
-            size_mb=record.size_mb,
-        )
+        command, env = self.command(folder), self.variables(folder)
+        digest, size_mb = record.digest, record.size_mb
+        return Installed(name=spec.name, digest=digest, path=folder, command=command, env=env, size_mb=size_mb)
 
     def damage(self, spec: EnvironmentSpec) -> str:
         """What an environment that stands has lost since it was built, "" if nothing. Every file is counted."""
@@ -155,14 +150,6 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def installation(self, spec: EnvironmentSpec) -> list[str]:
         """The commands that make one like it without bakeoff, from requirements.txt with its `pins`."""
-
-
-def read_lock(spec: EnvironmentSpec) -> str:
-    """The text of the lock of `spec`. Raises `EngineFolderError` where it cannot be read."""
-    try:
-        return spec.lock.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EngineFolderError(f"environment {spec.name}: its lock cannot be read: {error}") from error
 
 
 def _folder(spec: EnvironmentSpec) -> Path:

@@ -1,6 +1,5 @@
 """Which build of PyTorch to take: on Linux the public one brings gigabytes of CUDA, so a CPU build comes first."""
 
-import enum
 import platform
 import re
 import sys
@@ -16,13 +15,6 @@ PUBLIC_BUILD_GB = 5
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
 _CUDA_ONLY = re.compile(r"^(nvidia|cuda|triton|pytorch-triton)(-|$)")
 _CPU_MACHINES = ("x86_64", "amd64", "aarch64", "arm64")
-
-
-class Source(enum.Enum):
-    """Where PyTorch is taken from."""
-
-    AS_LOCKED = "as the lock says, from wherever packages come from"
-    CPU_INDEX = "from PyTorch's own index of CPU builds"
 
 
 def logical_lines(lock: str) -> list[str]:
@@ -72,23 +64,22 @@ def is_cuda_only(package: str) -> bool:
     return _CUDA_ONLY.match(package.lower()) is not None
 
 
-def source(
+def from_cpu_index(
     wanted: tuple[str, ...],
     picked: Mapping[str, str],
     system: str = sys.platform,
     machine: str = platform.machine(),
-) -> Source:
-    """Where the pins `wanted` should come from, given what uv would pick by itself.
+) -> bool:
+    """Whether the pins `wanted` should come from PyTorch's index of CPU builds, given what uv would pick by itself.
 
-    `picked` maps names to versions; a wheel folder or an index of the user's own that holds "2.13.0+cpu" wins over
-    the public "2.13.0" there, since a local version sorts higher. Only Linux's public builds have CUDA in them.
+    Else as the lock says. `picked` maps names to versions; a wheel folder or an index of the user's own that holds
+    "2.13.0+cpu" wins over the public "2.13.0" there, since a local version sorts higher. Only builds for Linux have
+    CUDA in them.
     """
     has_cuda_builds = system.startswith("linux") and machine.lower() in _CPU_MACHINES
     if not wanted or not has_cuda_builds or "cpu" in picked.get("torch", "").partition("+")[2]:
-        return Source.AS_LOCKED
-    if "+" in dict(map(name_and_version, wanted)).get("torch", ""):
-        return Source.AS_LOCKED
-    return Source.CPU_INDEX
+        return False
+    return "+" not in dict(map(name_and_version, wanted)).get("torch", "")
 
 
 def fallback_note(environment: str, reason: str) -> str:

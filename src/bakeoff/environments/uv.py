@@ -20,7 +20,8 @@ from pathlib import Path
 import msgspec
 
 from bakeoff.environments import interpreters, pip_settings, torch_build, uv_program
-from bakeoff.environments.kind import Build, Kind, read_lock
+from bakeoff.environments.folders import read_lock
+from bakeoff.environments.kind import Build, Kind
 from bakeoff.environments.programs import ProgramFailedError
 from bakeoff.errors import EngineFolderError, UsageError
 from bakeoff.records import EnvironmentSpec
@@ -78,7 +79,7 @@ class Uv(Kind):
         install = ("pip", "install", *to)
         lock = read_lock(spec)
         pins = torch_build.pins(lock)
-        if not pins or torch_build.source(pins, _would_pick(pins, to, build)) is torch_build.Source.AS_LOCKED:
+        if not pins or not torch_build.from_cpu_index(pins, _would_pick(pins, to, build)):
             uv(*install, "--no-deps", "--requirements", spec.lock)
             return
         rest = build.folder / "without-torch.txt"

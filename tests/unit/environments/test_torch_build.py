@@ -8,7 +8,6 @@ from bakeoff import environments
 from bakeoff.environments import interpreters, kinds, programs, torch_build
 from bakeoff.environments.kind import Build
 from bakeoff.environments.programs import ProgramFailedError
-from bakeoff.environments.torch_build import Source
 from bakeoff.records import EnvironmentSpec
 
 pytestmark = pytest.mark.unit
@@ -51,26 +50,26 @@ def test_hashes_of_the_family_are_left_out_of_a_lock() -> None:
 @pytest.mark.parametrize(
     ("picked", "system", "machine", "expected"),
     [
-        ({"torch": "2.13.0"}, "linux", "x86_64", Source.CPU_INDEX),
-        ({"torch": "2.13.0+cpu"}, "linux", "x86_64", Source.AS_LOCKED),
-        ({"torch": "2.13.0+cpu.cxx11.abi"}, "linux", "x86_64", Source.AS_LOCKED),
-        ({"torch": "2.13.0+cu130"}, "linux", "x86_64", Source.CPU_INDEX),
-        ({}, "linux", "x86_64", Source.CPU_INDEX),
-        ({"torch": "2.13.0"}, "linux", "aarch64", Source.CPU_INDEX),
-        ({"torch": "2.13.0"}, "linux", "ppc64le", Source.AS_LOCKED),
-        ({"torch": "2.13.0"}, "darwin", "arm64", Source.AS_LOCKED),
-        ({"torch": "2.13.0"}, "win32", "AMD64", Source.AS_LOCKED),
+        ({"torch": "2.13.0"}, "linux", "x86_64", True),
+        ({"torch": "2.13.0+cpu"}, "linux", "x86_64", False),
+        ({"torch": "2.13.0+cpu.cxx11.abi"}, "linux", "x86_64", False),
+        ({"torch": "2.13.0+cu130"}, "linux", "x86_64", True),
+        ({}, "linux", "x86_64", True),
+        ({"torch": "2.13.0"}, "linux", "aarch64", True),
+        ({"torch": "2.13.0"}, "linux", "ppc64le", False),
+        ({"torch": "2.13.0"}, "darwin", "arm64", False),
+        ({"torch": "2.13.0"}, "win32", "AMD64", False),
     ],
 )
 def test_a_cpu_build_comes_first_wherever_it_can_be_had(
-    picked: dict[str, str], system: str, machine: str, expected: Source
+    picked: dict[str, str], system: str, machine: str, *, expected: bool
 ) -> None:
-    assert torch_build.source(("torch==2.13.0",), picked, system, machine) is expected
+    assert torch_build.from_cpu_index(("torch==2.13.0",), picked, system, machine) is expected
 
 
 def test_a_lock_that_names_a_build_itself_is_obeyed() -> None:
-    assert torch_build.source(("torch==2.13.0+cpu",), {}, "linux", "x86_64") is Source.AS_LOCKED
-    assert torch_build.source((), {}, "linux", "x86_64") is Source.AS_LOCKED
+    assert not torch_build.from_cpu_index(("torch==2.13.0+cpu",), {}, "linux", "x86_64")
+    assert not torch_build.from_cpu_index((), {}, "linux", "x86_64")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def build_with(
 
     monkeypatch.setattr(programs, "run", run)
     monkeypatch.setattr(interpreters, "find_interpreter", lambda *_: Path("python"))
-    monkeypatch.setattr(torch_build.source, "__defaults__", ("linux", "x86_64"))
+    monkeypatch.setattr(torch_build.from_cpu_index, "__defaults__", ("linux", "x86_64"))
     (tmp_path / "torch.lock").write_text(LOCK, encoding="utf-8")
     spec = EnvironmentSpec(name="torch", kind="uv", lock=tmp_path / "torch.lock", python="3.11")
     kinds.of(spec).build(spec, Build(tmp_path, tmp_path / "log", settings, report))
