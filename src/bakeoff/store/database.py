@@ -2,10 +2,11 @@
 
 import datetime as dt
 import importlib
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +15,7 @@ from bakeoff.errors import StoreError
 from bakeoff.records import EngineInfo, Finding, ModelRecord, Plan, RunRecord, Trial
 from bakeoff.scorecards import EngineKit
 from bakeoff.store import lookup
-from bakeoff.store.failures import plainly
+from bakeoff.store.failures import DAMAGED, plainly, unreadable
 from bakeoff.store.lookup import LATEST
 from bakeoff.store.opening import connect
 from bakeoff.store.rows import (
@@ -34,6 +35,8 @@ from bakeoff.store.schema import ENGINE_KITS, RUN_LABELS, RUN_NAMES, RUNS, TRIAL
 
 __all__ = ["Store"]
 
+T = TypeVar("T")
+
 
 class Store:
     """Runs and their trials. Every method raises `StoreError`, with one line that says what is the matter.
@@ -42,21 +45,22 @@ class Store:
     its name will do, ``latest``, ``latest~1`` (the one before it), a tag or a date: see `bakeoff.store.lookup`.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, say: Callable[[str], None]) -> None:
         self._engine = engine
+        self._say = say
         self._writer = engine.execution_options(writes=True)
         self.where = where
         """the database, for people: it holds no password"""
 
     @classmethod
-    def open(cls, target: str | Path, *, create: bool = True) -> Self:
+    def open(cls, target: str | Path, *, create: bool = True, say: Callable[[str], None] = warnings.warn) -> Self:
         """Open the store of an output folder, or at a ``sqlite:///`` or ``postgresql://`` URL, its schema up to date.
 
         With `create` it is made where there is none; without, that is an error, and a store on a read-only
-        disk can still be read.
+        disk can still be read. `say` hears of each row that is left out because it cannot be read.
         """
         backend = connect(target, create=create)
-        return cls(backend.engine, backend.where)
+        return cls(backend.engine, backend.where, say)
 
     def close(self) -> None:
         """Let go of the database; the store cannot be used after."""
@@ -126,14 +130,18 @@ class Store:
                 connection.execute(update(RUNS).where(RUNS.c.id == row.id).values(changes))
 
     def runs(self) -> list[RunRecord]:
-        """Every run, the oldest first."""
+        """Every run that can be read, the oldest first."""
         with self._reading() as connection:
-            return [run_record(row) for row in connection.execute(select(RUNS).order_by(RUNS.c.id))]
+            return list(self._readable(connection.execute(select(RUNS).order_by(RUNS.c.id)), run_record, _run_of))
 
     def run(self, name: str = LATEST) -> RunRecord:
         """The run of that name, or the one begun last."""
         with self._reading() as connection:
-            return run_record(lookup.run_row(connection, self.where, name))
+            row = lookup.run_row(connection, self.where, name)
+            try:
+                return run_record(row)
+            except DAMAGED as error:
+                raise unreadable(_run_of(row), self.where, error) from error
 
     def history(
         self,
@@ -147,7 +155,7 @@ class Store:
         """The runs that raced `engine` and `model`, on the machine whose digest so begins, of `tag`: latest first."""
         query = lookup.history(machine=machine, limit=limit, engine=engine, model=model, tag=tag)
         with self._reading() as connection:
-            return [run_record(row) for row in connection.execute(query)]
+            return list(self._readable(connection.execute(query), run_record, _run_of))
 
     # Trials
 
@@ -163,7 +171,7 @@ class Store:
             _insert_new(connection, TRIALS, rows)
 
     def trials(self, run: str = LATEST, *, latencies: bool = True) -> list[Trial]:
-        """A run's trials in the order they were added.
+        """A run's trials in the order they were added, but for those that cannot be read.
 
         Without `latencies`, each measurement's `latencies` and `warm_up` are empty, and less is read.
         """
@@ -171,7 +179,7 @@ class Store:
         with self._reading() as connection:
             run_id = lookup.run_row(connection, self.where, run).id
             rows = connection.execute(select(*columns).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.id))
-            return [trial_record(row) for row in rows]
+            return list(self._readable(rows, trial_record, _trial_of))
 
     # Engines as they were
 
@@ -190,6 +198,13 @@ class Store:
 
     # Within
 
+    def _readable(self, rows: Iterable[Any], read: Callable[[Any], T], name: Callable[[Any], str]) -> Iterator[T]:
+        for row in rows:
+            try:
+                yield read(row)
+            except DAMAGED as error:
+                self._say(f"{unreadable(name(row), self.where, error)}: it is left out")
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with plainly(self.where), self._engine.connect() as connection:
@@ -199,6 +214,14 @@ class Store:
     def _writing(self) -> Iterator[Connection]:
         with plainly(self.where), self._writer.begin() as connection:
             yield connection
+
+
+def _run_of(row: Any) -> str:
+    return f"run {row.name}"
+
+
+def _trial_of(row: Any) -> str:
+    return f"trial {row.id} ({row.contender}, {row.model}, batch {row.batch_size}, round {row.round})"
 
 
 def _insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 
 from bakeoff.errors import RefusedError, StoreError
 
+DAMAGED = (msgspec.MsgspecError, struct.error, zlib.error, UnicodeDecodeError)
+"""what reading a row raises whose content is none"""
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another. Transactions here take milliseconds."""
 
@@ -106,6 +108,11 @@ def plainly(where: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise said_plainly(where, error) from error
-    except (msgspec.MsgspecError, struct.error, zlib.error, UnicodeDecodeError) as error:
-        message = f"the store {where} holds a row that cannot be read ({error})"
-        raise RefusedError(message, "Restore it from a copy; the row is damaged.") from error
+    except DAMAGED as error:
+        raise unreadable("a row", where, error) from error
+
+
+def unreadable(what: str, where: str, error: Exception) -> RefusedError:
+    """That `what` is damaged, since reading it raised `error`, one of `DAMAGED`."""
+    message = f"{what} of the store {where} is damaged and cannot be read ({error})"
+    return RefusedError(message, "Restore it from a copy; the rest is as it was.")

@@ -8,7 +8,7 @@ from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
 from bakeoff.errors import StoreError
@@ -85,11 +85,14 @@ def first_store(target: str) -> str:
         settings.attributes["connection"] = connection
         upgrade(settings, "0001")
         for table, row in (("runs", RUN), ("trials", TRIAL)):
-            names = ", ".join(row)
-            values = ", ".join(f":{name}" for name in row)
-            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)  # noqa: S608 - our names
+            insert(connection, table, row)
     engine.dispose()
     return target
+
+
+def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"), row)  # noqa: S608 - our names
 
 
 def test_a_store_of_the_first_bakeoff_keeps_its_runs_and_trials(first_store: str) -> None:
@@ -107,6 +110,21 @@ def test_a_store_of_the_first_bakeoff_keeps_its_runs_and_trials(first_store: str
     assert trial.case.contender.threads == 2
     assert trial.measurement
     assert (trial.measurement.latencies, trial.measurement.warm_up) == (((0.25, 0.5),), (1.0,))
+
+
+def test_a_damaged_row_costs_no_store_its_migration(first_store: str) -> None:
+    engine = create_engine(address(first_store))
+    with engine.begin() as connection:
+        for number, column in enumerate(("plan", "machine", "models"), 2):
+            insert(connection, "runs", RUN | {"id": number, "name": f"{number}", "started_at": 1e9, column: "[1"})
+        for number, details in enumerate((b"\xc1", b"\x91\x01"), 2):
+            insert(connection, "trials", TRIAL | {"id": number, "details": details})
+    engine.dispose()
+    said: list[str] = []
+    with Store.open(first_store, create=False, say=said.append) as store:
+        assert [run.name for run in store.runs()] == ["2026-11-23-1"]
+        assert len(store.trials()) == 1
+    assert len(said) == 5
 
 
 def test_what_is_new_is_found_in_old_runs_too(first_store: str) -> None:

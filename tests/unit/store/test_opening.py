@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bakeoff.errors import StoreError
@@ -131,17 +132,47 @@ def test_an_emptied_store_is_not_taken_for_results(filled: Path) -> None:
         Store.open(filled, create=False)
 
 
-@pytest.mark.parametrize("column", ["record", "samples"])
-def test_a_row_of_rubbish_is_an_error_in_one_line(filled: Path, column: str) -> None:
-    with sqlite3.connect(filled) as connection:
-        connection.execute(f"UPDATE trials SET {column} = x'9143c1' WHERE id = 7")  # noqa: S608 - a literal
+def damage(store: Path, table: str, column: str, row: int) -> None:
+    with sqlite3.connect(store) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = x'9143c1' WHERE id = {row}")  # noqa: S608 - literals
     connection.close()
-    with (
-        Store.open(filled, create=False) as store,
-        pytest.raises(StoreError, match="holds a row that cannot be read") as caught,
-    ):
-        store.trials()
-    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["record", "samples"])
+def test_a_trial_of_rubbish_is_left_out_with_a_line_that_names_it(filled: Path, column: str) -> None:
+    damage(filled, "trials", column, 7)
+    said: list[str] = []
+    with Store.open(filled, create=False, say=said.append) as store:
+        assert [trial.round for trial in store.trials()] == [*range(1, 7), *range(8, 200)]
+    (line,) = said
+    assert line.startswith("trial 7 (onnxruntime, resnet18, batch 1, round 7) of the store ")
+    assert "damaged" in line
+    assert "\n" not in line
+
+
+def test_a_trial_whose_settings_are_a_list_is_left_out(filled: Path, a_trial: MakeTrial) -> None:
+    """As bakeoff itself once stored what an adapter gave it."""
+    listed = msgspec.structs.replace(a_trial(200), effective=["threads", 2])
+    with Store.open(filled) as store:
+        store.add_trials("latest", [listed])
+    with Store.open(filled) as store, pytest.warns(UserWarning, match="Expected `object`, got `array`"):
+        assert len(store.trials()) == 199
+
+
+@pytest.mark.parametrize("column", ["plan", "machine", "models", "engines", "tags"])
+def test_a_run_of_rubbish_costs_no_other_run(filled: Path, a_run: MakeRun, column: str) -> None:
+    said: list[str] = []
+    with Store.open(filled, say=said.append) as store:
+        store.create_run(a_run("another", started_at=2e9))
+        damage(filled, "runs", column, 1)
+        assert [run.name for run in store.runs()] == ["another"]
+        assert [run.name for run in store.history()] == ["another"]
+        assert store.run().name == "another"
+        assert len(said) == 2
+        assert all(line.startswith("run 2026-11-23-1 of the store ") for line in said)
+        with pytest.raises(StoreError, match=r"^run 2026-11-23-1 of the store .* is damaged") as caught:
+            store.run("2026-11-23-1")
+        assert "\n" not in str(caught.value)
 
 
 # Locked, read-only, full, killed

@@ -4,6 +4,7 @@ The new columns of rows that are there already are filled from the JSON and Mess
 """
 
 import json
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ down_revision = "0001"
 RUNS = sa.table("runs", *map(sa.column, ("id", "plan", "machine", "models", "machine_digest")))
 LABELS = sa.table("run_labels", *map(sa.column, ("kind", "value", "run_id")))
 TRIALS = sa.table("trials", *map(sa.column, ("id", "run_id", "model", "details", "model_digest", "environment_digest")))
+DAMAGED = (ValueError, AttributeError, KeyError, TypeError)
+"""what content that is none raises: such a row stays as it is, and is left out whenever it is read"""
 AT_ONCE = 1000
 """trials read, then written, so that a large store does not have to fit into memory"""
 
@@ -49,14 +52,18 @@ def upgrade() -> None:
 def _fill_runs() -> None:
     connection = op.get_bind()
     for run in connection.execute(sa.select(RUNS)).all():
-        plan, machine, models = (json.loads(text) for text in (run.plan, run.machine, run.models))
-        digest = str(machine.get("digest") or "")
+        try:
+            plan, machine, models = (json.loads(text) for text in (run.plan, run.machine, run.models))
+            digest = str(machine.get("digest") or "")
+            labels = {("engine", name) for name in plan["engines"]} | {("model", name) for name in plan["models"]}
+            models_by_name = {model["name"]: model["digest"] for model in models}
+        except DAMAGED:
+            continue
         connection.execute(sa.update(RUNS).where(RUNS.c.id == run.id).values(machine_digest=digest))
-        labels = {("engine", name) for name in plan["engines"]} | {("model", name) for name in plan["models"]}
         rows = [{"kind": kind, "value": value, "run_id": run.id} for kind, value in sorted(labels)]
         if rows:
             connection.execute(sa.insert(LABELS), rows)
-        _fill_trials(connection, run.id, {model["name"]: model["digest"] for model in models})
+        _fill_trials(connection, run.id, models_by_name)
 
 
 def _fill_trials(connection: sa.Connection, run_id: int, models: dict[str, str]) -> None:
@@ -67,16 +74,22 @@ def _fill_trials(connection: sa.Connection, run_id: int, models: dict[str, str])
         if not rows:
             return
         last = rows[-1].id
-        environments = [msgspec.msgpack.decode(row.details)["environment_digest"] for row in rows]
         connection.execute(
             sa.update(TRIALS)
             .where(TRIALS.c.id == sa.bindparam("of"))
             .values(model_digest=sa.bindparam("its_model"), environment_digest=sa.bindparam("its_environment")),
             [
-                {"of": row.id, "its_model": models.get(row.model, ""), "its_environment": environment}
-                for row, environment in zip(rows, environments, strict=True)
+                {"of": row.id, "its_model": models.get(row.model, ""), "its_environment": _environment_of(row)}
+                for row in rows
             ],
         )
+
+
+def _environment_of(trial: sa.Row[Any]) -> str:
+    try:
+        return str(msgspec.msgpack.decode(trial.details)["environment_digest"])
+    except DAMAGED:
+        return ""
 
 
 def downgrade() -> None:

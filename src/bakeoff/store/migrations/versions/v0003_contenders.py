@@ -19,6 +19,8 @@ OF_TRIAL = ("round", "status", "reason", "framework_version", "started_at")
 TRIALS = sa.table(
     "trials", *map(sa.column, ("id", "run_id", "contender", "key", "details", "record", *OF_CASE, *OF_TRIAL))
 )
+DAMAGED = (ValueError, AttributeError, KeyError, TypeError)
+"""what content that is none raises: such a row stays as it is, and is left out whenever it is read"""
 AT_ONCE = 1000
 """trials read, then written, so that a large store does not have to fit into memory"""
 
@@ -28,7 +30,10 @@ def upgrade() -> None:
     op.add_column("trials", sa.Column("record", sa.LargeBinary, nullable=True))
     connection = op.get_bind()
     for run in connection.execute(sa.select(RUNS)).all():
-        plan = json.dumps(older.plan(json.loads(run.plan)))
+        try:
+            plan = json.dumps(older.plan(json.loads(run.plan)))
+        except DAMAGED:
+            continue
         connection.execute(sa.update(RUNS).where(RUNS.c.id == run.id).values(plan=plan))
     _fill_trials(connection)
     with op.batch_alter_table("trials") as table:
@@ -59,13 +64,17 @@ def _trials(connection: sa.Connection) -> Iterator[Sequence[sa.RowMapping]]:
 def _filled(row: sa.RowMapping) -> dict[str, object]:
     """The new columns of a trial, and its id."""
     case = older.case({name: row[name] for name in OF_CASE})
-    trial = {**{name: row[name] for name in OF_TRIAL}, "case": case, **msgspec.msgpack.decode(row["details"])}
+    try:
+        trial = {**{name: row[name] for name in OF_TRIAL}, "case": case, **msgspec.msgpack.decode(row["details"])}
+        whole = msgspec.msgpack.encode(trial)
+    except DAMAGED:
+        whole = row["details"]
     name = (row["round"], row["engine"], row["model"], row["batch_size"], row["started_at"])
     return {
         "of": row["id"],
         "called": row["engine"],
         "known_by": row["key"] and hashlib.sha256(msgspec.msgpack.encode(name)).hexdigest()[:32],
-        "whole": msgspec.msgpack.encode(trial),
+        "whole": whole,
     }
 
 
