@@ -1,10 +1,14 @@
 """What is kept of runs so that they can be compared later, and what comparisons say: frozen types, as in `records`."""
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from bakeoff.records import Case, EngineInfo, ModelForm, ModelRecord, Plan, Record, Status
+import msgspec
+
+from bakeoff.records import Case, EngineInfo, EngineSpec, ModelRecord, Plan, Record, Status, older
 
 BASELINE_SCHEMA = "bakeoff-baseline/2"
 """Changes with every change that an older bakeoff could trip over."""
@@ -65,47 +69,40 @@ class Scorecard(Record, frozen=True):
     elapsed_s: float = 0.0
 
 
-class LockedKit(Record, frozen=True):
-    """Files and the environment that they run in."""
+class EngineSnapshot(Record, frozen=True):
+    """Everything it takes to race an engine again as it was."""
 
+    spec: EngineSpec
+    """its paths are those of `files`"""
     files: Mapping[str, str]
-    """path relative to their folder, with slashes -> text"""
-    environment: str
-    kind: str
-    python: str | None
-    requirements: tuple[str, ...]
-    suite: str | None
-    lock: str
-    """the lock's text"""
+    """path, with slashes -> text: its code's folders by their names, and its locks"""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of `to_bytes`, hex."""
+        return self.digest_of(self.to_bytes())
+
+    @staticmethod
+    def digest_of(content: bytes) -> str:
+        """sha256, hex."""
+        return hashlib.sha256(content).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """As MessagePack, the same for the same content."""
+        return msgspec.msgpack.Encoder(enc_hook=_as_text, order="deterministic").encode(self)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "EngineSnapshot":
+        """What `to_bytes` of this or an earlier bakeoff wrote. Raises `msgspec.DecodeError` if it is damaged."""
+        found = msgspec.msgpack.decode(content)
+        try:
+            return msgspec.convert(older.snapshot(found), cls, dec_hook=lambda _, text: Path(text))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise msgspec.DecodeError(f"no engine: {error}") from error
 
 
-class ConverterKit(LockedKit, frozen=True):
-    """What writes an engine's form of a model."""
-
-    script: str
-    """path within `files`"""
-    reads: ModelForm
-
-
-class EngineKit(LockedKit, frozen=True):
-    """Everything it takes to race an engine again as it was: its engine.toml's entries, its files and its lock."""
-
-    name: str
-    title: str
-    framework: str
-    release: str
-    league: str
-    adapter: str
-    """path within `files`"""
-    model: ModelForm
-    """without its converter"""
-    requirement: str
-    options: Mapping[str, Any]
-    env: Mapping[str, str]
-    converter: ConverterKit | None = None
-    recipe: str = ""
-    """path within `files`; "" where there is none"""
-    takes: tuple[str, ...] = ()
+def _as_text(path: Path) -> str:
+    return path.as_posix()
 
 
 class Baseline(Record, frozen=True):
@@ -113,8 +110,8 @@ class Baseline(Record, frozen=True):
 
     schema: str
     run: Scorecard
-    kits: Mapping[str, str]
-    """engine -> its `EngineKit` as MessagePack, compressed by zlib, in base64"""
+    snapshots: Mapping[str, str]
+    """engine -> its `EngineSnapshot` as MessagePack, compressed by zlib, in base64"""
 
 
 # What a comparison says

@@ -128,7 +128,7 @@ def _rerace(
     from bakeoff.race.stored import scorecards
     from bakeoff.views.racing import watching
 
-    job = Rerace(found.run, scorecards.kits_of(found), max_slowdown, budget, rounds)
+    job = Rerace(found.run, scorecards.snapshots_of(found), max_slowdown, budget, rounds)
     with watching() as observer:
         outcome, said = job.run(Catalogue.load(engines_dirs), store, output, observer)
     if outcome.run.state == "interrupted":

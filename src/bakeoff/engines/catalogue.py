@@ -321,9 +321,18 @@ def _engine_spec(
         "environment": environment,
         "model": _model_form(folder, table.model, converters, f"{field}.model"),
         "requirement": _requirement(folder, package, environment, f"{field}.package"),
+        "uses": tuple(_beside(folder, each, f"{field}.uses") for each in table.uses),
         "recipe": _existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
     }
     return EngineSpec(**declared | resolved)
+
+
+def _beside(folder: _Folder, name: str, field: str) -> Path:
+    """The engine folder called `name` beside `folder`."""
+    path = folder.path.parent / name
+    if not (path / FILE_NAME).is_file():
+        raise EngineFolderError(f"{folder.file}: {field}: there is no engine folder {name} beside {folder.path.name}")
+    return path.absolute()
 
 
 def _requirement(folder: _Folder, package: str | None, environment: EnvironmentSpec, field: str) -> str:

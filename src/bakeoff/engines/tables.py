@@ -49,6 +49,7 @@ class EngineTable(msgspec.Struct, forbid_unknown_fields=True):
     spins: bool = False
     recipe: str | None = None
     takes: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 class FolderTable(msgspec.Struct, forbid_unknown_fields=True):

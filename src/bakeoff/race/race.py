@@ -17,7 +17,7 @@ import msgspec
 
 import bakeoff
 from bakeoff import paths
-from bakeoff.engines import kit
+from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge.case.disturbance import repeats_help
@@ -162,6 +162,7 @@ def start(
         library = ModelLibrary(paths.cache_dir())
         plan, models = resolve.models(plan, catalogue, library, observer)
         preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
+        kept = store.keep_snapshots(snapshot.take_all(preparation.engines, observer.note))
         run = RunRecord(
             name=store.new_run_name(dt.datetime.now().astimezone().date()),
             started_at=time.time(),
@@ -170,7 +171,7 @@ def start(
             bakeoff_version=bakeoff.__version__,
             models=tuple(exam.model for exam in preparation.exams.values()),
             audit=findings,
-            engines=preparation.engine_infos(store.keep_kits(kit.pack_all(preparation.engines, observer.note))),
+            engines=preparation.engine_infos(kept),
             tags=request.tags,
         )
         store.create_run(run)

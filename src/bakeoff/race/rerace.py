@@ -1,13 +1,13 @@
 """The gate's own race: a baseline's engines as they were, against what they are now, in the same rounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from bakeoff import paths
-from bakeoff.engines import kit
+from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.gate import decided, gate_within
@@ -20,8 +20,8 @@ from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.race.ready import resolve
 from bakeoff.race.stored.scorecards import settled
-from bakeoff.records import EngineSpec, Plan, Request
-from bakeoff.scorecards import EngineKit, Gate, Scorecard
+from bakeoff.records import ContenderName, EngineSpec, Plan, Request
+from bakeoff.scorecards import EngineSnapshot, Gate, Scorecard
 from bakeoff.store import Store
 
 AS_IT_WAS = "@baseline"
@@ -29,12 +29,18 @@ AS_IT_WAS = "@baseline"
 TAG = "gate"
 
 
+def then(name: str) -> str:
+    """What the contender called `name` is called as it was."""
+    said = ContenderName.parse(name)
+    return str(said._replace(environment=AS_IT_WAS)) if said else f"{name}{AS_IT_WAS}"
+
+
 @dataclass(frozen=True)
 class Rerace:
     """What it takes to race a baseline again."""
 
     baseline: Scorecard
-    kits: Mapping[str, EngineKit]
+    snapshots: Mapping[str, EngineSnapshot]
     """by engine"""
     max_slowdown: float
     budget_s: float
@@ -43,8 +49,7 @@ class Rerace:
     def run(self, catalogue: Catalogue, store: Store, output: Path, observer: Observer) -> tuple[Outcome, Gate]:
         """Race until the gate is decided or the budget is spent. Raises `UsageError` if that cannot be a fair race."""
         names = self._engines(catalogue)
-        field = {name: self._as_it_was(name, catalogue) for name in names}
-        contenders = catalogue.with_engines(field.values())
+        contenders = catalogue.with_engines(self._as_it_was(engine, catalogue) for engine in self._builds(names))
         request = self._request(names)
         plan = make_plan(request, contenders, this_machine())
         self._check_models(plan, contenders, observer)
@@ -65,19 +70,23 @@ class Rerace:
         names = [name for name in self.baseline.plan.names if name in measured]
         if not names:
             raise UsageError(f"the baseline {self.baseline.name} has no engine with a speed")
-        for name in names:
-            if name not in catalogue.engines:
-                raise UsageError(f"the baseline's engine {name!r} is not here", "Give its folder: --engines-dir.")
-            if name not in self.kits:
+        for engine in self._builds(names):
+            if engine not in catalogue.engines:
+                raise UsageError(f"the baseline's engine {engine!r} is not here", "Give its folder: --engines-dir.")
+            if engine not in self.snapshots:
                 raise UsageError(
-                    f"the baseline {self.baseline.name} does not hold what engine {name} was made of",
+                    f"the baseline {self.baseline.name} does not hold what engine {engine} was made of",
                     "Race it anew with this bakeoff, and take that as the baseline; results.json holds no engines.",
                 )
         return names
 
-    def _as_it_was(self, name: str, catalogue: Catalogue) -> EngineSpec:
-        now = catalogue.engines[name].environments
-        return kit.unpack(self.kits[name], f"{name}{AS_IT_WAS}", paths.cache_dir() / "kits", now)
+    def _builds(self, names: Sequence[str]) -> list[str]:
+        """The engines of the contenders called `names`, each once."""
+        return list(dict.fromkeys(each.build for each in self.baseline.plan.contenders if each.name in names))
+
+    def _as_it_was(self, engine: str, catalogue: Catalogue) -> EngineSpec:
+        now = catalogue.engines[engine].environments
+        return snapshot.restore(self.snapshots[engine], f"{engine}{AS_IT_WAS}", paths.cache_dir() / "snapshots", now)
 
     def _request(self, names: list[str]) -> Request:
         plan = settled(self.baseline.plan, Path.cwd())
@@ -85,7 +94,7 @@ class Rerace:
             raise UsageError(f"the baseline ran on {plan.threads} threads: this process may use {usable_cpus()} CPUs")
         return Request(
             models=tuple(plan.files.get(model, model) for model in plan.models),
-            engines=tuple(each for name in names for each in (name, f"{name}{AS_IT_WAS}")),
+            engines=tuple(each for name in names for each in (name, then(name))),
             batch_sizes=plan.batch_sizes,
             threads=plan.threads,
             weights=plan.weights,
@@ -108,22 +117,22 @@ class Rerace:
 
     def _check_models(self, plan: Plan, catalogue: Catalogue, observer: Observer) -> None:
         """Another network under the same name is another job, not a slowdown."""
-        then = {model.name: model.digest for model in self.baseline.models}
+        before = {model.name: model.digest for model in self.baseline.models}
         _, models = resolve.models(plan, catalogue, ModelLibrary(paths.cache_dir()), observer)
         for name, model in models.items():
-            if model.digest != then.get(model.name):
+            if model.digest != before.get(model.name):
                 raise UsageError(
                     f"{name} is not the baseline's network any more "
-                    f"({then.get(model.name, 'unknown')[:12]} then, {model.digest[:12]} now)",
+                    f"({before.get(model.name, 'unknown')[:12]} then, {model.digest[:12]} now)",
                     "Unlike networks cannot be compared: make a new baseline.",
                 )
 
     def _paired(self, card: Scorecard, names: list[str]) -> tuple[Scorecard, Pairs, float]:
         now = tuple(score for score in card.scores if score.case.contender.name in names)
-        then = tuple(score for score in card.scores if score.case.contender.name not in names)
+        before = tuple(score for score in card.scores if score.case.contender.name not in names)
         pairs = pair(
-            msgspec.structs.replace(card, scores=then),
+            msgspec.structs.replace(card, scores=before),
             msgspec.structs.replace(card, scores=now),
-            {f"{name}{AS_IT_WAS}": name for name in names},
+            {then(name): name for name in names},
         )
         return card, pairs, self.max_slowdown

@@ -92,6 +92,8 @@ class EngineSpec(Record, frozen=True):
     """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
     takes: tuple[str, ...] = ()
     """formats of users' own files that it runs as they are: "pt2" """
+    uses: tuple[Path, ...] = ()
+    """absolute paths of other engine folders whose files it runs"""
     spins: bool = False
     """its threads spin while they wait, which looks like work: they are counted without that, too"""
 

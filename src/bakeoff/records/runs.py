@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from bakeoff.records.base import Record
 from bakeoff.records.contenders import Case, Contender
 from bakeoff.records.models import ModelRecord, Shaping
@@ -42,8 +44,8 @@ class EngineInfo(Record, frozen=True):
     release: str
     league: str
     environment: str = ""
-    kit: str = ""
-    """digest of the `EngineKit` that races it again as it was; "" where none was kept"""
+    snapshot: str = msgspec.field(default="", name="kit")
+    """digest of the `EngineSnapshot` that races it again as it was; "" where none was kept"""
 
 
 class Scenario(StrEnum):

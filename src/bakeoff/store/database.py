@@ -13,25 +13,25 @@ from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
 from bakeoff.records import EngineInfo, Finding, ModelRecord, Plan, RunRecord, Trial
-from bakeoff.scorecards import EngineKit
+from bakeoff.scorecards import EngineSnapshot
 from bakeoff.store import lookup
 from bakeoff.store.failures import DAMAGED, plainly, unreadable
 from bakeoff.store.lookup import LATEST
 from bakeoff.store.opening import connect
 from bakeoff.store.rows import (
-    kit_record,
-    kit_row,
     label_rows,
     machine_json,
     machine_record,
     model_digests,
     run_record,
     run_row,
+    snapshot_record,
+    snapshot_row,
     to_json,
     trial_record,
     trial_row,
 )
-from bakeoff.store.schema import ENGINE_KITS, RUN_LABELS, RUN_NAMES, RUNS, TRIALS
+from bakeoff.store.schema import ENGINE_SNAPSHOTS, RUN_LABELS, RUN_NAMES, RUNS, TRIALS
 
 __all__ = ["Store"]
 
@@ -183,18 +183,18 @@ class Store:
 
     # Engines as they were
 
-    def keep_kits(self, kits: Sequence[EngineKit]) -> dict[str, str]:
+    def keep_snapshots(self, snapshots: Sequence[EngineSnapshot]) -> dict[str, str]:
         """Store what engines are made of, each content once; returns its digest by the engine's name."""
-        rows = [kit_row(kit) for kit in kits]
+        rows = [snapshot_row(snapshot) for snapshot in snapshots]
         with self._writing() as connection:
-            _insert_new(connection, ENGINE_KITS, rows)
-        return {kit.name: row["digest"] for kit, row in zip(kits, rows, strict=True)}
+            _insert_new(connection, ENGINE_SNAPSHOTS, rows)
+        return {kept.spec.name: row["digest"] for kept, row in zip(snapshots, rows, strict=True)}
 
-    def kit(self, digest: str) -> EngineKit | None:
+    def snapshot(self, digest: str) -> EngineSnapshot | None:
         """The engine of that digest, as it was; None if the store does not have it."""
         with self._reading() as connection:
-            content = connection.scalar(select(ENGINE_KITS.c.content).where(ENGINE_KITS.c.digest == digest))
-            return None if content is None else kit_record(content)
+            content = connection.scalar(select(ENGINE_SNAPSHOTS.c.content).where(ENGINE_SNAPSHOTS.c.digest == digest))
+            return None if content is None else snapshot_record(content)
 
     # Within
 

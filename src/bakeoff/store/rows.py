@@ -17,13 +17,12 @@ from bakeoff.records import (
     RunRecord,
     Trial,
 )
-from bakeoff.scorecards import EngineKit
+from bakeoff.scorecards import EngineSnapshot
 
 AUDIT = "audit"
 """beside the fingerprint's own keys"""
 
 _KEY_LENGTH = 32
-_kit = msgspec.msgpack.Decoder(EngineKit)
 _trial = msgspec.msgpack.Decoder(Trial)
 _plan = msgspec.json.Decoder(Plan)
 _models = msgspec.json.Decoder(tuple[ModelRecord, ...])
@@ -150,15 +149,15 @@ def unpack_samples(blob: bytes) -> tuple[tuple[float, ...], tuple[tuple[float, .
     return warm_up, tuple(bursts)
 
 
-def kit_row(kit: EngineKit) -> dict[str, Any]:
-    """The columns of an engine's kit."""
-    content = msgspec.msgpack.encode(kit, order="deterministic")
-    return {"digest": hashlib.sha256(content).hexdigest(), "content": zlib.compress(content)}
+def snapshot_row(snapshot: EngineSnapshot) -> dict[str, Any]:
+    """The columns of an engine as it was."""
+    content = snapshot.to_bytes()
+    return {"digest": EngineSnapshot.digest_of(content), "content": zlib.compress(content)}
 
 
-def kit_record(content: bytes) -> EngineKit:
-    """The kit in a row. Raises `msgspec.DecodeError` or `zlib.error` if the row is damaged."""
-    return _kit.decode(zlib.decompress(content))
+def snapshot_record(content: bytes) -> EngineSnapshot:
+    """The engine in a row. Raises `msgspec.DecodeError` or `zlib.error` if the row is damaged."""
+    return EngineSnapshot.from_bytes(zlib.decompress(content))
 
 
 def to_json(value: object) -> str:

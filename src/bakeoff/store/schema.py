@@ -97,8 +97,8 @@ RUN_NAMES = Table(
 )
 """The last number given out on each day: a name is taken the moment it is asked for."""
 
-ENGINE_KITS = Table(
-    "engine_kits",
+ENGINE_SNAPSHOTS = Table(
+    "engine_snapshots",
     METADATA,
     Column("digest", String(64), primary_key=True),
     Column("content", LargeBinary, nullable=False),

@@ -103,7 +103,7 @@ def test_a_store_of_the_first_bakeoff_keeps_its_runs_and_trials(first_store: str
             ("onnxruntime", "openvino"),
             "ab" * 32,
         )
-        assert (run.tags, run.engines[0].kit) == ((), "")
+        assert (run.tags, run.engines[0].snapshot) == ((), "")
         (trial,) = store.trials()
     assert (trial.status, trial.environment_digest) == (Status.OK, "cd" * 8)
     assert trial.case in run.plan.cases()

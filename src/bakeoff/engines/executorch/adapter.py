@@ -54,7 +54,7 @@ class Engine:
 def program(model):
     """The path of the program for `model` at its shapes, exported now if it never was."""
     weights = os.stat(os.path.join(model["path"], "weights.npz"))
-    key = repr((VERSION, torch.__version__, model, weights.st_size, weights.st_mtime_ns))
+    key = repr((VERSION, torch.__version__, translator_digest(), model, weights.st_size, weights.st_mtime_ns))
     home = os.path.join(os.path.expanduser("~"), ".cache", "executorch-programs")
     path = os.path.join(home, hashlib.sha256(key.encode()).hexdigest()[:32] + ".pte")
     if not os.path.isfile(path):
@@ -64,6 +64,16 @@ def program(model):
             f.write(content)
         os.replace(f.name, path)  # whole or not at all, whoever else makes it
     return path
+
+
+def translator_digest():
+    """Of the text that makes layers of a plain graph: another translator makes another program."""
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(PYTORCH)):
+        if name.endswith(".py"):
+            with open(os.path.join(PYTORCH, name), "rb") as f:
+                digest.update(f.read())
+    return digest.hexdigest()
 
 
 def export(model):

@@ -47,8 +47,8 @@ class Preparation:
     canary: EngineSpec | None = None
     unready: Sequence[Trial] = field(default_factory=tuple)
 
-    def engine_infos(self, kits: Mapping[str, str]) -> tuple[EngineInfo, ...]:
-        """What the store remembers of the engines; `kits` are the digests of what it keeps of them, by name."""
+    def engine_infos(self, snapshots: Mapping[str, str]) -> tuple[EngineInfo, ...]:
+        """What the store remembers of the engines; `snapshots` are the digests of what it keeps of them, by name."""
         return tuple(
             EngineInfo(
                 name=e.name,
@@ -57,7 +57,7 @@ class Preparation:
                 release=e.release,
                 league=e.league,
                 environment=e.environment.name,
-                kit=kits.get(e.name, ""),
+                snapshot=snapshots.get(e.name, ""),
             )
             for e in self.engines
         )

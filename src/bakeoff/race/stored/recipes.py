@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from bakeoff import environments, paths
-from bakeoff.engines import kit, recipe
+from bakeoff.engines import recipe, snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds
 from bakeoff.errors import BakeoffError, EnvironmentUnavailableError, UsageError
@@ -68,7 +68,7 @@ def choose(
 def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, library: ModelLibrary) -> Recipe:
     """The recipe of a measured row. Where something is missing that it needs, it has no script and says why."""
     case = row.case
-    engine = _as_raced(run, case.contender.name, store, catalogue)
+    engine = _as_raced(run, case.contender.build, store, catalogue)
     if engine is None:
         why = f"the store kept nothing of {case.contender.name}, and no engine of this name is here"
         return Recipe(case=case, settings=row.effective, installation=(), requirements=(), script="", why_no_script=why)
@@ -111,10 +111,12 @@ def _as_raced(run: RunRecord, name: str, store: Store, catalogue: Catalogue) -> 
     What was kept before there were recipes has today's, if its lock is still the same.
     """
     now = catalogue.engines.get(name)
-    kept = next((store.kit(engine.kit) for engine in run.engines if engine.name == name and engine.kit), None)
+    kept = next(
+        (store.snapshot(engine.snapshot) for engine in run.engines if engine.name == name and engine.snapshot), None
+    )
     if kept is None:
         return now
-    then = kit.unpack(kept, name, paths.cache_dir() / "kits", [*catalogue.environments.values()])
+    then = snapshot.restore(kept, name, paths.cache_dir() / "snapshots", [*catalogue.environments.values()])
     unchanged = now is not None and now.environment.lock.read_bytes() == then.environment.lock.read_bytes()
     return now if unchanged and then.recipe is None else then
 

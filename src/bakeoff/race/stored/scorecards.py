@@ -16,7 +16,7 @@ from bakeoff.judge.between_runs.scorecard import from_interval, scorecard
 from bakeoff.judge.case.summary import summarise
 from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
 from bakeoff.records import Case, Contender, EngineInfo, ModelRecord, Plan, Status, older
-from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineKit, Score, Scorecard
+from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineSnapshot, Score, Scorecard
 from bakeoff.store import Store
 
 _DIGEST = re.compile("[0-9a-f]{6,12}")
@@ -46,12 +46,16 @@ def of_anything(store: Store, reference: str) -> Scorecard:
 def baseline(store: Store, reference: str) -> Baseline:
     """What a later gate needs of a run, its engines included as far as they were kept."""
     card = of_run(store, reference)
-    measured = {score.case.contender.name for score in card.scores if score.rounds}
-    kits = {engine.name: store.kit(engine.kit) for engine in card.engines if engine.kit and engine.name in measured}
+    measured = {score.case.contender.build for score in card.scores if score.rounds}
+    kept = {
+        engine.name: store.snapshot(engine.snapshot)
+        for engine in card.engines
+        if engine.snapshot and engine.name in measured
+    }
     return Baseline(
         schema=BASELINE_SCHEMA,
         run=msgspec.structs.replace(card, plan=movable(card.plan, Path.cwd())),
-        kits={name: _packed(kit) for name, kit in kits.items() if kit},
+        snapshots={name: _packed(snapshot) for name, snapshot in kept.items() if snapshot},
     )
 
 
@@ -71,7 +75,7 @@ def settled(plan: Plan, root: Path) -> Plan:
 
 
 def _with_files(plan: Plan, moved: Callable[[str], str]) -> Plan:
-    """The plan with each of its files moved, no engine folder, for an engine is known by its kit, and no pictures:
+    """The plan with each of its files moved, no engine folder, for an engine is known by its snapshot, and no pictures:
     speed alone is compared.
     """
     data = plan.shaping.data
@@ -93,10 +97,10 @@ def to_json(found: Baseline) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"
 
 
-def kits_of(found: Baseline) -> dict[str, EngineKit]:
+def snapshots_of(found: Baseline) -> dict[str, EngineSnapshot]:
     """The engines in a baseline file. Raises `UsageError` if one is damaged."""
     try:
-        return {name: _unpacked(text) for name, text in found.kits.items()}
+        return {name: _unpacked(text) for name, text in found.snapshots.items()}
     except (binascii.Error, zlib.error, msgspec.DecodeError) as error:
         raise UsageError(f"the baseline of run {found.run.name} is damaged: its engines cannot be read") from error
 
@@ -111,12 +115,14 @@ def from_file(path: Path) -> Baseline:
             run = found["run"]
             scores = [{**score, "case": older.case(score["case"])} for score in run["scores"]]
             run = {**run, "plan": older.plan(run["plan"]), "scores": scores}
-            return msgspec.convert({**found, "schema": BASELINE_SCHEMA, "run": run}, Baseline, str_keys=True)
+            snapshots = found.get("snapshots", found.get("kits", {}))
+            whole = {"schema": BASELINE_SCHEMA, "run": run, "snapshots": snapshots}
+            return msgspec.convert(whole, Baseline, str_keys=True)
         if schema in RESULTS_SCHEMAS:
             run = {**found["run"], "plan": older.plan(found["run"]["plan"])}
             cases = [{**row, **older.case(row)} for row in found["cases"]]
             card = _from_results(msgspec.convert({**found, "run": run, "cases": cases}, _Results, str_keys=True))
-            return Baseline(schema=BASELINE_SCHEMA, run=card, kits={})
+            return Baseline(schema=BASELINE_SCHEMA, run=card, snapshots={})
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -184,9 +190,9 @@ def _score(row: _ResultsCase) -> Score:
     )
 
 
-def _packed(kit: EngineKit) -> str:
-    return base64.b64encode(zlib.compress(msgspec.msgpack.encode(kit), 9)).decode()
+def _packed(snapshot: EngineSnapshot) -> str:
+    return base64.b64encode(zlib.compress(snapshot.to_bytes(), 9)).decode()
 
 
-def _unpacked(text: str) -> EngineKit:
-    return msgspec.msgpack.decode(zlib.decompress(base64.b64decode(text, validate=True)), type=EngineKit)
+def _unpacked(text: str) -> EngineSnapshot:
+    return EngineSnapshot.from_bytes(zlib.decompress(base64.b64decode(text, validate=True)))

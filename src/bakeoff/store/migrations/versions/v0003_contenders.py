@@ -26,6 +26,7 @@ AT_ONCE = 1000
 
 
 def upgrade() -> None:
+    op.rename_table("engine_kits", "engine_snapshots")
     op.add_column("trials", sa.Column("contender", sa.Text, nullable=False, server_default=""))
     op.add_column("trials", sa.Column("record", sa.LargeBinary, nullable=True))
     connection = op.get_bind()
@@ -80,6 +81,7 @@ def _filled(row: sa.RowMapping) -> dict[str, object]:
 
 def downgrade() -> None:
     """Contenders become engines again, each by its name."""
+    op.rename_table("engine_snapshots", "engine_kits")
     op.add_column("trials", sa.Column("details", sa.LargeBinary, nullable=True))
     connection = op.get_bind()
     for run in connection.execute(sa.select(RUNS)).all():

@@ -3,11 +3,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bakeoff.engines import kit
+from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments.folders import digest_of
 from bakeoff.errors import EngineFolderError
 from bakeoff.records import EngineSpec
+from bakeoff.scorecards import EngineSnapshot
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +28,7 @@ environment = "mine"
 model = { format = "onnx", max_opset = 10 }
 options = { threads = { inter = 1 } }
 env = { SOME = "1" }
+spins = true
 """
 
 
@@ -43,23 +45,24 @@ def mine(tmp_path: Path) -> EngineSpec:
     return Catalogue.load([tmp_path / "engines"]).engines["mine"]
 
 
-def test_an_engine_comes_out_of_its_kit_as_it_went_in(mine: EngineSpec, tmp_path: Path) -> None:
-    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(kit.pack(mine)), type=type(kit.pack(mine)))
-    found = kit.unpack(packed, "mine.then", tmp_path / "kits", [])
-    for field in ("framework", "release", "league", "model", "requirement", "options", "env"):
+def test_an_engine_comes_out_of_its_snapshot_as_it_went_in(mine: EngineSpec, tmp_path: Path) -> None:
+    packed = EngineSnapshot.from_bytes(snapshot.take(mine).to_bytes())
+    found = snapshot.restore(packed, "mine.then", tmp_path / "snapshots", [])
+    same = set(EngineSpec.__struct_fields__) - {"name", "title", "adapter", "environment"}
+    for field in same:
         assert getattr(found, field) == getattr(mine, field), field
     assert found.name == "mine.then"
     assert found.adapter.read_text() == "import helper\n"
     assert (found.adapter.parent / "below" / "helper.py").read_text(encoding="utf-8") == "\u00fc = 1\n"
-    assert sorted(p.name for p in found.adapter.parent.rglob("*.*")) == ["adapter.py", "engine.lock", "helper.py"]
+    assert sorted(p.name for p in found.adapter.parent.rglob("*.*")) == ["adapter.py", "helper.py"]
 
 
 def test_its_environment_is_that_of_its_lock_to_the_byte(mine: EngineSpec, tmp_path: Path) -> None:
-    packed = kit.pack(mine)
+    packed = snapshot.take(mine)
     then = digest_of(mine.environment)
-    assert kit.unpack(packed, "then", tmp_path / "kits", [mine.environment]).environment == mine.environment
+    assert snapshot.restore(packed, "then", tmp_path / "snapshots", [mine.environment]).environment == mine.environment
     mine.environment.lock.write_text("numpy==2.5.0\n")
-    found = kit.unpack(packed, "then", tmp_path / "kits", [mine.environment])
+    found = snapshot.restore(packed, "then", tmp_path / "snapshots", [mine.environment])
     assert digest_of(found.environment) == then
     assert found.environment.name == f"mine-as-of-{then[:8]}"
 
@@ -73,8 +76,8 @@ def test_the_converter_of_its_models_comes_along(mine: EngineSpec, tmp_path: Pat
     toml = mine.adapter.with_name("engine.toml")
     toml.write_text(TOML.replace('format = "onnx", max_opset = 10', 'format = "their-file"'))
     engine = Catalogue.load([tmp_path / "engines"]).engines["mine"]
-    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(kit.pack(engine)), type=type(kit.pack(engine)))
-    form = kit.unpack(packed, "then", tmp_path / "kits", engine.environments).model
+    packed = EngineSnapshot.from_bytes(snapshot.take(engine).to_bytes())
+    form = snapshot.restore(packed, "then", tmp_path / "snapshots", engine.environments).model
     assert form.format == "their-file"
     assert form.converter is not None
     assert form.converter.script.read_text() == "convert()\n"
@@ -82,10 +85,10 @@ def test_the_converter_of_its_models_comes_along(mine: EngineSpec, tmp_path: Pat
     assert form.converter.reads.format == "plain"
 
 
-def test_a_change_of_the_code_makes_another_kit(mine: EngineSpec, tmp_path: Path) -> None:
-    before = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", [])
+def test_a_change_of_the_code_makes_another_snapshot(mine: EngineSpec, tmp_path: Path) -> None:
+    before = snapshot.restore(snapshot.take(mine), "then", tmp_path / "snapshots", [])
     mine.adapter.write_text("import another\n")
-    after = kit.unpack(kit.pack(mine), "then", tmp_path / "kits", [])
+    after = snapshot.restore(snapshot.take(mine), "then", tmp_path / "snapshots", [])
     assert (before.adapter.read_text(), after.adapter.read_text()) == ("import helper\n", "import another\n")
 
 
@@ -93,23 +96,51 @@ def test_a_folder_of_more_than_code_is_refused(mine: EngineSpec) -> None:
     weights = mine.adapter.parent / "weights.bin"
     weights.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EngineFolderError, match=r"weights\.bin is no text"):
-        kit.pack(mine)
-    weights.write_bytes(b"0" * (kit.LARGEST_BYTES + 1))
+        snapshot.take(mine)
+    weights.write_bytes(b"0" * (snapshot.LARGEST_BYTES + 1))
     with pytest.raises(EngineFolderError, match="MB of code"):
-        kit.pack(mine)
+        snapshot.take(mine)
 
 
 def test_an_engine_that_cannot_be_kept_is_noted_and_the_others_are_kept(mine: EngineSpec) -> None:
     notes: list[str] = []
     (mine.adapter.parent / "weights.bin").write_bytes(b"\xff\xfe\x00")
     other = Catalogue.load().engines["onnxruntime"]
-    assert [each.name for each in kit.pack_all([mine, other], notes.append)] == ["onnxruntime"]
+    assert [each.spec.name for each in snapshot.take_all([mine, other], notes.append)] == ["onnxruntime"]
     assert len(notes) == 1
     assert "weights.bin is no text" in notes[0]
 
 
 @pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "a\\b.py", "c:outside.py"])
-def test_a_kit_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_path: Path, name: str) -> None:
-    bad = msgspec.structs.replace(kit.pack(mine), files={name: "boom"})
+def test_a_snapshot_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_path: Path, name: str) -> None:
+    bad = msgspec.structs.replace(snapshot.take(mine), files={name: "boom"})
     with pytest.raises(EngineFolderError, match="outside of its folder"):
-        kit.unpack(bad, "then", tmp_path / "kits", [])
+        snapshot.restore(bad, "then", tmp_path / "snapshots", [])
+
+
+def test_the_folders_that_it_uses_besides_come_along() -> None:
+    engine = Catalogue.load().engines["executorch"]
+    assert [folder.name for folder in engine.uses] == ["pytorch"]
+    kept = snapshot.take(engine)
+    assert {"executorch/adapter.py", "pytorch/translator.py", "locks/executorch-1-5.lock"} <= kept.files.keys()
+    assert kept.spec.uses == (Path("pytorch"),)
+
+
+def test_what_an_earlier_bakeoff_kept_is_read(tmp_path: Path) -> None:
+    environment = {"environment": "mine", "kind": "uv", "python": "3.11", "requirements": ["numpy"], "suite": None}
+    engine = {"name": "mine", "title": "Mine", "framework": "mine", "release": "today", "league": "fp32"}
+    script = {"files": {"to.py": "to()"}, "lock": "b", "script": "to.py", "reads": {"format": "plain"}}
+    converter = {**environment, "environment": "tools", **script}
+    rest = {"model": {"format": "mine"}, "requirement": "numpy", "options": {}, "env": {}, "converter": converter}
+    old = environment | engine | rest | {"adapter": "adapter.py", "files": {"adapter.py": "import b"}, "lock": "a"}
+    found = snapshot.restore(EngineSnapshot.from_bytes(msgspec.msgpack.encode(old)), "then", tmp_path / "kept", [])
+    assert (found.adapter.read_text(), found.environment.lock.read_text()) == ("import b", "a")
+    assert found.model.converter
+    assert found.model.converter.script.read_text() == "to()"
+    assert found.model.converter.environment.lock.read_text() == "b"
+
+
+@pytest.mark.parametrize("content", [b"\xc1", b"\x80", msgspec.msgpack.encode({"spec": 1, "files": {}})])
+def test_damaged_ones_are_a_decoding_error(content: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        EngineSnapshot.from_bytes(content)
