@@ -22,28 +22,20 @@ def peaks_mb(trials: Iterable[Trial]) -> dict[str, float]:
 
 
 def groups(runnables: Sequence[Runnable], peaks: Mapping[str, float], available_mb: float) -> list[list[Runnable]]:
-    """Split `runnables` into heats that fit into memory, each with one runnable in common, so that ratios chain.
+    """Split `runnables` into heats that fit into memory, each of them in one.
 
-    The common one is the lightest, since it is raced again in every part. A pair that does not fit is raced all the
-    same: the case that is killed for it becomes a row with that reason.
+    None is raced in every part to tie the parts together: a case has one trial in a round, and ratios that chain
+    through two launches of an engine carry the noise of both. Parts pair by round, so what the machine does between
+    them widens the intervals. A worker that does not fit by itself is raced all the same: if it is killed for that, this
+    is its row's reason.
     """
-    if not runnables:
-        return []
-    first = min(runnables, key=lambda runnable: weight(runnable, peaks))
-    rest = [runnable for runnable in runnables if runnable is not first]
-    room = available_mb * ROOM_TO_SPARE - peaks.get(first.contender.name, UNKNOWN_PEAK_MB)
-    heats: list[list[Runnable]] = [[first]]
-    left = room
-    for runnable in rest:
+    heats: list[list[Runnable]] = []
+    left = 0.0
+    for runnable in runnables:
         need = peaks.get(runnable.name, UNKNOWN_PEAK_MB)
-        if need > left and len(heats[-1]) > 1:
-            heats.append([first])
-            left = room
+        if not heats or need > left:
+            heats.append([])
+            left = available_mb * ROOM_TO_SPARE
         heats[-1].append(runnable)
         left -= need
     return heats
-
-
-def weight(runnable: Runnable, peaks: Mapping[str, float]) -> tuple[float, int]:
-    """Orders runnables from light to heavy: by the memory seen, else an unknown's, then by the framework's size."""
-    return peaks.get(runnable.name, UNKNOWN_PEAK_MB), runnable.engine.environment.disk_mb
