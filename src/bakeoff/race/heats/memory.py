@@ -26,8 +26,8 @@ def groups(runnables: Sequence[Runnable], peaks: Mapping[str, float], available_
 
     None is raced in every part to tie the parts together: a case has one trial in a round, and ratios that chain
     through two launches of an engine carry the noise of both. Parts pair by round, so what the machine does between
-    them widens the intervals. A worker that does not fit by itself is raced all the same: if it is killed for that, this
-    is its row's reason.
+    them widens the intervals. A worker that does not fit by itself is raced all the same: if it is killed for that,
+    this is its row's reason.
     """
     heats: list[list[Runnable]] = []
     left = 0.0
