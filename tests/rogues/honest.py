@@ -57,9 +57,9 @@ def batch_normalization(inputs, attributes):
     return x * factor[:, None, None] + (bias - mean * factor)[:, None, None]
 
 
-def gemm(inputs, attributes):
-    a, b, c = inputs
-    return a @ (b.T if attributes["transB"] else b) + c
+def linear(inputs, _attributes):
+    x, weight, bias = inputs
+    return x @ weight.T + bias
 
 
 OPERATORS = {
@@ -69,6 +69,6 @@ OPERATORS = {
     "MaxPool": lambda inputs, attributes: windows(inputs[0], attributes, -np.inf).max(axis=(4, 5)),
     "GlobalAveragePool": lambda inputs, _: inputs[0].mean(axis=(2, 3), keepdims=True),
     "Flatten": lambda inputs, _: inputs[0].reshape(len(inputs[0]), -1),
-    "Gemm": gemm,
+    "Linear": linear,
     "Add": lambda inputs, _: inputs[0] + inputs[1],
 }

@@ -17,8 +17,7 @@ LAYERS = [
     {"cli", "api"},
     {"views"},
     {"race"},
-    {"report"},
-    {"engines", "models", "worker", "judge", "machine", "store"},
+    {"engines", "models", "worker", "judge", "machine", "store", "report"},
     {"environments", "scorecards"},
     {"records", "errors", "paths", "offline", "limited", "__init__"},
 ]

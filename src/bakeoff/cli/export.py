@@ -36,9 +36,8 @@ def export(
     """
     from bakeoff.cli.stores import opened
     from bakeoff.errors import UsageError
-    from bakeoff.judge.results import Results
-    from bakeoff.report import flat
-    from bakeoff.report.export import write
+    from bakeoff.race.stored import tables
+    from bakeoff.report.export import write, write_text
 
     chosen = format_ or _format_of(target)
     if chosen == "parquet" and target is None:
@@ -46,10 +45,10 @@ def export(
     kind = kind or "summary"
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        results = Results(record, store.trials(record.name))
-    table = flat.KINDS[kind](results)
+        trials = store.trials(record.name)
+    table = tables.KINDS[kind](record, trials)
     if target is None:
-        flat.write_text(table, chosen, sys.stdout)
+        write_text(table, chosen, sys.stdout)
     else:
         write(table, chosen, target)
         click.echo(f"the {kind} of run {record.name}: {target}", err=True)

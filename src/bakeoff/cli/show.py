@@ -1,14 +1,12 @@
 """`bakeoff show`: the results of a run, printed again."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bakeoff.cli.params import output_option, store_option
-
-if TYPE_CHECKING:
-    from bakeoff.judge.results import Results
+from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
 
 FORMATS = click.Choice(["table", "md", "csv", "json"])
 
@@ -31,27 +29,39 @@ def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
     from bakeoff.cli.stores import opened
-    from bakeoff.judge.results import Results
+    from bakeoff.judge.case.summary import summarise
+    from bakeoff.judge.figures.canary import figures
+    from bakeoff.judge.table.verdict import judge
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        results = Results(record, store.trials(record.name))
-    click.echo(_text(format_, results).rstrip("\n"))
+        trials = store.trials(record.name)
+    summaries = summarise(record, trials)
+    text = _text(format_, record, summaries, judge(record, summaries, trials), figures(trials))
+    click.echo(text.rstrip("\n"))
 
 
-def _text(format_: str, results: "Results") -> str:
+def _text(
+    format_: str,
+    run: RunRecord,
+    rows: Sequence[Summary],
+    verdicts: Sequence[Verdict],
+    canary: Sequence[CanaryFigure],
+) -> str:
+    from bakeoff.judge.figures.canary import remarks
+
     if format_ == "md":
         from bakeoff.report.markdown import to_markdown
 
-        return to_markdown(results)
+        return to_markdown(run, rows, verdicts, remarks(canary))
     if format_ == "csv":
         from bakeoff.report.csv_files import to_csv
 
-        return to_csv(results)
+        return to_csv(run, rows)
     if format_ == "json":
         from bakeoff.report.json_file import to_json
 
-        return to_json(results)
+        return to_json(run, rows, canary)
     from bakeoff.cli.screen import table_text
 
-    return table_text(results)
+    return table_text(run, rows, verdicts, remarks(canary))

@@ -29,7 +29,7 @@ from bakeoff.records import ModelForm, ModelRecord, Shaping
 
 VERSION = 1
 """of everything in the cache: goes up whenever weights, inputs or references come out differently"""
-FORMS = 4
+FORMS = 5
 """of the forms that are made of models: goes up whenever one comes out differently"""
 
 Report = Callable[[str], None]

@@ -17,9 +17,10 @@ from rich.live import Live
 from rich.text import Text
 
 from bakeoff.environments import Report
-from bakeoff.judge.results import Results
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.table.verdict import judge
 from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Trial
-from bakeoff.report.terminal import laid_out
+from bakeoff.report.terminal import results
 from bakeoff.views.installing import progress
 
 
@@ -103,7 +104,8 @@ class LiveView(PlainView):
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """The table has more in it: made here once, since every turn draws it again."""
-        self._table = laid_out(Results(run, trials), self.console.width)
+        rows = summarise(run, trials)
+        self._table = results(run, rows, self.console.width, judge(run, rows, trials))
         self._draw(f"{in_minutes(left_s)} left")
 
     def _draw(self, what: str) -> None:

@@ -83,7 +83,7 @@ def export(model):
     from executorch.exir import to_edge_transform_and_lower
     from translator import translate
 
-    examples = tuple(torch.zeros(*t["shape"], dtype=getattr(torch, t["dtype"])) for t in model["inputs"])
+    examples = tuple(torch.zeros(t["shape"], dtype=getattr(torch, t["dtype"])) for t in model["inputs"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(translate(model["path"]), examples)

@@ -7,6 +7,7 @@ Threads: ``set_cpu_math_library_num_threads``, which reaches oneDNN through Open
 """
 
 import os
+import re
 import tempfile
 
 import paddle
@@ -23,14 +24,14 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine runs PaddlePaddle in fp32 only")
+        network = translate(model["path"])
         specs = [
             paddle.static.InputSpec(tensor["shape"], tensor["dtype"], "input_{}".format(i))
             for i, tensor in enumerate(model["inputs"])
         ]
-        network = translate(model["path"])
         with tempfile.TemporaryDirectory() as folder:
             program = os.path.join(folder, "program")
-            paddle.jit.save(network, program, input_spec=[specs])
+            save(network, program, specs)
             config = inference.Config(program + ".json", program + ".pdiparams")
             config.disable_gpu()
             config.disable_glog_info()
@@ -63,3 +64,14 @@ class Engine:
 
     def close(self):
         self.predictor = self.inputs = self.results = self.sets = self.arrays = None
+
+
+def save(network, program, specs):
+    """The files of a program. Raises NotImplementedError for an operator that Paddle has, but not of that type."""
+    try:
+        paddle.jit.save(network, program, input_spec=[specs])
+    except TypeError as error:
+        lacking = re.search(r"Check data type error for op: (\w+), .*?dtype: (\w+)", str(error))
+        if lacking is None:
+            raise
+        raise NotImplementedError("Paddle has no {} of {}".format(*lacking.groups())) from error

@@ -1,56 +1,51 @@
 """Arithmetic, reductions and shapes: functions of what is not constant, from the nodes of a plain graph."""
 
-import functools
-
 import paddle
 from node import Partial, applying
 from paddle import nn
 from paddle.nn import functional
 
-DTYPES = {
-    1: "float32",
-    2: "uint8",
-    3: "int8",
-    6: "int32",
-    7: "int64",
-    9: "bool",
-    10: "float16",
-    11: "float64",
-}
-"""TensorProto.DataType of ONNX -> what Paddle calls it."""
 VOLUME_AXES, VOLUME_PADS = 5, 6
+
+
+def always(function):
+    """What builds `function` of any node."""
+    return lambda _node: function
 
 
 # Arithmetic
 
 
 def clip(node):
-    low, high = (None if bound is None else float(bound) for bound in (node.optional(1), node.optional(2)))
+    low, high = node.attributes["min"], node.attributes["max"]
     return nn.ReLU6() if (low, high) == (0.0, 6.0) else lambda x: paddle.clip(x, low, high)
 
 
-def divide(a, b):
-    """Of integers as in C: rounded towards zero."""
-    if paddle.is_floating_point(a):
-        return paddle.divide(a, b)
+def divide_integers(a, b):
+    """As in C: rounded towards zero."""
     return paddle.trunc(paddle.divide(a.astype("float64"), b.astype("float64"))).astype(a.dtype)
 
 
-def folded(function):
-    """`function` of the first two operands, of that and the third, and so on."""
-    return applying(lambda *operands: functools.reduce(function, operands))
+def modulo(node):
+    """With the sign of the divisor; with that of the dividend Paddle has none."""
+    if node.attributes["fmod"]:
+        raise NotImplementedError("with the sign of the dividend")
+    return applying(paddle.remainder)(node)
 
 
 def cast(node):
-    if node.attributes["to"] not in DTYPES:
-        raise NotImplementedError("to ONNX type {}".format(node.attributes["to"]))
-    dtype = DTYPES[node.attributes["to"]]
+    dtype = node.attributes["to"]
     return lambda x: x.astype(dtype)
 
 
 def hard_sigmoid(node):
     slope, offset = node.attributes["alpha"], node.attributes["beta"]
     return lambda x: functional.hardsigmoid(x, slope, offset)
+
+
+def einsum(node):
+    equation = node.attributes["equation"]
+    return applying(lambda *operands: paddle.einsum(equation, *operands))(node)
 
 
 # Reductions
@@ -69,8 +64,21 @@ def total(x, axes, keepdim):
     return paddle.sum(x, axes, x.dtype, keepdim)
 
 
+def arg(function):
+    def build(node):
+        axis, keepdim = node.attributes["axis"], bool(node.attributes["keepdims"])
+        return lambda x: function(x, axis, keepdim)
+
+    return build
+
+
+def cum_sum(node):
+    axis = node.attributes["axis"]
+    return lambda x: paddle.cumsum(x, axis, x.dtype)
+
+
 def global_max_pool(_node):
-    return lambda x: paddle.max(x, list(range(2, x.ndim)), keepdim=True)
+    return lambda x: paddle.max(x, [2, 3], keepdim=True)
 
 
 # Shapes
@@ -82,19 +90,12 @@ def concat(node):
 
 
 def split(node):
-    """Into parts of the sizes that the node tells, else into equal ones."""
-    parts, axis = node.attributes.get("split") or len(node.outputs), node.attributes["axis"]
-    if len(node.inputs) > 1:
-        raise NotImplementedError("into computed sizes")
-    return lambda x: paddle.split(x, parts, axis)
+    sizes, axis = node.attributes["split"], node.attributes["axis"]
+    return lambda x: paddle.split(x, sizes, axis)
 
 
 def slice_(node):
-    if "starts" not in node.attributes:
-        raise NotImplementedError("with computed bounds")
-    starts, ends = node.attributes["starts"], node.attributes["ends"]
-    axes = node.attributes.get("axes") or list(range(len(starts)))
-    steps = node.attributes.get("steps") or [1] * len(starts)
+    starts, ends, axes, steps = (node.attributes[name] for name in ("starts", "ends", "axes", "steps"))
     if set(steps) == {1}:
         return lambda x: paddle.slice(x, axes, starts, ends)
     return lambda x: paddle.strided_slice(x, axes, starts, ends, steps)
@@ -105,13 +106,10 @@ def pad(node):
 
     Paddle Inference 3.3 with oneDNN writes past its memory where all axes are padded at once.
     """
-    attributes = node.attributes
-    if "pads" not in attributes or attributes["mode"] != "constant":
-        raise NotImplementedError("by computed sizes, or in {} mode".format(attributes["mode"]))
-    pads, value = attributes["pads"], attributes.get("value", 0)
+    pads, value = node.attributes["pads"], node.attributes["value"]
     pairs = list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :]))
     news = list(range(VOLUME_AXES - len(pairs)))
-    if not news or any(map(any, pairs[:-3])) or min(pads) < 0:
+    if not news or any(map(any, pairs[:-3])):
         raise NotImplementedError("by {}".format(pads))
     amounts = [amount for pair in reversed([(0, 0)] * len(news) + pairs) for amount in pair][:VOLUME_PADS]
     return lambda x: functional.pad(x.unsqueeze(news), amounts, value=value).squeeze(news)
@@ -119,7 +117,7 @@ def pad(node):
 
 def expand(node):
     """An axis told to become 1 keeps its size, which is -1 in Paddle."""
-    sizes = [int(size) for size in node.constant(1)]
+    sizes = node.attributes["shape"]
 
     def expanded(x):
         news = max(0, len(sizes) - x.ndim)
@@ -129,34 +127,63 @@ def expand(node):
     return expanded
 
 
-def flatten(node):
-    if node.attributes["axis"] != 1:
-        raise NotImplementedError("from axis {}".format(node.attributes["axis"]))
-    return nn.Flatten()
+def tile(node):
+    repeats = node.attributes["repeats"]
+    return lambda x: paddle.tile(x, repeats)
 
 
 def reshape(node):
-    shape = [int(size) for size in node.constant(1)]
+    shape = node.attributes["shape"]
     return lambda x: paddle.reshape(x, shape)
-
-
-def unsqueeze(node):
-    axes = [int(axis) for axis in node.constant(1)]
-    return lambda x: paddle.unsqueeze(x, axes)
-
-
-def gather(node):
-    """Rows of a constant table by computed indices, or of a tensor at constant ones."""
-    axis = node.attributes["axis"]
-    if list(node.constants) == [0] and node.constants[0].ndim == 2 and axis == 0:  # noqa: PLR2004
-        return Partial(lambda table, indices: functional.embedding(indices, table), node.constants)
-    index = node.constant(1)
-    if index.ndim == 1:
-        return Partial(lambda x, indices: paddle.index_select(x, indices, axis), node.constants)
-    at = int(index)
-    return lambda x: paddle.index_select(x, paddle.to_tensor([at]), axis).squeeze(axis)
 
 
 def transpose(node):
     perm = node.attributes["perm"]
     return lambda x: paddle.transpose(x, perm)
+
+
+# By indices
+
+
+def gather(node):
+    """Rows of a constant table by computed indices, or whatever places of an axis are told."""
+    axis = node.attributes["axis"]
+    if list(node.constants) == [0] and node.constants[0].ndim == 2 and axis == 0:  # noqa: PLR2004
+        return Partial(lambda table, indices: functional.embedding(indices, table), node.constants)
+    return applying(lambda x, places: taken(axis, x, places))(node)
+
+
+def taken(axis, x, places):
+    rows = paddle.index_select(x, places.flatten(), axis)
+    return rows if places.ndim == 1 else rows.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
+
+
+def gather_elements(node):
+    axis = node.attributes["axis"]
+    return applying(lambda x, places: paddle.take_along_axis(x, places, axis, broadcast=False))(node)
+
+
+def scatter_rows(node):
+    """Updates written into rows, or added to them."""
+    how = node.attributes["reduction"]
+    if how not in {"none", "add"}:
+        raise NotImplementedError("by {}".format(how))
+
+    def scattered(x, places, updates):
+        if how == "add":
+            return paddle.scatter_nd_add(x, places.unsqueeze(1), updates)
+        return paddle.scatter(x, places, updates)
+
+    return applying(scattered)(node)
+
+
+def top_k(node):
+    """Equal values in their own order, which Paddle's ``topk`` does not keep."""
+    axis, count, largest = (node.attributes[name] for name in ("axis", "k", "largest"))
+
+    def first(x):
+        places = paddle.argsort(x, axis, bool(largest), stable=True)
+        places = paddle.slice(places, [axis], [0], [count])
+        return paddle.take_along_axis(x, places, axis, broadcast=False), places
+
+    return first

@@ -20,10 +20,12 @@ def translate(folder):
         graph = json.load(file)
     with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
         weights = {name: archive[name] for name in archive.files}
+    types = dict(graph["dtypes"], **{name: str(array.dtype) for name, array in weights.items()})
     steps, lacking = [], set()
     for node in graph["nodes"]:
-        if node["op"] not in LAYERS:
-            lacking.add(node["op"])
+        strange = {types.get(name, "float32") for name in [*node["inputs"], *node["outputs"]]} - TYPES
+        if node["op"] not in LAYERS or strange:
+            lacking.add(" of ".join([node["op"], *sorted(strange)]))
             continue
         try:
             steps.append(LAYERS[node["op"]](Node(node, weights)))
@@ -60,68 +62,96 @@ class Network(nn.Layer):
 
 
 LAYERS = {
-    "Abs": lambda _: paddle.abs,
     "Add": applying(paddle.add),
     "And": applying(paddle.logical_and),
+    "ArgMax": f.arg(paddle.argmax),
+    "ArgMin": f.arg(paddle.argmin),
     "AveragePool": layers.average_pool,
     "BatchNormalization": layers.batch_normalization,
+    "BitwiseAnd": applying(paddle.bitwise_and),
+    "BitwiseNot": lambda _: paddle.bitwise_not,
+    "BitwiseOr": applying(paddle.bitwise_or),
+    "BitwiseXor": applying(paddle.bitwise_xor),
     "Cast": f.cast,
     "Clip": f.clip,
     "Concat": f.concat,
     "Conv": layers.conv,
     "ConvTranspose": layers.conv_transpose,
-    "Div": applying(f.divide),
+    "CumSum": f.cum_sum,
+    "Div": applying(paddle.divide),
+    "Einsum": f.einsum,
     "Elu": lambda node: nn.ELU(node.attributes["alpha"]),
     "Equal": applying(paddle.equal),
-    "Erf": lambda _: paddle.erf,
-    "Exp": lambda _: paddle.exp,
     "Expand": f.expand,
-    "Flatten": f.flatten,
-    "Floor": lambda _: paddle.floor,
+    "Flatten": lambda _: nn.Flatten(),
     "Gather": f.gather,
+    "GatherElements": f.gather_elements,
     "Gelu": lambda _: nn.GELU(),
-    "Gemm": layers.gemm,
     "GlobalAveragePool": lambda _: nn.AdaptiveAvgPool2D(1),
     "GlobalMaxPool": f.global_max_pool,
     "Greater": applying(paddle.greater_than),
     "GreaterOrEqual": applying(paddle.greater_equal),
+    "GroupNormalization": layers.group_normalization,
     "HardSigmoid": f.hard_sigmoid,
     "HardSwish": lambda _: nn.Hardswish(),
-    "IsNaN": lambda _: paddle.isnan,
+    "IntegerDiv": applying(f.divide_integers),
     "LayerNormalization": layers.layer_normalization,
     "LeakyRelu": lambda node: nn.LeakyReLU(node.attributes["alpha"]),
     "Less": applying(paddle.less_than),
     "LessOrEqual": applying(paddle.less_equal),
-    "Log": lambda _: paddle.log,
-    "MatMul": layers.matmul,
-    "Max": f.folded(paddle.maximum),
+    "Linear": layers.linear,
+    "MatMul": applying(paddle.matmul),
+    "Max": applying(paddle.maximum),
     "MaxPool": layers.max_pool,
-    "Min": f.folded(paddle.minimum),
+    "Min": applying(paddle.minimum),
+    "Mod": f.modulo,
     "Mul": applying(paddle.multiply),
-    "Neg": lambda _: paddle.neg,
     "Not": lambda _: paddle.logical_not,
     "Or": applying(paddle.logical_or),
     "PRelu": layers.prelu,
     "Pad": f.pad,
     "Pow": applying(paddle.pow),
-    "Reciprocal": lambda _: paddle.reciprocal,
     "ReduceMax": f.reduction(paddle.max),
     "ReduceMean": f.reduction(paddle.mean),
     "ReduceMin": f.reduction(paddle.min),
+    "ReduceProd": f.reduction(paddle.prod),
     "ReduceSum": f.reduction(f.total),
     "Relu": lambda _: nn.ReLU(),
     "Reshape": f.reshape,
     "Resize": layers.resize,
+    "ScatterRows": f.scatter_rows,
     "Sigmoid": lambda _: nn.Sigmoid(),
     "Slice": f.slice_,
     "Softmax": lambda node: nn.Softmax(node.attributes["axis"]),
     "Softplus": lambda _: nn.Softplus(),
     "Split": f.split,
-    "Sqrt": lambda _: paddle.sqrt,
     "Sub": applying(paddle.subtract),
     "Tanh": lambda _: nn.Tanh(),
+    "Tile": f.tile,
+    "TopK": f.top_k,
     "Transpose": f.transpose,
-    "Unsqueeze": f.unsqueeze,
     "Where": applying(paddle.where),
+    "Xor": applying(paddle.logical_xor),
 }
 """ONNX operator -> function from a `Node` to what computes it."""
+ALIKE = (
+    "Abs",
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "Ceil",
+    "Cos",
+    "Cosh",
+    "Erf",
+    "Exp",
+    "Floor",
+    "IsNaN",
+)
+ALIKE += ("Log", "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan")
+"""Operators of one operand that Paddle calls the same, in small letters."""
+LAYERS.update({name: f.always(getattr(paddle, name.lower())) for name in ALIKE})
+TYPES = {"bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64"}
+"""What Paddle calls uint16 is bfloat16, larger ones it knows by their names alone, and int16 it does not hand out."""

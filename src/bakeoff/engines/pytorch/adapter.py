@@ -27,7 +27,7 @@ class Engine:
         if hasattr(torch, "set_float32_matmul_precision"):
             torch.set_float32_matmul_precision("highest")  # "medium" would let oneDNN round to bf16
         self.mode = settings.get("mode", "eager")
-        examples = tuple(torch.zeros(*i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
+        examples = tuple(torch.zeros(i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
         with without_gradients():
             self.network, facts = MODES[self.mode](network_of(model), examples)
         return dict(facts, threads=torch.get_num_threads(), precision=precision(), mode=self.mode)
@@ -37,8 +37,13 @@ class Engine:
         self.sets = [[layout(torch.from_numpy(array)) for array in arrays] for arrays in input_sets]
 
     def run(self, k):
-        with without_gradients():
-            self.result = self.network(*self.sets[k])
+        try:
+            with without_gradients():
+                self.result = self.network(*self.sets[k])
+        except RuntimeError as error:
+            if "not implemented for" in str(error):  # it names its operator and the type
+                raise NotImplementedError("PyTorch: {}".format(error)) from error
+            raise
 
     def outputs(self):
         results = self.result if isinstance(self.result, (tuple, list)) else (self.result,)

@@ -2,7 +2,19 @@
 
 from torch import nn
 
-FRESH = {"Conv", "BatchNormalization", "Gemm", "MatMul", "MaxPool", "AveragePool", "Relu", "Clip", "Add", "Mul", "Gelu"}
+FRESH = {
+    "Conv",
+    "BatchNormalization",
+    "Linear",
+    "MatMul",
+    "MaxPool",
+    "AveragePool",
+    "Relu",
+    "Clip",
+    "Add",
+    "Mul",
+    "Gelu",
+}
 """Operators whose output is memory of their own, never a view of their input."""
 
 

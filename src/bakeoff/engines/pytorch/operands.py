@@ -17,18 +17,13 @@ def optional(node, weights, index):
     return constant(node, weights, index) if name else None
 
 
-def setting(node, name):
-    """An attribute that is one only where it is constant."""
-    if name not in node["attributes"]:
-        raise NotImplementedError("with computed {}".format(name))
-    return node["attributes"][name]
-
-
 def filled(layer, **values):
-    """`layer` with its parameters and buffers set to the arrays of `values`."""
+    """`layer` with its parameters and buffers set to the arrays of `values`, and of their type; None is left out."""
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in values.items() if value is not None}
+    layer = layer.to(next(iter(tensors.values())).dtype)
     with torch.no_grad():
-        for name, value in values.items():
-            getattr(layer, name).copy_(torch.from_numpy(np.array(value)))
+        for name, tensor in tensors.items():
+            getattr(layer, name).copy_(tensor)
     return layer
 
 
@@ -59,5 +54,15 @@ class WithConstants(nn.Module):
         return self.function([getattr(self, name) if name else left.pop(0) for name in self.names])
 
 
+def named(function):
+    """`function`, or PyTorch's own of that name."""
+    if not isinstance(function, str):
+        return function
+    if not hasattr(torch, function):
+        raise NotImplementedError("before PyTorch had torch.{}".format(function))
+    return getattr(torch, function)
+
+
 def function(of):
-    return lambda _node, _weights: Function(of)
+    """What builds a layer of the function `of`, or of PyTorch's own of that name."""
+    return lambda _node, _weights: Function(named(of))

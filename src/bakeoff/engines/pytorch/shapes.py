@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from operands import Function, WithConstants, constant, setting
+from operands import Function, WithConstants
 from torch import nn
 from torch.nn import functional
 
@@ -17,17 +17,49 @@ def where(node, weights):
 
 
 def gather(node, weights):
-    """Rows of a constant table by computed indices, or one slice of a tensor."""
+    """Rows of a constant table, one slice of a tensor, or whatever places of an axis are told."""
+    axis, (data, indices) = node["attributes"]["axis"], node["inputs"]
+    if data in weights and indices not in weights and axis == 0 and weights[data].ndim == 2:  # noqa: PLR2004
+        return nn.Embedding(*weights[data].shape, _weight=torch.from_numpy(np.array(weights[data])))
+    if data not in weights and indices in weights and weights[indices].ndim == 0:
+        return Function(lambda x: x.select(axis, int(weights[indices])))
+    return WithConstants(lambda operands: taken(axis, *operands), node, weights)
+
+
+def taken(axis, x, places):
+    rows = x.index_select(axis, places.reshape(-1).to(torch.int64))
+    return rows if places.dim() == 1 else rows.reshape(x.shape[:axis] + places.shape + x.shape[axis + 1 :])
+
+
+def gather_elements(node, weights):
     axis = node["attributes"]["axis"]
-    if node["inputs"][0] in weights and node["inputs"][1] not in weights:
-        table = weights[node["inputs"][0]]
-        if axis != 0 or table.ndim != 2:  # noqa: PLR2004
-            raise NotImplementedError("other than of a table's rows")
-        return nn.Embedding(*table.shape, _weight=torch.from_numpy(np.array(table)))
-    at = constant(node, weights, 1)
-    if node["inputs"][0] in weights or at.ndim:
-        raise NotImplementedError("at several constant indices")
-    return Function(lambda x: x.select(axis, int(at)))
+    return WithConstants(lambda operands: operands[0].gather(axis, operands[1].to(torch.int64)), node, weights)
+
+
+def scatter_rows(node, weights):
+    """Updates written into rows, or put together with what stands there."""
+    how = {"none": None, "add": None, "mul": "prod", "max": "amax", "min": "amin"}[node["attributes"]["reduction"]]
+    if how and not hasattr(torch.Tensor, "index_reduce"):
+        raise NotImplementedError("by {} before PyTorch 1.12".format(how))
+
+    def scattered(operands):
+        x, places, updates = operands
+        if how:
+            return x.index_reduce(0, places, updates, how)
+        return (x.index_copy if node["attributes"]["reduction"] == "none" else x.index_add)(0, places, updates)
+
+    return WithConstants(scattered, node, weights)
+
+
+def top_k(node, _weights):
+    """Equal values in their own order, which PyTorch's ``topk`` does not keep."""
+    axis, count, largest = (node["attributes"][name] for name in ("axis", "k", "largest"))
+
+    def first(x):
+        values, places = torch.sort(x, dim=axis, descending=bool(largest), stable=True)
+        return values.narrow(axis, 0, count), places.narrow(axis, 0, count)
+
+    return Function(first)
 
 
 class Flatten(nn.Module):
@@ -35,23 +67,13 @@ class Flatten(nn.Module):
         return x.reshape(x.shape[0], -1)
 
 
-def flatten(node, _weights):
-    if node["attributes"]["axis"] != 1:
-        raise NotImplementedError("from axis {}".format(node["attributes"]["axis"]))
-    return Flatten()
-
-
 def slice_(node, _weights):
-    """A view of `x`; a step backwards turns the part round."""
-    starts, ends = setting(node, "starts"), setting(node, "ends")
-    axes = node["attributes"].get("axes", list(range(len(starts))))
-    steps = node["attributes"].get("steps", [1] * len(starts))
-    if min(steps) < 1:
-        raise NotImplementedError("backwards")
+    """A view of `x`."""
+    bounds = [node["attributes"][name] for name in ("axes", "starts", "ends", "steps")]
 
     def sliced(x):
         index = [slice(None)] * x.dim()
-        for axis, start, end, step in zip(axes, starts, ends, steps):
+        for axis, start, end, step in zip(*bounds):
             index[axis] = slice(start, end, step)
         return x[tuple(index)]
 
@@ -59,24 +81,21 @@ def slice_(node, _weights):
 
 
 def split(node, _weights):
-    """Views of `x` side by side: of the sizes given, else equal ones."""
-    axis, parts = node["attributes"]["axis"], len(node["outputs"])
-    sizes = node["attributes"].get("split")
-    return Function(lambda x: x.split(sizes or -(-x.shape[axis] // parts), axis))
+    """Views of `x` side by side."""
+    axis, sizes = node["attributes"]["axis"], node["attributes"]["split"]
+    return Function(lambda x: x.split(sizes, axis) if len(sizes) > 1 else x)
 
 
 def pad(node, _weights):
-    pads, value = setting(node, "pads"), node["attributes"].get("value", 0.0)
-    if node["attributes"]["mode"] != "constant":
-        raise NotImplementedError("by {}".format(node["attributes"]["mode"]))
+    pads, value = node["attributes"]["pads"], node["attributes"]["value"]
     half = len(pads) // 2
     # PyTorch names the last axis first, and both of its ends together.
     ends = [size for axis in reversed(range(half)) for size in (pads[axis], pads[half + axis])]
-    return Function(lambda x: functional.pad(x, ends, value=float(value)))
+    return Function(lambda x: functional.pad(x, ends, value=value))
 
 
-def expand(node, weights):
-    sizes = [int(size) for size in constant(node, weights, 1)]
+def expand(node, _weights):
+    sizes = node["attributes"]["shape"]
 
     def expanded(x):
         own = [1] * (len(sizes) - x.dim()) + list(x.shape)
@@ -87,16 +106,10 @@ def expand(node, weights):
 
 
 def resize(node, _weights):
-    """By whole numbers each value is repeated; or linear, in one of the two ways that PyTorch knows."""
-    attributes, sizes = node["attributes"], setting(node, "sizes")
-    mode, ways = attributes["mode"], attributes["coordinate_transformation_mode"]
-    if len(sizes) != 2:  # noqa: PLR2004
-        raise NotImplementedError("over {} axes".format(len(sizes)))
-    if attributes["repeats"]:
-        return nn.Upsample(size=tuple(sizes), mode="nearest")
-    if mode == "linear" and ways in {"half_pixel", "pytorch_half_pixel", "align_corners"}:
-        return nn.Upsample(size=tuple(sizes), mode="bilinear", align_corners=ways == "align_corners")
-    raise NotImplementedError("{} {} by {}".format(ways, mode, attributes["scales"]))
+    way, size = node["attributes"]["way"], tuple(node["attributes"]["sizes"])
+    if way == "repeat":
+        return nn.Upsample(size=size, mode="nearest")
+    return nn.Upsample(size=size, mode="bilinear", align_corners=way == "align_corners")
 
 
 class Reshape(nn.Module):
@@ -143,7 +156,7 @@ class Mean(nn.Module):
 
 class Sum(Mean):
     def forward(self, x):
-        return x.sum(self.axes, keepdim=self.keepdim)
+        return x.sum(self.axes, keepdim=self.keepdim, dtype=x.dtype)
 
 
 def reduction(layer, *function):
@@ -151,32 +164,50 @@ def reduction(layer, *function):
     return lambda node, _: layer(*function, node["attributes"]["axes"], bool(node["attributes"]["keepdims"]))
 
 
+def mean(node, weights):
+    if not node["dtype"].startswith("float"):
+        raise NotImplementedError("of integers")
+    return reduction(Mean)(node, weights)
+
+
+def arg(name):
+    """The place of the first largest or smallest value along an axis."""
+
+    def build(node, _weights):
+        axis, keepdim = node["attributes"]["axis"], bool(node["attributes"]["keepdims"])
+        return Function(lambda x: getattr(x, name)(axis, keepdim))
+
+    return build
+
+
 def cast(node, _weights):
-    dtype = DTYPES.get(node["attributes"]["to"])
-    if dtype is None:
-        raise NotImplementedError("to ONNX's type {}".format(node["attributes"]["to"]))
+    dtype = getattr(torch, node["attributes"]["to"])
     return Function(lambda x: x.to(dtype))
 
 
-DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: getattr(torch, "bool", None), 11: torch.float64}
-"""TensorProto.DataType -> PyTorch's; bool came with 1.2."""
-
-
 SHAPES = {
+    "ArgMax": arg("argmax"),
+    "ArgMin": arg("argmin"),
     "Cast": cast,
     "Concat": concat,
+    "CumSum": lambda node, _: Function(lambda x: x.cumsum(node["attributes"]["axis"]).to(x.dtype)),
     "Expand": expand,
-    "Flatten": flatten,
+    "Flatten": lambda _node, _weights: Flatten(),
     "Gather": gather,
+    "GatherElements": gather_elements,
     "Pad": pad,
     "ReduceMax": reduction(Reduction, lambda x, axis, keepdim: x.max(axis, keepdim)[0]),
-    "ReduceMean": reduction(Mean),
+    "ReduceMean": mean,
     "ReduceMin": reduction(Reduction, lambda x, axis, keepdim: x.min(axis, keepdim)[0]),
+    "ReduceProd": reduction(Reduction, lambda x, axis, keepdim: x.prod(axis, keepdim).to(x.dtype)),
     "ReduceSum": reduction(Sum),
-    "Reshape": lambda node, weights: Reshape([int(size) for size in constant(node, weights, 1)]),
+    "Reshape": lambda node, _: Reshape(node["attributes"]["shape"]),
     "Resize": resize,
+    "ScatterRows": scatter_rows,
     "Slice": slice_,
     "Split": split,
+    "Tile": lambda node, _: Function(lambda x: x.repeat(node["attributes"]["repeats"])),
+    "TopK": top_k,
     "Transpose": lambda node, _: Permute(node["attributes"]["perm"]),
     "Where": where,
 }

@@ -4,18 +4,15 @@ The layers are those that a PyTorch user would write; like torchvision's, activa
 where nothing else reads their operand. What is no longer read is let go at once, as local variables would be.
 """
 
-import functools
 import json
 import os
 
 import numpy as np
 import torch
 from network import Network
-from operands import Function, WithConstants, constant, filled, function, optional
+from operands import Function, WithConstants, constant, filled, function, named, optional
 from shapes import SHAPES
 from torch import nn
-
-SPATIAL_AXES = 2
 
 
 def translate(folder):
@@ -28,11 +25,14 @@ def translate(folder):
         graph = json.load(f)
     with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as archive:
         weights = {name: archive[name] for name in archive.files}
+    types = dict(graph["dtypes"], **{name: str(array.dtype) for name, array in weights.items()})
     layers, lacking = [], set()
     for node in graph["nodes"]:
-        if node["op"] not in LAYERS:
-            lacking.add(node["op"])
+        strange = {types.get(name, "float32") for name in node["inputs"] + node["outputs"] if name} - TYPES
+        if node["op"] not in LAYERS or strange:
+            lacking.add(" of ".join([node["op"], *sorted(strange)]))
             continue
+        node["dtype"] = types.get(node["inputs"][0], "float32")
         try:
             layers.append(LAYERS[node["op"]](node, weights))
         except NotImplementedError as error:
@@ -45,30 +45,35 @@ def translate(folder):
 # Layers with weights. They start without random values, since the real ones follow: that saves most of the loading.
 
 
-class Conv1d(nn.Conv1d):
-    def reset_parameters(self):
-        """Leaves the weights as they are."""
+def unset(layer):
+    """The class of `layer` without its random values."""
+    return type(layer.__name__, (layer,), {"reset_parameters": lambda _self: None})
 
 
-class Conv2d(nn.Conv2d):
-    def reset_parameters(self):
-        """Leaves the weights as they are."""
-
-
-CONVOLUTIONS = {1: Conv1d, 2: Conv2d}
+CONVOLUTIONS = {rank: unset(of) for rank, of in ((1, nn.Conv1d), (2, nn.Conv2d), (3, nn.Conv3d))}
+TRANSPOSED = {
+    rank: unset(of) for rank, of in ((1, nn.ConvTranspose1d), (2, nn.ConvTranspose2d), (3, nn.ConvTranspose3d))
+}
 """By the number of axes that the kernel moves along."""
+Linear = unset(nn.Linear)
 
 
-class Linear(nn.Linear):
-    def reset_parameters(self):
-        """Leaves the weights as they are."""
+def of_axes(layers, node):
+    """The one of `layers` for as many axes as the node's kernel moves along."""
+    rank = len(node["attributes"]["kernel_shape"])
+    if rank not in layers:
+        raise NotImplementedError("over {} axes".format(rank))
+    return layers[rank]
 
 
-def padded(make, node, value):
-    """The layer that ``make(padding=...)`` gives, behind an explicit padding of `value` where it has none as asked."""
+def padded(make, node, value, most=None):
+    """The layer that ``make(padding=...)`` gives, behind an explicit padding of `value` where it has none as asked.
+
+    `most` is how much padding the layer takes on each axis.
+    """
     pads = node["attributes"]["pads"]
     before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
-    if before == after:
+    if before == after and (most is None or all(pad <= limit for pad, limit in zip(before, most))):
         return make(padding=tuple(before))
     # PyTorch names the last axis first, and both of its ends together.
     ends = tuple(size for pair in zip(reversed(before), reversed(after)) for size in pair)
@@ -81,11 +86,9 @@ PADDINGS = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}
 def conv(node, weights):
     attributes, weight, bias = node["attributes"], constant(node, weights, 1), optional(node, weights, 2)
     groups = attributes["group"]
-    if weight.ndim - 2 not in CONVOLUTIONS:
-        raise NotImplementedError("over {} axes".format(weight.ndim - 2))
 
     def make(padding):
-        layer = CONVOLUTIONS[weight.ndim - 2](
+        layer = of_axes(CONVOLUTIONS, node)(
             weight.shape[1] * groups,
             weight.shape[0],
             tuple(attributes["kernel_shape"]),
@@ -95,33 +98,43 @@ def conv(node, weights):
             groups=groups,
             bias=bias is not None,
         )
-        return filled(layer, weight=weight) if bias is None else filled(layer, weight=weight, bias=bias)
+        return filled(layer, weight=weight, bias=bias)
 
     return padded(make, node, 0.0)
 
 
-class ConvTranspose2d(nn.ConvTranspose2d):
-    def reset_parameters(self):
-        """Leaves the weights as they are."""
+class Crop(nn.Module):
+    """Takes so many values off both ends of the last axes."""
+
+    def __init__(self, before, after):
+        super(Crop, self).__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x):
+        for axis, (first, last) in enumerate(zip(self.before, self.after), 2):
+            x = x.narrow(axis, first, x.shape[axis] - first - last)
+        return x
 
 
 def conv_transpose(node, weights):
     attributes, weight, bias = node["attributes"], constant(node, weights, 1), optional(node, weights, 2)
-    top, left, bottom, right = pads = attributes["pads"]
-    if (top, left) != (bottom, right) or "output_shape" in attributes or weight.ndim != 2 + SPATIAL_AXES:
-        raise NotImplementedError("with pads {} or an output shape".format(pads))
-    layer = ConvTranspose2d(
+    pads, strides, dilations = attributes["pads"], attributes["strides"], attributes["dilations"]
+    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    if any(more >= max(pair) for more, *pair in zip(attributes["output_padding"], strides, dilations)):
+        raise NotImplementedError("with output_padding {}".format(attributes["output_padding"]))
+    layer = of_axes(TRANSPOSED, node)(
         weight.shape[0],
         weight.shape[1] * attributes["group"],
         tuple(attributes["kernel_shape"]),
-        stride=tuple(attributes["strides"]),
-        padding=(top, left),
+        stride=tuple(strides),
+        padding=tuple(before) if before == after else 0,
         output_padding=tuple(attributes["output_padding"]),
-        dilation=tuple(attributes["dilations"]),
+        dilation=tuple(dilations),
         groups=attributes["group"],
         bias=bias is not None,
     )
-    return filled(layer, weight=weight) if bias is None else filled(layer, weight=weight, bias=bias)
+    layer = filled(layer, weight=weight, bias=bias)
+    return layer if before == after else nn.Sequential(layer, Crop(before, after))
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -131,28 +144,14 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 def batch_normalization(node, weights):
     scale, shift, mean, variance = (constant(node, weights, i) for i in range(1, 5))
-    if node["attributes"].get("training_mode"):
-        raise NotImplementedError("in training mode")
     layer = BatchNorm2d(len(scale), eps=node["attributes"]["epsilon"])
     return filled(layer, weight=scale, bias=shift, running_mean=mean, running_var=variance)
 
 
-def gemm(node, weights):
-    attributes, weight, bias = node["attributes"], constant(node, weights, 1), optional(node, weights, 2)
-    if attributes["transA"]:
-        raise NotImplementedError("with transA")
-    weight = weight if attributes["transB"] else weight.T
-    return linear(attributes["alpha"] * weight, None if bias is None else attributes["beta"] * bias)
-
-
-def matmul(node, weights):
-    """A linear layer if the second operand is a constant matrix, else a product."""
-    weight = weights.get(node["inputs"][1])
-    if weight is not None and weight.ndim == 2 and node["inputs"][0] not in weights:  # noqa: PLR2004
-        return linear(weight.T, None)
-    if not any(name in weights for name in node["inputs"]):
-        return Function(torch.matmul)
-    return WithConstants(lambda operands: torch.matmul(*operands), node, weights)
+def group_normalization(node, weights):
+    scale, shift = constant(node, weights, 1), constant(node, weights, 2)
+    layer = nn.GroupNorm(node["attributes"]["num_groups"], len(scale), eps=node["attributes"]["epsilon"])
+    return filled(layer, weight=scale, bias=shift)
 
 
 def layer_normalization(node, weights):
@@ -160,55 +159,48 @@ def layer_normalization(node, weights):
     return filled(nn.LayerNorm(scale.shape, eps=node["attributes"]["epsilon"]), weight=scale, bias=shift)
 
 
-def linear(weight, bias):
-    layer = Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    if bias is None:
-        return filled(layer, weight=weight)
-    return filled(layer, weight=weight, bias=np.broadcast_to(bias, (1, weight.shape[0]))[0])
+def linear(node, weights):
+    weight, bias = constant(node, weights, 1), optional(node, weights, 2)
+    return filled(Linear(weight.shape[1], weight.shape[0], bias=bias is not None), weight=weight, bias=bias)
 
 
 # Pooling
 
 
-def over_images(node):
-    if len(node["attributes"]["kernel_shape"]) != SPATIAL_AXES:
-        raise NotImplementedError("over {} axes".format(len(node["attributes"]["kernel_shape"])))
-    return node["attributes"]
+def half(node):
+    """The most padding that a pool takes: half of its kernel."""
+    return [size // 2 for size in node["attributes"]["kernel_shape"]]
 
 
 def max_pool(node, _weights):
-    attributes = over_images(node)
-    if len(node["outputs"]) > 1 and node["outputs"][1]:
-        raise NotImplementedError("with indices")
+    attributes = node["attributes"]
 
     def make(padding):
-        return nn.MaxPool2d(
+        return of_axes({1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}, node)(
             tuple(attributes["kernel_shape"]),
             stride=tuple(attributes["strides"]),
             padding=padding,
             dilation=tuple(attributes["dilations"]),
-            ceil_mode=bool(attributes["ceil_mode"]),
         )
 
-    return padded(make, node, float("-inf"))
+    lowest = float("-inf") if node["dtype"].startswith("float") else np.iinfo(node["dtype"]).min
+    return padded(make, node, lowest, half(node))
 
 
 def average_pool(node, _weights):
-    attributes = over_images(node)
-    counts_padding = bool(attributes["count_include_pad"])
+    attributes = node["attributes"]
+    if set(attributes["dilations"]) != {1}:
+        raise NotImplementedError("with dilations")
 
     def make(padding):
-        if padding == 0 and not counts_padding:
-            raise NotImplementedError("with lopsided padding left out of the average")
-        return nn.AvgPool2d(
+        return of_axes({1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}, node)(
             tuple(attributes["kernel_shape"]),
             stride=tuple(attributes["strides"]),
             padding=padding,
-            ceil_mode=bool(attributes["ceil_mode"]),
-            count_include_pad=counts_padding,
+            count_include_pad=bool(attributes["count_include_pad"]),
         )
 
-    return padded(make, node, 0.0)
+    return padded(make, node, 0.0, half(node))
 
 
 # Activations and arithmetic
@@ -231,12 +223,9 @@ class Clamp(nn.Module):
         return x.clamp(self.low, self.high) if self.low is not None else x.clamp(max=self.high)
 
 
-def clip(node, weights):
-    low, high = (optional(node, weights, i) for i in (1, 2))
-    bounds = tuple(None if bound is None else float(bound) for bound in (low, high))
-    if bounds == (0.0, 6.0):
-        return nn.ReLU6()
-    return nn.Sequential() if bounds == (None, None) else Clamp(*bounds)
+def clip(node, _weights):
+    bounds = node["attributes"]["min"], node["attributes"]["max"]
+    return nn.ReLU6() if bounds == (0.0, 6.0) and node["dtype"] == "float32" else Clamp(*bounds)
 
 
 class HardSwish(nn.Module):
@@ -262,97 +251,112 @@ class Arithmetic(nn.Module):
         return self.function(x, y)
 
 
-def divide(x, y):
-    """Integers as in C: rounded towards zero."""
-    return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
+def divide_integers(x, y):
+    """As in C: rounded towards zero, which PyTorch did by itself before it had a word for it."""
+    return torch.div(x, y, rounding_mode="trunc") if torch.__version__ >= "1.8" else torch.div(x, y)
 
 
-def arithmetic(function, in_place):
+def arithmetic(function, in_place=None):
+    """`function`, or PyTorch's of that name, of two operands, either of which may be constant."""
+
     def build(node, weights):
         constants = {i: weights[name] for i, name in enumerate(node["inputs"]) if name in weights}
-        if len(constants) > 1:
-            raise NotImplementedError("of constants alone")
-        return Arithmetic(function, in_place, constants)
+        return Arithmetic(named(function), in_place, constants)
 
     return build
 
 
-def comparison(compare):
-    """`compare` of two operands, either of which may be constant; None is what PyTorch has since 1.5 only."""
-    return arithmetic(compare, None) if compare else since_1_5
+def modulo(node, weights):
+    """With the sign of the divisor, or with that of the dividend."""
+    return arithmetic("fmod" if node["attributes"]["fmod"] else "remainder")(node, weights)
 
 
-def since_1_5(_node, _weights):
-    raise NotImplementedError("before PyTorch 1.5")
-
-
-def folded(pair):
-    """The largest, the smallest, the sum: of as many operands as there are."""
-    return lambda node, weights: WithConstants(lambda operands: functools.reduce(pair, operands), node, weights)
+def product(node, weights):
+    """Of two tensors, or of one with a constant."""
+    if not any(name in weights for name in node["inputs"]):
+        return Function(torch.matmul)
+    return WithConstants(lambda operands: torch.matmul(*operands), node, weights)
 
 
 def prelu(node, weights):
     """One slope for all values, or one for each channel."""
     slope = constant(node, weights, 1)
-    if slope.size != max(slope.shape or (1,)):
-        raise NotImplementedError("with slopes of several axes")
-    return filled(nn.PReLU(slope.size), weight=slope.ravel())
+    return filled(nn.PReLU(slope.size), weight=slope)
 
 
-def power(x, y):
-    """In the type of the base."""
-    return torch.pow(x, y).to(x.dtype)
+def einsum(node, weights):
+    return WithConstants(lambda operands: torch.einsum(node["attributes"]["equation"], operands), node, weights)
 
+
+TYPES = {"uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"}
+TYPES |= {"bool"} if hasattr(torch, "bool") else set()
+"""PyTorch 1.1 had no bool yet; of larger unsigned integers today's has hardly more than the names."""
 
 LAYERS = {
-    "Abs": function(torch.abs),
-    "Add": arithmetic(torch.add, torch.Tensor.add_),
-    "And": comparison(getattr(torch, "logical_and", None)),
+    "Add": arithmetic("add", torch.Tensor.add_),
+    "And": arithmetic("logical_and"),
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
+    "BitwiseAnd": arithmetic("bitwise_and"),
+    "BitwiseOr": arithmetic("bitwise_or"),
+    "BitwiseXor": arithmetic("bitwise_xor"),
     "Clip": clip,
     "Conv": conv,
     "ConvTranspose": conv_transpose,
-    "Div": arithmetic(divide, torch.Tensor.div_),
+    "Div": arithmetic("div", torch.Tensor.div_),
+    "Einsum": einsum,
     "Elu": lambda node, _: nn.ELU(node["attributes"]["alpha"]),
-    "Equal": comparison(torch.eq),
-    "Erf": function(torch.erf),
-    "Exp": function(torch.exp),
-    "Floor": function(torch.floor),
+    "Equal": arithmetic("eq"),
     "Gelu": gelu,
-    "Gemm": gemm,
     "GlobalAveragePool": lambda _node, _weights: nn.AdaptiveAvgPool2d(1),
     "GlobalMaxPool": lambda _node, _weights: nn.AdaptiveMaxPool2d(1),
-    "Greater": comparison(torch.gt),
-    "GreaterOrEqual": comparison(torch.ge),
+    "Greater": arithmetic("gt"),
+    "GreaterOrEqual": arithmetic("ge"),
+    "GroupNormalization": group_normalization,
     "HardSigmoid": lambda node, _: Clamp(0.0, 1.0, node["attributes"]["alpha"], node["attributes"]["beta"]),
     "HardSwish": lambda _node, _weights: HardSwish(),
     "Identity": lambda _node, _weights: nn.Sequential(),
-    "IsNaN": function(torch.isnan),
+    "IntegerDiv": arithmetic(divide_integers),
     "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node, _: nn.LeakyReLU(node["attributes"]["alpha"]),
-    "Less": comparison(torch.lt),
-    "LessOrEqual": comparison(torch.le),
-    "Log": function(torch.log),
-    "MatMul": matmul,
-    "Max": folded(torch.max),
+    "Less": arithmetic("lt"),
+    "LessOrEqual": arithmetic("le"),
+    "Linear": linear,
+    "MatMul": product,
+    "Max": arithmetic("max"),
     "MaxPool": max_pool,
-    "Min": folded(torch.min),
-    "Mul": arithmetic(torch.mul, torch.Tensor.mul_),
-    "Neg": function(torch.neg),
-    "Not": function(lambda x: ~x),
-    "Or": comparison(getattr(torch, "logical_or", None)),
+    "Min": arithmetic("min"),
+    "Mod": modulo,
+    "Mul": arithmetic("mul", torch.Tensor.mul_),
+    "Or": arithmetic("logical_or"),
     "PRelu": prelu,
-    "Pow": arithmetic(power, None),
-    "Reciprocal": function(torch.reciprocal),
+    "Pow": arithmetic("pow"),
     "Relu": lambda _node, _weights: nn.ReLU(),
     "Sigmoid": lambda _node, _weights: nn.Sigmoid(),
     "Softmax": lambda node, _: nn.Softmax(dim=node["attributes"]["axis"]),
     "Softplus": lambda _node, _weights: nn.Softplus(),
-    "Sqrt": function(torch.sqrt),
-    "Sub": arithmetic(torch.sub, torch.Tensor.sub_),
-    "Sum": folded(torch.add),
+    "Sub": arithmetic("sub", torch.Tensor.sub_),
     "Tanh": lambda _node, _weights: nn.Tanh(),
+    "Xor": arithmetic("logical_xor"),
 }
-LAYERS.update(SHAPES)
+for operator in (
+    "Abs",
+    "Acos",
+    "Asin",
+    "Atan",
+    "Ceil",
+    "Cos",
+    "Cosh",
+    "Det",
+    "Erf",
+    "Exp",
+    "Floor",
+    "IsNaN",
+    "Log",
+    "Neg",
+):
+    LAYERS[operator] = function(operator.lower())
+for operator in ("Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Acosh", "Asinh", "Atanh"):
+    LAYERS[operator] = function(operator.lower())
+LAYERS.update({"BitwiseNot": function("bitwise_not"), "Not": function("logical_not")}, **SHAPES)
 """ONNX operator -> function from a node and the weights to a layer."""

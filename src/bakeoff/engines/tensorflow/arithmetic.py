@@ -1,13 +1,7 @@
 """Functions of numbers: activations, arithmetic, comparisons, reductions and products of matrices."""
 
-import functools
-
 import numpy as np
 from layout import shape_of
-
-DTYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
-"""TensorProto.DataType -> Keras' name."""
-
 
 # Activations
 
@@ -16,12 +10,19 @@ def activation(name):
     return lambda build, node, _: build.layers.Activation(name)(build.input(node))
 
 
-def clip(build, node, _attributes):
-    low, high = build.constant(node, 1), build.constant(node, 2)
-    if low is not None and float(low) == 0.0 and hasattr(build.layers, "ReLU"):
-        return build.layers.ReLU(max_value=None if high is None else float(high))(build.input(node))
-    bounds = float("-inf" if low is None else low), float("inf" if high is None else high)
-    return build.computed(lambda x: build.math.clip(x, *bounds), build.input(node))
+def clip(build, node, attributes):
+    x, low, high = build.input(node), attributes["min"], attributes["max"]
+    if low == 0.0 and "float" in str(x.dtype) and hasattr(build.layers, "ReLU"):
+        return build.layers.ReLU(max_value=high)(x)
+    least, most = limits(x)
+    bounds = least if low is None else low, most if high is None else high
+    return build.computed(lambda t: build.math.clip(t, *bounds), x)
+
+
+def limits(x):
+    """The least and the most that a tensor of such a type can hold."""
+    name = getattr(x.dtype, "name", str(x.dtype))
+    return (float("-inf"), float("inf")) if "float" in name else (np.iinfo(name).min, np.iinfo(name).max)
 
 
 def hard_sigmoid(build, node, attributes):
@@ -51,17 +52,17 @@ def elu(build, node, attributes):
 
 
 def prelu(build, node, _attributes):
+    x, slope = build.input(node), build.constant(node, 1)
     smaller, larger = build.math.minimum, build.math.maximum
-    return of_operands(build, node, lambda x, slope: larger(x, 0.0) + smaller(x, 0.0) * slope)
+    slopes = constant_for(build, len(shape_of(x)), slope.reshape(-1, *[1] * max(0, len(shape_of(x)) - 2)))
+    return build.computed(lambda t: larger(t, 0.0) + smaller(t, 0.0) * slopes, x)
 
 
 # One value from one, or from those at the same place
 
 
 def cast(build, node, attributes):
-    if attributes["to"] not in DTYPES:
-        raise NotImplementedError("to ONNX's type {}".format(attributes["to"]))
-    return build.computed(lambda x: build.math.cast(x, DTYPES[attributes["to"]]), build.input(node))
+    return build.computed(lambda x: build.math.cast(x, attributes["to"]), build.input(node))
 
 
 def plain(name):
@@ -74,19 +75,12 @@ def elementwise(name):
     return lambda build, node, _: of_operands(build, node, getattr(build.math, name))
 
 
-def folded(name):
-    """The function of two operands, of however many, one after the other."""
-    return lambda build, node, _: of_operands(
-        build, node, lambda *operands: functools.reduce(getattr(build.math, name), operands)
-    )
-
-
 def arithmetic(layer_name, function_name):
-    """Of tensors of the same rank by the layer of that name; of others and of constants by the function."""
+    """Of tensors of the same rank and batch by the layer of that name; of others and of constants by the function."""
 
     def build_arithmetic(build, node, attributes):
         tensors = build.inputs(node)
-        alike = len({len(shape_of(x)) for x in tensors}) == 1
+        alike = len({(len(shape_of(x)), *shape_of(x)[:1]) for x in tensors}) == 1
         if alike and len(tensors) == len(node["inputs"]) and hasattr(build.layers, layer_name):
             return getattr(build.layers, layer_name)()(tensors)
         return elementwise(function_name)(build, node, attributes)
@@ -115,10 +109,20 @@ def is_no_bias(shape):
     return len([size for size in shape if size != 1]) == 1 and shape[-1] == 1
 
 
-def divide(build, node, attributes):
-    if any("int" in str(x.dtype) for x in build.inputs(node)):
-        raise NotImplementedError("of whole numbers")
-    return elementwise("divide")(build, node, attributes)
+def divide_integers(build, node, _attributes):
+    """As in C: rounded towards zero."""
+    math = build.math
+    if any("uint" in str(x.dtype) for x in build.inputs(node)):
+        return of_operands(build, node, math.floor_divide)
+    return of_operands(
+        build, node, lambda x, y: math.sign(x) * math.sign(y) * math.floor_divide(math.abs(x), math.abs(y))
+    )
+
+
+def modulo(build, node, attributes):
+    if attributes["fmod"]:
+        raise NotImplementedError("with the sign of the dividend")
+    return elementwise("mod")(build, node, attributes)
 
 
 def of_operands(build, node, function):
@@ -141,7 +145,9 @@ def of_operands(build, node, function):
 
 
 def constant_for(build, rank, constant):
-    """`constant` with at least `rank` axes, in the order of the tensors'."""
+    """`constant` in the order of the tensors, with at least `rank` axes if that is not the graph's."""
+    if not build.nhwc:
+        return constant
     missing = max(0, rank - constant.ndim)
     whole = constant.reshape((1,) * missing + constant.shape)
     return whole.transpose(build.order(whole.ndim))
@@ -162,51 +168,62 @@ def reduction(name):
     return build_reduction
 
 
+def arg(name):
+    """The place of the first largest or smallest value along an axis."""
+
+    def build_arg(build, node, attributes):
+        build.keep_order()
+        function, axis, keep = getattr(build.math, name), attributes["axis"], bool(attributes["keepdims"])
+        return build.computed(lambda t: function(t, axis=axis, keepdims=keep), build.input(node))
+
+    return build_arg
+
+
+def cum_sum(build, node, attributes):
+    build.keep_order()
+    return build.computed(lambda t: build.math.cumsum(t, axis=attributes["axis"]), build.input(node))
+
+
 # Products of matrices, and what goes along the last axis
 
 
-def gemm(build, node, attributes):
+def linear(build, node, _attributes):
+    build.keep_order()
     weight, bias = build.constant(node, 1), build.constant(node, 2)
-    if attributes["transA"]:
-        raise NotImplementedError("with transA")
-    weight = weight.T if attributes["transB"] else weight
-    if bias is not None:
-        bias = np.broadcast_to(attributes["beta"] * bias, (1, weight.shape[1]))[0]
-    return dense(build, node, attributes["alpha"] * weight, bias)
+    layer = build.layers.Dense(weight.shape[0], use_bias=bias is not None, kernel_initializer="zeros")
+    return build.filled(layer, build.input(node), [weight.T] if bias is None else [weight.T, bias])
 
 
 def matmul(build, node, _attributes):
     build.keep_order()
-    constant = build.weights.get(node["inputs"][1])
-    if constant is not None and constant.ndim == 2 and node["inputs"][0] in build.values:  # noqa: PLR2004
-        return dense(build, node, constant, None)
-    matrices = {name: build.weights[name] for name in node["inputs"] if name in build.weights}
-    tensors, product = build.inputs(node), build.math.matmul
-    if not matrices:
-        return build.computed(lambda pair: product(*pair), tensors)
-    if node["inputs"][0] in matrices:
-        return build.computed(lambda x: product(matrices[node["inputs"][0]], x), tensors[0])
-    return build.computed(lambda x: product(x, matrices[node["inputs"][1]]), tensors[0])
+    return of_operands(build, node, build.math.matmul)
 
 
-def dense(build, node, weight, bias):
-    layer = build.layers.Dense(weight.shape[1], use_bias=bias is not None, kernel_initializer="zeros")
-    return build.filled(layer, build.input(node), [weight] if bias is None else [weight, bias])
+def einsum(build, node, attributes):
+    build.keep_order()
+    return of_operands(build, node, lambda *operands: build.math.einsum(attributes["equation"], *operands))
 
 
 def layer_normalization(build, node, attributes):
     build.keep_order()
     x, scale, bias = build.input(node), build.constant(node, 1), build.constant(node, 2)
-    if bias is None:
-        raise NotImplementedError("without a bias")
+    axes = list(range(attributes["axis"], 0))
     if not hasattr(build.layers, "LayerNormalization"):
-        return build.computed(lambda t: normed(build.math, t, attributes["epsilon"]) * scale + bias, x)
-    layer = build.layers.LayerNormalization(axis=-1, epsilon=attributes["epsilon"])
+        return build.computed(lambda t: normed(build.math, t, axes, attributes["epsilon"]) * scale + bias, x)
+    layer = build.layers.LayerNormalization(axis=axes, epsilon=attributes["epsilon"])
     return build.filled(layer, x, [scale, bias])
 
 
-def normed(math, x, epsilon):
+def group_normalization(build, node, attributes):
+    x = build.input(node)
+    layer = build.layers.GroupNormalization(
+        attributes["num_groups"], axis=build.axis(1, x), epsilon=attributes["epsilon"]
+    )
+    return build.filled(layer, x, [build.constant(node, 1), build.constant(node, 2)])
+
+
+def normed(math, x, axes, epsilon):
     """As Keras 2's users wrote it, who had no layer for it."""
-    centred = x - math.mean(x, axis=-1, keepdims=True)
-    variance = math.mean(math.multiply(centred, centred), axis=-1, keepdims=True)
+    centred = x - math.mean(x, axis=axes, keepdims=True)
+    variance = math.mean(math.multiply(centred, centred), axis=axes, keepdims=True)
     return centred / math.sqrt(variance + epsilon)

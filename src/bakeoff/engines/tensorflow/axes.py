@@ -1,18 +1,13 @@
 """What moves values about: reshaping, transposing, taking apart and putting together."""
 
 import numpy as np
+from arithmetic import of_operands
 from layout import IMAGE_AXES, shape_of
-
-TO_THE_END = 10**9
-"""From here on a bound of a Slice means the axis' end: no axis is that long."""
-
 
 # Other axes
 
 
-def flatten(build, node, attributes):
-    if attributes["axis"] != 1:
-        raise NotImplementedError("from axis {}".format(attributes["axis"]))
+def flatten(build, node, _attributes):
     return flat(build, build.input(node))
 
 
@@ -26,8 +21,8 @@ def flat(build, x):
     return build.layers.Flatten()(x)
 
 
-def reshape(build, node, _attributes):
-    x, sizes = build.input(node), build.constant(node, 1).tolist()
+def reshape(build, node, attributes):
+    x, sizes = build.input(node), attributes["shape"]
     if is_flatten(shape_of(x), sizes):
         return flat(build, x)
     build.keep_order()
@@ -35,7 +30,7 @@ def reshape(build, node, _attributes):
     sizes = [shape_of(x)[axis] if axis and size == 0 else size for axis, size in enumerate(sizes)]
     if None in sizes:
         raise NotImplementedError("that keeps an axis of unknown size")
-    if sizes[0] == 0:
+    if sizes and sizes[0] == 0:
         return build.layers.Reshape(tuple(sizes[1:]))(x)
     return build.computed(lambda t: build.math.reshape(t, sizes), x)
 
@@ -57,10 +52,10 @@ def transpose(build, node, attributes):
     return build.permuted(x, perm)
 
 
-def expand(build, node, _attributes):
+def expand(build, node, attributes):
     """By repeating axes of size one; a 1 leaves an axis as it is."""
     build.keep_order()
-    x, sizes = build.input(node), build.constant(node, 1).tolist()
+    x, sizes = build.input(node), attributes["shape"]
     shape = (1,) * (len(sizes) - len(shape_of(x))) + shape_of(x)
     sizes = [1] * (len(shape) - len(sizes)) + sizes
     repeats = [1 if size in {1, old} else size for old, size in zip(shape, sizes)]
@@ -71,73 +66,74 @@ def expand(build, node, _attributes):
     return build.computed(lambda t: build.math.tile(t, repeats), x) if max(repeats) > 1 else x
 
 
+def tile(build, node, attributes):
+    build.keep_order()
+    return build.computed(lambda t: build.math.tile(t, attributes["repeats"]), build.input(node))
+
+
 # Parts
 
 
 def take_slice(build, node, attributes):
-    if "starts" not in attributes:
-        raise NotImplementedError("between computed bounds")
-    x, starts, ends = build.input(node), attributes["starts"], attributes["ends"]
-    axes = attributes.get("axes") or range(len(starts))
-    steps = attributes.get("steps") or [1] * len(starts)
-    bounds = {build.axis(axis, x): bound for axis, bound in zip(axes, zip(starts, ends, steps))}
-    return part(build, x, bounds)
+    x = build.input(node)
+    bounds = zip(*(attributes[name] for name in ("axes", "starts", "ends", "steps")))
+    return part(build, x, {build.axis(axis, x): slice(*bound) for axis, *bound in bounds})
 
 
 def part(build, x, bounds):
-    """`x` between `bounds`, which say start, end and step of some axes; `x` itself if that is all of it."""
-    index = [slice(None)] * len(shape_of(x))
-    for axis, (start, end, step) in bounds.items():
-        if step < 0:
-            raise NotImplementedError("backwards")
-        index[axis] = settled_slice(start, end, step, shape_of(x)[axis])
-    if index == [slice(None)] * len(index):
-        return x
+    """`x` between `bounds`, slices of some axes."""
+    index = [bounds.get(axis, slice(None)) for axis in range(len(shape_of(x)))]
     return build.computed(lambda t: t[tuple(index)], x)
 
 
-def settled_slice(start, end, step, size):
-    """A slice whose bounds lie within the axis if its size is known."""
-    if size is None:
-        found = slice(start, None if end >= TO_THE_END else end, step)
-        return slice(None) if found == slice(0, None, 1) else found
-    first, last, step = slice(start, end, step).indices(size)
-    return slice(None) if (first, last, step) == (0, size, 1) else slice(first, last, step)
-
-
 def split(build, node, attributes):
-    x = build.input(node)
-    axis, count = build.axis(attributes["axis"], x), len(node["outputs"])
-    size = shape_of(x)[axis]
-    if len(node["inputs"]) > 1 or size is None:
-        raise NotImplementedError("into computed sizes, or of an axis of unknown size")
-    sizes = attributes.get("split") or [size // count] * count
-    ends = np.cumsum(sizes).tolist()
-    return [part(build, x, {axis: (end - length, end, 1)}) for end, length in zip(ends, sizes)]
+    x, sizes = build.input(node), attributes["split"]
+    axis, ends = build.axis(attributes["axis"], x), np.cumsum(sizes).tolist()
+    return [part(build, x, {axis: slice(end - size, end)}) for end, size in zip(ends, sizes)]
 
 
 def gather(build, node, attributes):
-    """Rows of a constant table by computed indices, or constant places of a tensor."""
-    if node["inputs"][0] in build.values and node["inputs"][1] in build.weights:
-        return take(build, node, attributes["axis"])
-    table = build.weights.get(node["inputs"][0])
-    if table is None or table.ndim != 2 or attributes["axis"] != 0:  # noqa: PLR2004
-        raise NotImplementedError("other than of a constant table's rows or at constant places")
-    if not hasattr(build.keras, "ops"):  # whose embeddings not every TensorFlow 1 can freeze
-        return build.computed(lambda places: build.math.take(table, places), build.values[node["inputs"][1]])
-    layer = build.layers.Embedding(*table.shape, embeddings_initializer="zeros")
-    return build.filled(layer, build.values[node["inputs"][1]], [table])
-
-
-def take(build, node, axis):
+    """Rows of a constant table by computed indices, or whatever places of an axis are told."""
     build.keep_order()
-    x, places = build.input(node), build.constant(node, 1)
-    axis %= len(shape_of(x))
-    size = shape_of(x)[axis]
-    if size is None:
-        raise NotImplementedError("along an axis of unknown size")
-    places = np.where(places < 0, places + size, places).astype(np.int32)
-    return build.computed(lambda t: build.math.take(t, places, axis=axis), x)
+    table, axis = build.weights.get(node["inputs"][0]), attributes["axis"]
+    places = build.weights.get(node["inputs"][1])
+    if places is not None:
+        places = places.astype(np.int32)
+        return build.computed(lambda t: build.math.take(t, places, axis=axis), build.input(node))
+    # Keras 2's embeddings are such that not every TensorFlow 1 can freeze them.
+    if table is None or table.ndim != 2 or axis != 0 or not hasattr(build.keras, "ops"):  # noqa: PLR2004
+        return of_operands(build, node, lambda x, indices: build.math.take(x, indices, axis=axis))
+    layer = build.layers.Embedding(*table.shape, embeddings_initializer="zeros")
+    return build.filled(layer, build.tensor(node["inputs"][1]), [table])
+
+
+def gather_elements(build, node, attributes):
+    build.keep_order()
+    take = build.math.take_along_axis
+    return of_operands(build, node, lambda x, indices: take(x, indices, axis=attributes["axis"]))
+
+
+def scatter_rows(build, node, attributes):
+    if attributes["reduction"] != "none":
+        raise NotImplementedError("by {}".format(attributes["reduction"]))
+    build.keep_order()
+    math = build.math
+    return of_operands(build, node, lambda x, places, new: math.scatter_update(x, math.reshape(places, (-1, 1)), new))
+
+
+def top_k(build, node, attributes):
+    """Along the last axis, where Keras has it; the smallest are the largest of the others' sign."""
+    build.keep_order()
+    math, axis, sign = build.math, attributes["axis"], 1 if attributes["largest"] else -1
+
+    def first(x):
+        values, places = math.top_k(math.swapaxes(x, axis, -1) * sign, attributes["k"])
+        return [math.swapaxes(values * sign, axis, -1), math.swapaxes(places, axis, -1)]
+
+    x = build.input(node)
+    if sign < 0 and "uint" in str(x.dtype):
+        raise NotImplementedError("of unsigned integers, the smallest ones")
+    return build.computed(first, x)
 
 
 # Together
@@ -145,21 +141,13 @@ def take(build, node, axis):
 
 def concat(build, node, attributes):
     inputs = build.inputs(node)
-    if len(inputs) != len(node["inputs"]):
-        raise NotImplementedError("with a constant")
     axis = build.axis(attributes["axis"], inputs[0])
-    return inputs[0] if len(inputs) == 1 else build.layers.Concatenate(axis=axis)(inputs)
-
-
-# Shapes
+    if len(inputs) < len(node["inputs"]):
+        return of_operands(build, node, lambda *parts: build.math.concatenate(parts, axis=axis))
+    return build.layers.Concatenate(axis=axis)(inputs)
 
 
 def pad(build, node, attributes):
-    if "pads" not in attributes or attributes["mode"] != "constant":
-        raise NotImplementedError("by computed pads, or with other than a constant")
     x, pads = build.input(node), attributes["pads"]
     pairs = list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :]))
-    if min(pads) < 0:
-        raise NotImplementedError("with negative pads")
-    ordered = tuple(pairs[axis] for axis in build.order(len(pairs)))
-    return build.pad(x, ordered, attributes.get("value", 0.0)) if any(pads) else x
+    return build.pad(x, tuple(pairs[axis] for axis in build.order(len(pairs))), attributes["value"])

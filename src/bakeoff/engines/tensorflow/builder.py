@@ -5,7 +5,7 @@ import json
 import os
 
 import numpy as np
-from layout import IMAGE_AXES, axis_in_nhwc, ceiled, nhwc_order, same_pads, shape_of
+from layout import IMAGE_AXES, axis_in_nhwc, nhwc_order, same_pads, shape_of
 
 OF_IMAGES = {
     "AveragePool",
@@ -71,7 +71,8 @@ class Builder:
         """The `keras.Model`; `layers` has for each operator the function that adds it."""
         inputs = []
         for number, i in enumerate(self.graph["inputs"]):
-            shape = [batch_size] + [i["shape"][axis] for axis in self.order(len(i["shape"]))[1:]]
+            sizes = [batch_size if size is None else size for size in i["shape"]]
+            shape = [sizes[axis] for axis in self.order(len(sizes))]
             name = "input_{}".format(number)
             inputs.append(self.layers.Input(batch_shape=shape, dtype=i["dtype"], name=name))
             self.keep(i["name"], inputs[-1])
@@ -162,8 +163,6 @@ class Builder:
             raise NotImplementedError("over {} axes".format(len(pads) // 2))
         dilations = attributes.get("dilations", [1, 1])
         reach = [(k - 1) * d + 1 for k, d in zip(attributes["kernel_shape"], dilations)]
-        if attributes.get("ceil_mode"):
-            pads = ceiled(pads, size, reach, strides)
         if not any(pads):
             return x, "valid"
         if pads == same_pads(size, reach, strides):

@@ -35,8 +35,8 @@ def conv(build, node, attributes):
 def conv_transpose(build, node, attributes):
     weight, bias, strides = build.constant(node, 1), build.constant(node, 2), attributes["strides"]
     x = build.input(node)
-    if attributes["group"] != 1 or "output_shape" in attributes or len(shape_of(x)) != IMAGE_AXES:
-        raise NotImplementedError("in groups, to a given shape or over other than two axes")
+    if attributes["group"] != 1 or len(shape_of(x)) != IMAGE_AXES:
+        raise NotImplementedError("in groups or over other than two axes")
     layer = build.layers.Conv2DTranspose(
         weight.shape[1],
         kernel_size=attributes["kernel_shape"],
@@ -65,8 +65,6 @@ def cropped_from_transposed(attributes):
 
 
 def batch_normalization(build, node, attributes):
-    if attributes.get("training_mode"):
-        raise NotImplementedError("in training mode")
     x = build.input(node)
     layer = build.layers.BatchNormalization(axis=build.axis(1, x), epsilon=attributes["epsilon"])
     return build.filled(layer, x, [build.constant(node, i) for i in range(1, 5)])
@@ -75,42 +73,47 @@ def batch_normalization(build, node, attributes):
 # Pooling
 
 
-def max_pool(build, node, attributes):
-    if len(node["outputs"]) > 1 and node["outputs"][1]:
-        raise NotImplementedError("with indices")
-    if attributes["dilations"] != [1] * len(attributes["dilations"]):
-        raise NotImplementedError("with dilations")
-    return pool(build, node, attributes, build.layers.MaxPooling2D, float("-inf"))
+def max_pool(build, node, _attributes):
+    return pool(build, node, build.layers.MaxPooling2D, float("-inf"))
 
 
 def average_pool(build, node, attributes):
-    if attributes["ceil_mode"]:
-        raise NotImplementedError("with ceil_mode")
-    x = build.input(node)
-    padding_counts = any(attributes["pads"]) and attributes["count_include_pad"]
-    if padding_counts:
-        top, left, bottom, right = attributes["pads"]
-        x = build.layers.ZeroPadding2D(((top, bottom), (left, right)))(x)
-    elif build.padded(node, x)[1] == "valid" and any(attributes["pads"]):
-        raise NotImplementedError("with padding left out of the average")
-    unpadded = dict(node, attributes=dict(attributes, pads=[0] * 4)) if padding_counts else node
-    return pool(build, unpadded, unpadded["attributes"], build.layers.AveragePooling2D, 0.0, x)
+    """What is padded counts as zeros, unless Keras pads it; where it must not count, a factor puts it right."""
+    pooled = build.layers.AveragePooling2D
+    x, left_out = build.input(node), any(attributes["pads"]) and not attributes["count_include_pad"]
+    padding = build.padded(node, x)[1]
+    if left_out and padding == "same":
+        return pool(build, node, pooled, 0.0)
+    top, left, bottom, right = attributes["pads"] if any(attributes["pads"]) else [0] * 4
+    whole = build.layers.ZeroPadding2D(((top, bottom), (left, right)))(x) if any(attributes["pads"]) else x
+    y = pool(build, dict(node, attributes=dict(attributes, pads=[0] * 4)), pooled, 0.0, whole)
+    if not left_out:
+        return y
+    shares = [covered(attributes, axis, shape_of(x)[1 + axis]) for axis in (0, 1)]
+    factor = (1.0 / np.multiply.outer(*shares)).astype(np.float32).reshape(1, *map(len, shares), 1)
+    return build.computed(lambda t: t * factor, y)
 
 
-def pool(build, node, attributes, layer, value, x=None):
+def covered(attributes, axis, size):
+    """Of each window along an axis, the part that lies within the image."""
+    pads, kernel, stride = attributes["pads"], attributes["kernel_shape"][axis], attributes["strides"][axis]
+    starts = np.arange(0, size + pads[axis] + pads[axis + 2] - kernel + 1, stride) - pads[axis]
+    return (np.minimum(starts + kernel, size) - np.maximum(starts, 0)) / kernel
+
+
+def pool(build, node, layer, value, x=None):
+    attributes = node["attributes"]
+    if set(attributes["dilations"]) != {1}:
+        raise NotImplementedError("with dilations")
     x, padding = build.padded(node, build.input(node) if x is None else x, value)
     return layer(attributes["kernel_shape"], strides=attributes["strides"], padding=padding)(x)
 
 
-def global_pool(layer_name, function_name):
+def global_pool(layer_name):
     """(N, C), where the graph has (N, C, 1, 1), if all that follows is a Flatten; else (N, 1, 1, C)."""
 
     def build_global_pool(build, node, _attributes):
         x = build.input(node)
-        rank = len(shape_of(x))
-        if rank != IMAGE_AXES:
-            function, axes = getattr(build.math, function_name), tuple(range(2, rank))
-            return build.computed(lambda t: function(t, axis=axes, keepdims=True), x)
         y = getattr(build.layers, layer_name)()(x)
         readers = [other["op"] for other in build.graph["nodes"] if node["outputs"][0] in other["inputs"]]
         is_output = node["outputs"][0] in [o["name"] for o in build.graph["outputs"]]
@@ -121,8 +124,8 @@ def global_pool(layer_name, function_name):
     return build_global_pool
 
 
-global_average_pool = global_pool("GlobalAveragePooling2D", "mean")
-global_max_pool = global_pool("GlobalMaxPooling2D", "max")
+global_average_pool = global_pool("GlobalAveragePooling2D")
+global_max_pool = global_pool("GlobalMaxPooling2D")
 
 
 def reduce_mean(build, node, attributes):
@@ -139,15 +142,10 @@ def reduce_mean(build, node, attributes):
 
 
 def resize(build, node, attributes):
-    x, mode, place = build.input(node), attributes["mode"], attributes["coordinate_transformation_mode"]
-    if "sizes" not in attributes or len(shape_of(x)) != IMAGE_AXES:
-        raise NotImplementedError("to computed sizes, or of other than two axes")
-    sizes, scales = attributes["sizes"], attributes["scales"]
-    if any(old * scale != new for old, scale, new in zip(shape_of(x)[1:3], scales, sizes)):
-        raise NotImplementedError("by scales that do not lead to whole numbers")
-    if attributes["repeats"]:
+    x = build.input(node)
+    if attributes["way"] == "repeat":
         return build.layers.UpSampling2D(tuple(attributes["repeats"]))(x)
-    if mode == "linear" and place in {"half_pixel", "pytorch_half_pixel"}:
-        image = build.math.image
-        return image.resize(x, tuple(sizes), interpolation="bilinear", data_format="channels_last")
-    raise NotImplementedError("of mode {}, {}, by {}".format(mode, place, scales))
+    if attributes["way"] != "half_pixel":
+        raise NotImplementedError("with {}".format(attributes["way"]))
+    image = build.math.image
+    return image.resize(x, tuple(attributes["sizes"]), interpolation="bilinear", data_format="channels_last")

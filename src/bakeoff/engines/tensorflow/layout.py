@@ -36,14 +36,3 @@ def same_pads(size, reach, strides):
     """ONNX's `pads` for what Keras calls padding "same"."""
     total = [max(0, (-(-n // s) - 1) * s + r - n) for n, r, s in zip(size, reach, strides)]
     return [t // 2 for t in total] + [t - t // 2 for t in total]
-
-
-def ceiled(pads, size, reach, strides):
-    """`pads` grown at their ends until a last, incomplete window fits, if it begins inside the image or before it."""
-    before, after = pads[:2], list(pads[2:])
-    for axis, (n, r, s) in enumerate(zip(size, reach, strides)):
-        windows = -(-(n + before[axis] + after[axis] - r) // s) + 1
-        if (windows - 1) * s >= n + before[axis]:
-            windows -= 1
-        after[axis] = max(after[axis], (windows - 1) * s + r - n - before[axis])
-    return before + after

@@ -93,6 +93,11 @@ def _step(node: NodeProto, model: ModelProto, seen: _Seen) -> None:
         bounds = {attribute.name: attribute.i for attribute in node.attribute}
         seen.values[node.output[0]] = np.array(of[bounds.get("start", 0) : bounds.get("end")], np.int64)
         return
+    like = _type_of(node.input[1], seen) if node.op_type == "CastLike" and node.input[0] in seen.values else None
+    if like is not None:  # which hangs on a type alone, whatever the values are
+        dtype = helper.tensor_dtype_to_np_dtype(like.tensor_type.elem_type)
+        seen.values[node.output[0]] = seen.values[node.input[0]].astype(dtype)
+        return
     seen.types |= _inferred(node, model, seen)
     if not all(name in seen.values for name in node.input if name) or not _may_be_evaluated(node, seen):
         return

@@ -6,7 +6,7 @@ an operator means the same in both versions and uses nothing that the older one 
 some, such as Clip, are rewritten in the older notation (`bakeoff.models.sandboxed.older_operators`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -38,12 +38,12 @@ INITIALIZERS_ARE_INPUTS = 3
 """The last IR version in which every initializer had to be a graph input."""
 
 
-def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> ModelProto:
+def at_opset(model: ModelProto, opset: int) -> ModelProto:
     """`model` with the meaning of `opset`, a copy unless it has it already.
 
-    Operators called as one of `besides` may stay though they are younger. Where single operators do not have that
-    meaning, what the model computes from shapes alone is folded first (`bakeoff.models.sandboxed.shape_folding`).
-    Raises `UnsupportedModelError` naming the operators that do not exist there or do not mean the same.
+    Where single operators do not have that meaning, what the model computes from shapes alone is folded first
+    (`bakeoff.models.sandboxed.shape_folding`). Raises `UnsupportedModelError` naming the operators that do not exist
+    there or do not mean the same.
     """
     foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if foreign:
@@ -53,16 +53,15 @@ def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> Mo
         raise UnsupportedModelError("the model does not say which opset its operators are of")
     if current == opset:
         return model
-    said_otherwise, obstacles = _changes(model, current, opset, besides)
+    said_otherwise, obstacles = _changes(model, current, opset)
     if obstacles:
         model = fold_shapes(model)
-        said_otherwise, obstacles = _changes(model, current, opset, besides)
+        said_otherwise, obstacles = _changes(model, current, opset)
     try:
         changed = (
             version_converter.convert_version(model, opset) if obstacles else _relabelled(model, opset, said_otherwise)
         )
-        if not any(node.op_type in besides for node in changed.graph.node):
-            onnx.checker.check_model(changed, full_check=True)
+        onnx.checker.check_model(changed, full_check=True)
         if obstacles:
             _must_compute_the_same(model, changed)
     except Exception as error:  # the converter and the checker raise several kinds, not all of them public
@@ -71,12 +70,9 @@ def at_opset(model: ModelProto, opset: int, besides: Collection[str] = ()) -> Mo
     return changed
 
 
-def _changes(
-    model: ModelProto, current: int, opset: int, besides: Collection[str]
-) -> tuple[dict[int, NodeProto], list[str]]:
+def _changes(model: ModelProto, current: int, opset: int) -> tuple[dict[int, NodeProto], list[str]]:
     """The nodes that are said otherwise at `opset`, by number, and why the rest of the model has no form there."""
-    nodes = [(i, node) for i, node in enumerate(model.graph.node) if node.op_type not in besides]
-    hard = {i: why for i, node in nodes if (why := _obstacle(node, current, opset))}
+    hard = {i: why for i, node in enumerate(model.graph.node) if (why := _obstacle(node, current, opset))}
     said_otherwise = _said_otherwise(model, hard, current, opset)
     return said_otherwise, sorted({why for i, why in hard.items() if i not in said_otherwise})
 
@@ -159,8 +155,6 @@ def _relabelled(model: ModelProto, opset: int, said_otherwise: Mapping[int, Node
     if said_otherwise:
         _drop_unread(changed.graph)
     for node in changed.graph.node:
-        if not onnx.defs.has(node.op_type, opset, node.domain):
-            continue  # a younger one, which was to stay
         known = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes
         kept = [a for a in node.attribute if a.name in known]
         del node.attribute[:]

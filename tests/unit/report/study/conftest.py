@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
-from tests.unit.made import a_case, a_plan, the_results
+from tests.unit.made import a_case, a_plan
 
-from bakeoff.judge.case.summary import summarise
-from bakeoff.judge.results import Results
+from bakeoff.judge.case.summary import summarise, throughput
+from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.records import (
     Case,
     EngineInfo,
@@ -20,11 +20,12 @@ from bakeoff.records import (
     TensorSpec,
     Trial,
 )
-from bakeoff.report.study import study_documents
-from bakeoff.report.study.results import StudyResults
+from bakeoff.report.study import Statistics, study_documents
+from bakeoff.report.study.results import Results
 from bakeoff.report.study.rows import ROWS, engines_of_the_study
 
 MODELS = ("resnet18", "resnet50")
+STATISTICS = Statistics(throughput=throughput, interval=geometric_mean_interval)
 LATENCIES = 12
 """of each trial: enough for a median"""
 
@@ -137,16 +138,16 @@ def trials_of(case: Case, place: int) -> list[Trial]:
 
 
 @pytest.fixture
-def table_race() -> Callable[..., StudyResults]:
+def table_race() -> Callable[..., Results]:
     """From each engine's speeds to results: `table_race(speeds, model=..., batch_size=..., bf16=engines)`."""
 
-    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> StudyResults:
+    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> Results:
         run, trials = one_table(speeds, model, batch_size)
         rows = [
             msgspec.structs.replace(row, league="bf16" if row.case.contender.name in bf16 else "fp32")
             for row in summarise(run, trials)
         ]
-        return StudyResults(the_results(run, rows, trials=trials))
+        return Results(run, trials, rows, STATISTICS)
 
     return race
 
@@ -154,4 +155,5 @@ def table_race() -> Callable[..., StudyResults]:
 @pytest.fixture
 def documents(whole_race: ARun) -> Mapping[str, str]:
     """The documents of the whole race, by language."""
-    return study_documents(Results(*whole_race))
+    run, trials = whole_race
+    return study_documents(run, trials, summarise(run, trials), STATISTICS)
