@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test test-unit lint contract-all docs support format clean
+.PHONY: bench test test-unit lint contract-all conformance docs support format clean
 
 bench: $(READY)  ## race the study's engines on ResNet-18 and ResNet-50
 	$(BIN)/bakeoff run
@@ -18,6 +18,13 @@ test-unit: $(READY)
 
 contract-all: $(READY)  ## the contract suite on every engine there is
 	BAKEOFF_CONTRACT=all $(BIN)/pytest -m contract
+
+# An engine that is not right fails the tests, and stands in the table all the same.
+conformance: $(READY)  ## ONNX's own node tests on every engine that reads ONNX or a plain graph; writes docs/operators.md
+	rm -f .venv/conformance.json
+	BAKEOFF_CONFORMANCE=$${BAKEOFF_CONFORMANCE:-all} BAKEOFF_CONFORMANCE_RESULTS=$(CURDIR)/.venv/conformance.json \
+		$(BIN)/pytest tests/contract/test_conformance.py; status=$$?; \
+	$(BIN)/python docs/make_operators.py .venv/conformance.json && exit $$status
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,15 +13,16 @@ from typing import Any, cast
 
 import pytest
 from tests.contract import users_network
+from tests.contract.installing import standing_or_skipped
 
-from bakeoff import environments, paths
+from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.environments import kinds, overlay
+from bakeoff.environments import overlay
 from bakeoff.errors import UnsupportedError, UnsupportedModelError
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.contract import checks
 from bakeoff.race.contract.subject import MODEL, SEED, SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
-from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
+from bakeoff.records import EngineSpec
 from bakeoff.worker.replies import Hello, Loaded, Nothing, OfEach, Took, UnderLoad
 from bakeoff.worker.session import DRIVER, PROTOCOL, WorkerSession
 
@@ -39,22 +40,6 @@ def engines_under_contract() -> list[EngineSpec]:
     return catalogue.select(patterns.split(",")) if patterns else catalogue.select(["study", "study-2019"])
 
 
-class Talk:
-    """Prints how installations go, for pytest to show should the test fail."""
-
-    def started(self, spec: EnvironmentSpec) -> None:
-        print(f"installing {spec.name}")  # noqa: T201
-
-    def note(self, text: str) -> None:
-        print(text)  # noqa: T201
-
-    def finished(self, installed: Installed, seconds: float) -> None:
-        print(f"{installed.name} stands after {seconds:.0f} s")  # noqa: T201
-
-    def failed(self, name: str, reason: str) -> None:
-        print(f"{name}: {reason}")  # noqa: T201
-
-
 @pytest.fixture(scope="module", params=engines_under_contract(), ids=lambda engine: str(engine.name))
 def engine(request: pytest.FixtureRequest) -> EngineSpec:
     spec: EngineSpec = request.param
@@ -63,16 +48,7 @@ def engine(request: pytest.FixtureRequest) -> EngineSpec:
 
 @pytest.fixture(scope="module")
 def subject(engine: EngineSpec, tmp_path_factory: pytest.TempPathFactory) -> EngineUnderTest:
-    """Only what this machine lacks is a skip; an installation that fails is a failure."""
-    lacking = {spec.name: kinds.of(spec).missing(spec) for spec in engine.environments if not environments.find(spec)}
-    standing = {}
-    for name, installed in environments.install(engine.environments, Talk()).items():
-        if isinstance(installed, Installed):
-            standing[name] = installed
-        elif lacking.get(name):
-            pytest.skip(f"{engine.name}: {installed}")
-        else:
-            pytest.fail(f"{name} cannot be installed: {installed}")
+    standing = standing_or_skipped(engine.environments)
     library = ModelLibrary(paths.cache_dir())
     folder = tmp_path_factory.mktemp(engine.name)
     return EngineUnderTest(engine, standing, library, library.resolve(MODEL), folder, print)
