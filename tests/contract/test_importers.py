@@ -81,32 +81,34 @@ class Watcher(LineReport):
 
 
 @pytest.fixture(scope="module")
-def shop() -> importing.Workshop:
-    return importing.Workshop(Catalogue.load(), ModelLibrary(paths.cache_dir()), Watcher())
+def shop() -> importing.ImportContext:
+    return importing.ImportContext(Catalogue.load(), ModelLibrary(paths.cache_dir()), Watcher())
 
 
 @pytest.fixture(scope="module")
-def made(shop: importing.Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(context: importing.ImportContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of each format."""
     folder = tmp_path_factory.mktemp("made")
-    specs = [shop.catalogue.environments[name] for name in MADE_IN]
-    standing = prepare.install_all(specs, shop.observer)
+    specs = [context.catalogue.environments[name] for name in MADE_IN]
+    standing = prepare.install_all(specs, context.observer)
     for name, scripts in MADE_IN.items():
         for script in scripts:
             subprocess.run([*standing[name].command, "-c", script], cwd=folder, check=True)
     return folder
 
 
-def taken(path: Path, shop: importing.Workshop, *engines: str) -> tuple[Plan, ModelRecord]:
-    plan = make_plan(Request(models=(str(path),), engines=engines, threads=1), shop.catalogue, this_machine())
-    return plan, importing.take(plan, path.name, shop)
+def taken(path: Path, context: importing.ImportContext, *engines: str) -> tuple[Plan, ModelRecord]:
+    plan = make_plan(Request(models=(str(path),), engines=engines, threads=1), context.catalogue, this_machine())
+    return plan, importing.import_model(plan, path.name, context)
 
 
-def answers_agree(plan: Plan, record: ModelRecord, shop: importing.Workshop) -> dict[str, float | None]:
+def answers_agree(plan: Plan, record: ModelRecord, context: importing.ImportContext) -> dict[str, float | None]:
     """The error of each engine of `plan` that can run it, against the reference of a race."""
-    engines = prepare.engines_of(plan, shop.catalogue)
+    engines = prepare.engines_of(plan, context.catalogue)
     standing = environments.install([spec for e in engines for spec in e.environments], Watcher())
-    preparation = prepare.prepare(plan, {record.name: record}, shop.catalogue, standing, shop.library, shop.observer)
+    preparation = prepare.prepare(
+        plan, {record.name: record}, context.catalogue, standing, context.library, context.observer
+    )
     exam = preparation.exams[record.name]
     found: dict[str, float | None] = {}
     for runnable in preparation.runnables[record.name]:
@@ -121,13 +123,13 @@ def answers_agree(plan: Plan, record: ModelRecord, shop: importing.Workshop) -> 
     [("net.pt2", "pytorch"), ("net.keras", "keras"), ("net", "tensorflow"), ("net.tflite", "litert")],
 )
 def test_a_model_becomes_onnx_that_answers_as_its_own_framework_does(
-    made: Path, shop: importing.Workshop, capsys: pytest.CaptureFixture[str], file: str, native: str
+    made: Path, context: importing.ImportContext, capsys: pytest.CaptureFixture[str], file: str, native: str
 ) -> None:
-    plan, record = taken(made / file, shop, native, "onnxruntime")
+    plan, record = taken(made / file, context, native, "onnxruntime")
     assert not record.unconverted
     assert record.inputs[0].shape[0] is None
     assert f"{file}: its ONNX answers as {native} does with the file itself" in capsys.readouterr().out
-    errors = answers_agree(plan, record, shop)
+    errors = answers_agree(plan, record, context)
     assert [*errors] == [native, "onnxruntime"]
     assert all(error is not None and error < 1e-5 for error in errors.values())
 
@@ -140,25 +142,27 @@ def test_a_model_becomes_onnx_that_answers_as_its_own_framework_does(
     ],
 )
 def test_what_has_no_onnx_is_run_by_its_own_engine_alone(
-    made: Path, shop: importing.Workshop, file: str, native: str, why: str
+    made: Path, context: importing.ImportContext, file: str, native: str, why: str
 ) -> None:
-    plan, record = taken(made / file, shop, native, "onnxruntime")
+    plan, record = taken(made / file, context, native, "onnxruntime")
     assert re.fullmatch(why, record.unconverted)
-    errors = answers_agree(plan, record, shop)
+    errors = answers_agree(plan, record, context)
     assert errors == {native: 0.0}
 
 
-def test_a_keras_file_with_code_in_it_is_refused(made: Path, shop: importing.Workshop) -> None:
+def test_a_keras_file_with_code_in_it_is_refused(made: Path, context: importing.ImportContext) -> None:
     with pytest.raises(ModelError, match=r"tensorflow/to_onnx.py cannot read lambda.keras: .*safe mode.*Lambda"):
-        taken(made / "lambda.keras", shop, "onnxruntime")
+        taken(made / "lambda.keras", context, "onnxruntime")
 
 
 @pytest.mark.parametrize("file", ["net.pt2", "net.keras", "net.tflite", "net.xml"])
-def test_a_truncated_model_is_one_clear_line(made: Path, tmp_path: Path, shop: importing.Workshop, file: str) -> None:
+def test_a_truncated_model_is_one_clear_line(
+    made: Path, tmp_path: Path, context: importing.ImportContext, file: str
+) -> None:
     content = (made / file).read_bytes()
     (tmp_path / file).write_bytes(content[: len(content) // 2])
     if file == "net.xml":
         (tmp_path / "net.bin").write_bytes((made / "net.bin").read_bytes())
     with pytest.raises(ModelError, match=rf"cannot read {file}: \S+") as caught:
-        taken(tmp_path / file, shop, "onnxruntime")
+        taken(tmp_path / file, context, "onnxruntime")
     assert "\n" not in str(caught.value)

@@ -135,14 +135,14 @@ def _as_onnx(file: Path) -> Path:
     from bakeoff import paths
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.models.library import ModelLibrary
-    from bakeoff.race.ready.importing import Workshop, as_onnx
+    from bakeoff.race.ready.importing import ImportContext, as_onnx
     from bakeoff.views.racing import PlainView
 
     view = PlainView(Console(stderr=True, highlight=False))
-    brought = as_onnx(path, path.name, Workshop(Catalogue.load(), ModelLibrary(paths.cache_dir()), view))
-    if brought.unconverted:
-        raise ModelError(brought.unconverted, "Engines that take this format can race it all the same.")
-    return brought.onnx
+    imported = as_onnx(path, path.name, ImportContext(Catalogue.load(), ModelLibrary(paths.cache_dir()), view))
+    if imported.unconverted:
+        raise ModelError(imported.unconverted, "Engines that take this format can race it all the same.")
+    return imported.onnx
 
 
 def _shown(found: dict[str, Any]) -> str:

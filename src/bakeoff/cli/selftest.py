@@ -78,14 +78,14 @@ def report(outcome: "Outcome", finding: "Finding | None") -> Iterator[str]:
         yield f"{where}: fewer than 5 rounds in {minutes:.1f} min tell nothing; give it a longer --budget"
         return
     yield f"{where}: {finding.rounds} rounds in {minutes:.1f} min"
-    yield _told("the same engine twice", finding.twins)
-    yield _told(f"the same, {DELAY:.0%} slower", finding.delayed)
+    yield _line("the same engine twice", finding.equal)
+    yield _line(f"the same, {DELAY:.0%} slower", finding.delayed)
     yield from outcome.remarks
     yield from resolution(finding, outcome.run.elapsed_s / finding.rounds)
     yield "passed" if finding.passed else "failed: do not trust a verdict from this machine as it is now"
 
 
-def _told(what: str, check: "Check") -> str:
+def _line(what: str, check: "Check") -> str:
     low, high = check.interval
     mark = "as it should be" if check.passed else "NOT as it should be"
     said = check.outcome.value

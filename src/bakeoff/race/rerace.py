@@ -19,7 +19,7 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.race.ready import resolve
-from bakeoff.race.stored.scorecards import settled
+from bakeoff.race.stored.scorecards import with_absolute_paths
 from bakeoff.records import ContenderName, EngineSpec, Plan, Request
 from bakeoff.scorecards import EngineSnapshot, Gate, Scorecard
 from bakeoff.store import Store
@@ -89,7 +89,7 @@ class Rerace:
         return snapshot.restore(self.snapshots[engine], f"{engine}{AS_IT_WAS}", paths.cache_dir() / "snapshots", now)
 
     def _request(self, names: list[str]) -> Request:
-        plan = settled(self.baseline.plan, Path.cwd())
+        plan = with_absolute_paths(self.baseline.plan, Path.cwd())
         if plan.threads > usable_cpus():
             raise UsageError(f"the baseline ran on {plan.threads} threads: this process may use {usable_cpus()} CPUs")
         return Request(

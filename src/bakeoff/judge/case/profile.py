@@ -1,4 +1,4 @@
-"""What a case's one long trial tells: how long it must be, and what its latencies and its memory did meanwhile."""
+"""A case's one long trial: how long it must be, and what its latencies and its memory did meanwhile."""
 
 from statistics import fmean, median
 
@@ -13,7 +13,7 @@ LATENCIES = minimum_sample(95)
 LEAST_S, MOST_S = 2.0, 20.0
 """A fast network goes on for so long, for the 99th percentile's sake; a slow one stops at so much."""
 CHANGE = 0.05
-"""relative change of level, over a profile, below which nobody is warned: a machine's own drift makes as much"""
+"""relative change of level, over a profile, below which there is no warning: a machine's own drift makes as much"""
 LEAK_SHARE, LEAK_MB = 0.02, 4.0
 """growth of memory that counts as a leak, between the middle and the last third of a trial: allocators settle early"""
 FEWEST_READINGS = 6
@@ -30,8 +30,8 @@ def expected_s(latency_s: float) -> float:
     return min(MOST_S, max(LEAST_S, LATENCIES * latency_s))
 
 
-def course_cautions(trial: Trial | None) -> tuple[str, ...]:
-    """What a profile trial warns of: its failure, a course that is not steady, two kinds of latencies, a leak.
+def profile_cautions(trial: Trial | None) -> tuple[str, ...]:
+    """What a profile trial warns of: its failure, latencies that are not steady, two kinds of latencies, a leak.
 
     A profile is not raced again when others disturb it, so what its latencies did then may be theirs.
     """
@@ -42,21 +42,21 @@ def course_cautions(trial: Trial | None) -> tuple[str, ...]:
         return (f"profile: its long trial {trial.status.replace('_', ' ')}: {trial.reason}",)
     latencies = [latency for burst in measured.latencies for latency in burst]
     found = shape(latencies)
-    course = (found and _unsteady(found, len(latencies)), found and found.modes and _bimodal(found.modes))
+    shapes = (found and _unsteady(found, len(latencies)), found and found.modes and _bimodal(found.modes))
     whose = " (while others used the CPUs)" if disturbed(trial) else ""
-    return tuple(line + whose for line in course if line) + tuple(filter(None, [_leak(measured)]))
+    return tuple(line + whose for line in shapes if line) + tuple(filter(None, [_leak(measured)]))
 
 
 def _unsteady(found: Shape, calls: int) -> str:
-    """A course that a mean must not hide. Slower first and steady then is what every program does."""
+    """A change of level that a mean must not hide. Slower first and steady then is what every program does."""
     size = f"{abs(found.change):.0%} {'slower' if found.change > 0 else 'faster'}"
     if found.kind is Kind.OSCILLATION and found.modes is None:
         return f"unsettled: over {calls} calls its latencies go to and fro between levels"
     if found.kind not in (Kind.SLOWDOWN, Kind.STEP, Kind.UNSETTLED) or abs(found.change) < CHANGE:
         return ""
-    if found.settled_after is None:
+    if found.steady_after is None:
         return f"unsettled: over {calls} calls it became {size} and did not settle"
-    return f"{found.kind}: after {found.settled_after} of {calls} calls it was {size}, and stayed so"
+    return f"{found.kind}: after {found.steady_after} of {calls} calls it was {size}, and stayed so"
 
 
 def _bimodal(modes: Modes) -> str:

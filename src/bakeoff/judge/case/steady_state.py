@@ -1,11 +1,11 @@
-"""Whether latencies have settled, and what they did before.
+"""Whether latencies have reached a steady state, and what they did before.
 
 Many programs never reach a steady state, or reach a slower one (Barrett et al., "Virtual Machine Warmup Blows Hot and
 Cold", 2017), so it is looked for and not assumed. A single latency is noisy and now and then wild; the median of a
 block of them is neither. Two questions are answered:
 
-- while warming up, online: have the block medians stopped trending? (`settled`)
-- of a long trace, afterwards: what kind of course was it, and from where on is it steady? (`shape`)
+- while warming up, online: have the block medians stopped trending? (`warmed_up`)
+- of a long trace, afterwards: which shape has it, and from where on is it steady? (`shape`)
 """
 
 import math
@@ -23,7 +23,7 @@ BLOCK = 3
 BLOCKS = 3
 """block medians that must not trend"""
 TOLERANCE = 0.02
-"""relative change of level that nobody needs to care about"""
+"""relative change of level that counts as none"""
 
 MOST_BLOCKS = 48
 FEWEST_BLOCKS = 12
@@ -31,19 +31,19 @@ FEWEST_BLOCKS = 12
 LONG_BLOCK = 5
 """latencies per block of a shape, at least"""
 STEADY_SHARE = 0.25
-"""of a trace, at its end, without which it has not settled"""
+"""of a trace, at its end, without which it is not steady"""
 PENALTY = 4.0
 """of one more level, in units of noise variance x log(blocks): twice the Bayesian criterion, since drift and
 autocorrelation make blocks less independent than it supposes"""
 DIRECTION = 0.6
-"""rank correlation of latency with time, above which a course that turns about has a direction all the same: two
+"""rank correlation of latency with time, above which a trace that turns about has a direction all the same: two
 equal swings have 0.43, a threefold slowdown on a machine whose own speed halves and doubles meanwhile 0.7"""
 SHORTEST_LEVEL = 2
 """blocks"""
 
 
 class Kind(StrEnum):
-    """The course of a trace."""
+    """The shape of a trace, in a word."""
 
     FLAT = "flat"
     WARM_UP = "warm-up"
@@ -62,7 +62,7 @@ class Shape(Record, frozen=True):
     """What a trace did."""
 
     kind: Kind
-    settled_after: int | None
+    steady_after: int | None
     """latencies before the steady end; None where there is none"""
     change: float
     """relative change of the level from the trace's beginning to its end: 0.1 is 10% slower"""
@@ -70,10 +70,10 @@ class Shape(Record, frozen=True):
     """two kinds of latencies, where there are"""
 
 
-def settled(latencies: Sequence[float]) -> bool:
+def warmed_up(latencies: Sequence[float]) -> bool:
     """Whether warm-up may end: the last three block medians do not all fall, nor all rise, by over 2% together.
 
-    Too few latencies are not settled. A noisy flat trace seems to trend in a third of the cases and costs one more
+    Too few latencies are not. A noisy flat trace seems to trend in a third of the cases and costs one more
     block; a trend slower than 2% in nine latencies passes, and is what `shape` of the profile trial is for.
     """
     if len(latencies) < BLOCK * BLOCKS:
@@ -107,7 +107,7 @@ def shape(latencies: Sequence[float]) -> Shape | None:
         kind, steady = _kind([level for _, level in levels], [start for start, _ in levels], blocks)
     return Shape(
         kind=kind,
-        settled_after=(starts[levels[-1][0]] if len(levels) > 1 else 0) if steady else None,
+        steady_after=(starts[levels[-1][0]] if len(levels) > 1 else 0) if steady else None,
         change=math.expm1(levels[-1][1] - levels[0][1]),
         modes=found,
     )

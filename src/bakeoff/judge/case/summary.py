@@ -11,7 +11,7 @@ from bakeoff.judge.case.cautions import cautions
 from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.case.leagues import leagues
 from bakeoff.judge.case.parity import worst
-from bakeoff.judge.case.profile import course_cautions
+from bakeoff.judge.case.profile import profile_cautions
 from bakeoff.judge.case.settings_check import cores_used
 from bakeoff.judge.figures.statistics import geometric_mean_interval, percentile
 from bakeoff.records import Case, Measurement, RunRecord, Status, Summary, Trial
@@ -133,7 +133,7 @@ def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) ->
     }
     row = msgspec.structs.replace(row, **changes)
     raced = [trial for trial in trials if not trial.profile]
-    found = (*cautions(row, raced, good), *course_cautions(profile))
+    found = (*cautions(row, raced, good), *profile_cautions(profile))
     return msgspec.structs.replace(row, cautions=found)
 
 

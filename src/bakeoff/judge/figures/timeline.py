@@ -1,4 +1,4 @@
-"""The time line of a race: what the machine did in each heat, as the canary and the CPU time of others tell."""
+"""The time line of a race: what the machine did in each heat, by the canary and the CPU time of others."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ from bakeoff.judge.case.summary import throughput
 from bakeoff.records import CANARY, Heat, RunRecord, Status, Trial
 
 MOST = 400
-"""heats that are told one by one: of a longer race, each model's of a round are told as one"""
+"""heats that are listed one by one: in a longer race, each model's heats of a round become one"""
 
 
-def course(run: RunRecord, trials: Iterable[Trial]) -> list[Heat]:
+def timeline(run: RunRecord, trials: Iterable[Trial]) -> list[Heat]:
     """Every heat of the race in the order of time, those raced again because of a disturbance by themselves."""
     raced = [trial for trial in trials if trial.round and not trial.profile and trial.measurement]
     heats = _grouped(raced, by_batch=True)
@@ -21,8 +21,8 @@ def course(run: RunRecord, trials: Iterable[Trial]) -> list[Heat]:
     speeds = [_canary(heat) for heat in heats]
     known = [speed for speed in speeds if speed is not None]
     usual = median(known) if known else 1.0
-    told = [_told(run, heat, speed and speed / usual) for heat, speed in zip(heats, speeds, strict=True)]
-    return sorted(told, key=lambda heat: heat.minute)
+    listed = [_heat(run, heat, speed and speed / usual) for heat, speed in zip(heats, speeds, strict=True)]
+    return sorted(listed, key=lambda heat: heat.minute)
 
 
 def _grouped(trials: Iterable[Trial], *, by_batch: bool) -> list[list[Trial]]:
@@ -42,7 +42,7 @@ def _canary(heat: Sequence[Trial]) -> float | None:
     return geometric_mean(speeds) if speeds else None
 
 
-def _told(run: RunRecord, heat: Sequence[Trial], canary: float | None) -> Heat:
+def _heat(run: RunRecord, heat: Sequence[Trial], canary: float | None) -> Heat:
     first = min(heat, key=lambda trial: trial.started_at)
     taken = [trial.disturbance.share for trial in heat if trial.disturbance]
     return Heat(

@@ -1,4 +1,4 @@
-"""Whether a race on this machine tells equal from unequal, and how small a difference it can tell just now.
+"""Whether a race on this machine can tell equal from unequal, and how small a difference it can tell just now.
 
 The same engine entered under two names must not be called different; entered once more with a known delay it must be
 called slower, by just that much. A judge that always says "equivalent", or never dares to say anything, fails. The
@@ -22,7 +22,7 @@ POWER = 0.92
 SIZE_CONFIDENCE = 0.99
 """of the interval that must hold the delay: a self-test that cries wolf one time in twenty is soon not heeded"""
 MOST_ROUNDS = 1000
-"""beyond which nobody is told to wait"""
+"""beyond which no number is given"""
 
 
 class Names(Record, frozen=True):
@@ -37,7 +37,7 @@ class Check(Record, frozen=True):
     """One thing that must come out as it is known to be."""
 
     outcome: Outcome
-    """of the verdict on all three; for the twins, of the one that does not lead of the two"""
+    """of the verdict on all three; for the two equal ones, of the one that does not lead"""
     ratio: float
     """how many times as fast as this one the plain engine is"""
     interval: tuple[float, float]
@@ -51,13 +51,13 @@ class Finding(Record, frozen=True):
     rounds: int
     sd: float
     """standard deviation of the log ratio of two processes of one engine in the same round"""
-    twins: Check
+    equal: Check
     delayed: Check
 
     @property
     def passed(self) -> bool:
         """Whether both came out as they must."""
-        return self.twins.passed and self.delayed.passed
+        return self.equal.passed and self.delayed.passed
 
 
 def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | None:
@@ -71,16 +71,18 @@ def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | No
     pairs = compare({engine: table[engine] for engine in engines}, at_once, spoilt)
     if pairs.rounds.min() < FLOOR:
         return None
-    # The twins are judged by themselves: against a third that leads, both could be slower and still be equal.
-    _, twin = standings(compare({engine: table[engine] for engine in (names.plain, names.again)}, at_once, spoilt))
-    twins = twin.outcome
+    # The two equal ones are judged by themselves: against a third that leads, both could be slower and still be equal.
+    _, not_leading = standings(
+        compare({engine: table[engine] for engine in (names.plain, names.again)}, at_once, spoilt)
+    )
+    equal = not_leading.outcome
     slower = next(standing.outcome for standing in standings(pairs) if standing.contender == names.delayed)
     again, delayed = _ratio(pairs, 1), _ratio(pairs, 2)
     holds = delayed[1][0] <= 1 + delay <= delayed[1][1]
     return Finding(
         rounds=int(pairs.rounds.min()),
         sd=math.sqrt(fmean(pairs.sd[i, j] ** 2 for i, j in combinations(range(3), 2))),
-        twins=Check(outcome=twins, ratio=again[0], interval=again[1], passed=twins is not Outcome.SLOWER),
+        equal=Check(outcome=equal, ratio=again[0], interval=again[1], passed=equal is not Outcome.SLOWER),
         delayed=Check(outcome=slower, ratio=delayed[0], interval=delayed[1], passed=slower is Outcome.SLOWER and holds),
     )
 

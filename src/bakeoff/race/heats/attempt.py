@@ -17,7 +17,7 @@ from bakeoff.errors import (
     WrongOutputsError,
 )
 from bakeoff.judge.case import parity
-from bakeoff.judge.case.steady_state import settled
+from bakeoff.judge.case.steady_state import warmed_up
 from bakeoff.machine.others import together
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import answers_in, worker_model
@@ -91,10 +91,10 @@ class Attempt:
             self.warm_up = [*first, *self._warm_up(session)]
 
     def _warm_up(self, session: WorkerSession) -> list[float]:
-        """Run until the latencies have settled, for `WARM_UP_S` at most; the checked inferences came before."""
+        """Run until the latencies are steady, for `WARM_UP_S` at most; the checked inferences came before."""
         latencies: list[float] = []
         order = [k % self.inputs.sets for k in range(WARM_UP_CALLS)]
-        while not latencies or (sum(latencies) < WARM_UP_S and not settled(latencies)):
+        while not latencies or (sum(latencies) < WARM_UP_S and not warmed_up(latencies)):
             left = WARM_UP_S - sum(latencies)
             latencies += session.warm_up(order, at_least=1, at_most_seconds=left)
         return latencies

@@ -1,8 +1,8 @@
-"""A user's own model, whatever it is written in, as the library takes it: ONNX as it is, all else through an importer.
+"""The record of a user's own model: an ONNX file is added as it is, a file in another format through an importer.
 
 An importer is a script in an engine's folder that runs in an environment of its own, without network where the platform
-allows, within limits of time and memory. What it made is held against the source: against what the first engine that
-takes the user's file as it is answers, in that framework's own environment.
+allows, within limits of time and memory. Its ONNX is compared with the source: with the outputs of the first
+engine that runs the user's file as it is, in that framework's own environment.
 """
 
 import shutil
@@ -32,8 +32,8 @@ MODEL, SIGNATURE = "model.onnx", "signature.json"
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """Whatever it takes to import a model."""
+class ImportContext:
+    """What importing a model needs."""
 
     catalogue: Catalogue
     library: ModelLibrary
@@ -41,59 +41,55 @@ class Workshop:
 
 
 @dataclass(frozen=True)
-class Brought:
+class ImportedModel:
     """A user's model as ONNX, or as a stand-in with its signature where there is no ONNX of it."""
 
     onnx: Path
-    called: str
-    """the file's own name"""
+    file_name: str
+    """of the user's file"""
     source: str = ""
     source_digest: str = ""
     importer: str = ""
     unconverted: str = ""
 
 
-def take(plan: Plan, name: str, shop: Workshop) -> ModelRecord:
+def import_model(plan: Plan, name: str, context: ImportContext) -> ModelRecord:
     """The record of the user's own model that `plan` calls `name`.
 
     Raises `ModelError` for what cannot be read, and what importing or shaping raises. What can be read but not
     converted, or comes out as another network, is left to the engines that take the user's file: see
     `ModelRecord.unconverted`.
     """
-    brought = bring(plan, name, shop)
-    record = shop.library.add(brought.onnx, plan.shaping, name, shop.observer.say, brought.called)
-    if not brought.source:
+    file = plan.files[name]
+    if is_factory(file):
+        with factories.exported(plan, name, context.catalogue, context.observer) as path:
+            imported = as_onnx(path, name, context)
+    else:
+        imported = as_onnx(Path(file).expanduser().absolute(), name, context)
+    record = context.library.add(imported.onnx, plan.shaping, name, context.observer.say, imported.file_name)
+    if not imported.source:
         return record
     record = msgspec.structs.replace(
-        record, source=brought.source, source_digest=brought.source_digest, unconverted=brought.unconverted
+        record, source=imported.source, source_digest=imported.source_digest, unconverted=imported.unconverted
     )
-    if brought.unconverted:
-        shop.observer.note(brought.unconverted)
+    if imported.unconverted:
+        context.observer.note(imported.unconverted)
         return record
-    fault = difference(record, plan, brought.importer, shop)
+    fault = difference(record, plan, imported.importer, context)
     if fault:
-        shop.observer.note(fault)
+        context.observer.note(fault)
     return msgspec.structs.replace(record, unconverted=fault)
 
 
 # From the file to ONNX
 
 
-def bring(plan: Plan, name: str, shop: Workshop) -> Brought:
-    """The user's own model that `plan` calls `name`, imported if it is no ONNX and never was."""
-    file = plan.files[name]
-    if is_factory(file):
-        with factories.exported(plan, name, shop.catalogue, shop.observer) as path:
-            return as_onnx(path, name, shop)
-    return as_onnx(Path(file).expanduser().absolute(), name, shop)
-
-
-def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
+def as_onnx(path: Path, name: str, context: ImportContext) -> ImportedModel:
     """The user's file or folder at `path`, to be called `name`, as ONNX. Raises `ModelError`."""
     source = format_of(path)
     if source == "onnx":
-        return Brought(path, path.name)
-    importer = shop.catalogue.importers.get(source)
+        return ImportedModel(path, path.name)
+    importer = context.catalogue.importers.get(source)
     if importer is None:
         raise ModelError(f"{path.name}: no engine folder imports .{source}", "Export it as ONNX.")
     files = files_of(path, source)
@@ -104,13 +100,13 @@ def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target / relative)
 
-    kept = shop.library.source(source, digest)
-    shop.library.imported(digest, "source", copy, lambda _: is_copy(kept, source, digest))
-    folder = _imported(importer, kept, digest, name, shop)
+    kept = context.library.source(source, digest)
+    context.library.imported(digest, "source", copy, lambda _: is_copy(kept, source, digest))
+    folder = _imported(importer, kept, digest, name, context)
     reason = _reason(folder)
-    return Brought(
+    return ImportedModel(
         onnx=folder / MODEL,
-        called=path.name,
+        file_name=path.name,
         source=source,
         source_digest=digest,
         importer=conversion.named(importer),
@@ -118,15 +114,15 @@ def as_onnx(path: Path, name: str, shop: Workshop) -> Brought:
     )
 
 
-def _imported(importer: Converter, source: Path, digest: str, name: str, shop: Workshop) -> Path:
-    """The folder with what `importer` made of `source`, now if it never did; the time it took is told."""
+def _imported(importer: Converter, source: Path, digest: str, name: str, context: ImportContext) -> Path:
+    """The folder with what `importer` made of `source`, now if it never did; a note has the time it took."""
     if offline.why_not():
-        shop.observer.note(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
-    installed = install_all([importer.environment], shop.observer)[importer.environment.name]
+        context.observer.note(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
+    installed = install_all([importer.environment], context.observer)[importer.environment.name]
     log = source.parents[1] / "import.log"
 
     def write(target: Path) -> None:
-        shop.observer.say(f"importing {name} ({conversion.named(importer)})")
+        context.observer.say(f"importing {name} ({conversion.named(importer)})")
         started = time.monotonic()
         try:
             conversion.run(importer, installed, source, target, log)
@@ -135,11 +131,11 @@ def _imported(importer: Converter, source: Path, digest: str, name: str, shop: W
             raise ModelError(message, f"the full log is {log}") from error
         if (target / SIGNATURE).is_file() or not (target / MODEL).is_file():
             arguments = {"signature": str(target / SIGNATURE), "path": str(target / MODEL)}
-            sandbox.run("write_stand_in", arguments, report=shop.observer.say, what=name)
+            sandbox.run("write_stand_in", arguments, report=context.observer.say, what=name)
         seconds = time.monotonic() - started
-        shop.observer.note(f"{name}: imported in {seconds:.0f} s ({conversion.named(importer)})")
+        context.observer.note(f"{name}: imported in {seconds:.0f} s ({conversion.named(importer)})")
 
-    return shop.library.imported(digest, conversion.digest(importer, installed), write)
+    return context.library.imported(digest, conversion.digest(importer, installed), write)
 
 
 def _reason(folder: Path) -> str:
@@ -154,49 +150,51 @@ def _reason(folder: Path) -> str:
 # Whether it is still the same network
 
 
-def difference(record: ModelRecord, plan: Plan, importer: str, shop: Workshop) -> str:
+def difference(record: ModelRecord, plan: Plan, importer: str, context: ImportContext) -> str:
     """How the ONNX answers otherwise than the user's own file does; "" if it does not, or if nothing can tell.
 
     The file is run by the first engine of the catalogue that takes it, on the inputs of the race.
     """
-    engines = shop.catalogue.engines.values()
-    judge = next((engine for engine in engines if record.source in engine.takes), None)
-    if judge is None:
-        shop.observer.note(f"{record.name}: no engine takes .{record.source} itself, so its ONNX is not checked")
+    engines = context.catalogue.engines.values()
+    native = next((engine for engine in engines if record.source in engine.takes), None)
+    if native is None:
+        context.observer.note(f"{record.name}: no engine takes .{record.source} itself, so its ONNX is not checked")
         return ""
     try:
-        error, most = _error(record, plan, judge, shop)
+        error, most = _error(record, plan, native, context)
     except (ModelError, WorkerError, EnvironmentUnavailableError) as reason:
-        shop.observer.note(f"{record.name}: its ONNX is not checked against {judge.name}: {reason}")
+        context.observer.note(f"{record.name}: its ONNX is not checked against {native.name}: {reason}")
         return ""
     if error <= most:
-        shop.observer.note(f"{record.name}: its ONNX answers as {judge.name} does with the file itself, to {error:.1e}")
+        context.observer.note(
+            f"{record.name}: its ONNX answers as {native.name} does with the file itself, to {error:.1e}"
+        )
         return ""
     return (
-        f"{importer} made another network of {record.name}: its answers are {error:.1e} off those of {judge.name} with "
-        f"the file itself, and {most:.1e} is allowed"
+        f"{importer} made another network of {record.name}: its answers are {error:.1e} off those of {native.name} "
+        f"with the file itself, and {most:.1e} is allowed"
     )
 
 
-def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -> tuple[float, float]:
+def _error(record: ModelRecord, plan: Plan, native: EngineSpec, context: ImportContext) -> tuple[float, float]:
     """The error between the source framework and the ONNX in float64, and the most it may be."""
-    standing = install_all([judge.environment], shop.observer)
-    samples = shop.library.samples(record, plan.seed, SAMPLES)
-    reference = samples.reference(shop.observer.say)
-    record = calibrate(samples, reference, shop.observer)
+    standing = install_all([native.environment], context.observer)
+    samples = context.library.samples(record, plan.seed, SAMPLES)
+    reference = samples.reference(context.observer.say)
+    record = calibrate(samples, reference, context.observer)
 
     def measure(target: Path) -> None:
         ready = make_ready(
-            Contender(name=judge.name, engine=judge.name).having(threads=plan.threads),
-            judge,
+            Contender(name=native.name, engine=native.name).having(threads=plan.threads),
+            native,
             record,
             standing,
-            shop.library,
-            shop.observer.note,
+            context.library,
+            context.observer.note,
         )
         if not isinstance(ready, Runnable):
             raise WorkerError(ready[1])
-        shop.observer.say(f"asking {judge.name} about {record.name}")
+        context.observer.say(f"asking {native.name} about {record.name}")
         answers = arbitration.answers(ready, plan, record, samples.files)
         parity, fault = compare(answers, reference, classes=record.classes)
         if parity.max_rel_error is None:
@@ -204,8 +202,8 @@ def _error(record: ModelRecord, plan: Plan, judge: EngineSpec, shop: Workshop) -
         target.write_bytes(msgspec.json.encode(parity.max_rel_error))
 
     drawn = record.data_digest[:16] or f"seed{plan.seed}"
-    name = f"off-{record.source_digest[:16]}-{standing[judge.environment.name].digest[:16]}-{drawn}.json"
-    kept = shop.library.converted(record, name, measure, holds_a_number)
+    name = f"off-{record.source_digest[:16]}-{standing[native.environment.name].digest[:16]}-{drawn}.json"
+    kept = context.library.converted(record, name, measure, holds_a_number)
     return msgspec.json.decode(kept.read_bytes(), type=float), record.tolerances.fp32
 
 

@@ -23,7 +23,7 @@ def models(
     found: dict[str, ModelRecord] = {}
     for name in plan.models:
         if name in plan.files:
-            found[name] = importing.take(plan, name, importing.Workshop(catalogue, library, observer))
+            found[name] = importing.import_model(plan, name, importing.ImportContext(catalogue, library, observer))
             observer.note(signature(found[name]))
         else:
             found[name] = library.resolve(name, plan.weights, observer.say)

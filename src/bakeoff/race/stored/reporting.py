@@ -9,7 +9,7 @@ from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary, peak
 from bakeoff.judge.figures.break_even import break_even
 from bakeoff.judge.figures.latencies import spreads
-from bakeoff.judge.figures.timeline import course
+from bakeoff.judge.figures.timeline import timeline
 from bakeoff.judge.table.verdict import judge
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.stored import peak as machine_peak
@@ -41,7 +41,7 @@ def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], N
         verdicts=tuple(verdicts),
         remarks=canary.remarks(canary.figures(trials)),
         latencies=tuple(spreads(rows, trials)),
-        heats=tuple(course(run, trials)),
+        heats=tuple(timeline(run, trials)),
         break_even=tuple(break_even(rows, trials)),
         peak=best,
         why_no_peak=why_no_peak,

@@ -54,12 +54,12 @@ def baseline(store: Store, reference: str) -> Baseline:
     }
     return Baseline(
         schema=BASELINE_SCHEMA,
-        run=msgspec.structs.replace(card, plan=movable(card.plan, Path.cwd())),
+        run=msgspec.structs.replace(card, plan=with_relative_paths(card.plan, Path.cwd())),
         snapshots={name: _packed(snapshot) for name, snapshot in kept.items() if snapshot},
     )
 
 
-def movable(plan: Plan, root: Path) -> Plan:
+def with_relative_paths(plan: Plan, root: Path) -> Plan:
     """The plan for another machine: files below `root`, such as those of a repository, by their path in it."""
 
     def relative(name: str) -> str:
@@ -69,8 +69,8 @@ def movable(plan: Plan, root: Path) -> Plan:
     return _with_files(plan, relative)
 
 
-def settled(plan: Plan, root: Path) -> Plan:
-    """The opposite of `movable`."""
+def with_absolute_paths(plan: Plan, root: Path) -> Plan:
+    """The inverse of `with_relative_paths`."""
     return _with_files(plan, lambda name: str(root / name))
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from tests.unit.made import a_case, a_measurement
 
-from bakeoff.judge.case.profile import LEAST_S, MOST_S, course_cautions, expected_s, long_enough
+from bakeoff.judge.case.profile import LEAST_S, MOST_S, expected_s, long_enough, profile_cautions
 from bakeoff.records import Disturbance, Status, Trial
 
 pytestmark = pytest.mark.unit
@@ -12,10 +12,10 @@ CALLS = 200
 T = np.arange(CALLS)
 
 
-def profile(course: object, rss_mb: object = (), seed: int = 0) -> Trial:
-    """A profile trial of twenty bursts whose latencies follow `course`, with 2% noise."""
+def profile(trace: object, rss_mb: object = (), seed: int = 0) -> Trial:
+    """A profile trial of twenty bursts whose latencies follow `trace`, with 2% noise."""
     noise = np.exp(0.02 * np.random.default_rng(seed).standard_normal(CALLS))
-    latencies = (0.1 * np.broadcast_to(np.asarray(course), CALLS) * noise).reshape(20, -1)
+    latencies = (0.1 * np.broadcast_to(np.asarray(trace), CALLS) * noise).reshape(20, -1)
     measured = a_measurement(
         latencies=tuple(map(tuple, latencies.tolist())),
         burst_s=(),
@@ -33,7 +33,7 @@ def test_a_profile_ends_with_enough_latencies_or_enough_time() -> None:
     assert [expected_s(latency) for latency in (1e-4, 0.1, 5.0)] == [LEAST_S, pytest.approx(13), MOST_S]
 
 
-COURSES = {
+TRACES = {
     "unsettled: over 200 calls it became 2": 1 + 0.25 * T / CALLS,
     "step: after 1": np.where(T < 100, 1.0, 1.15),
     "bimodal: ": np.where(T % 3 == 0, 1.5, 1.0),
@@ -41,40 +41,36 @@ COURSES = {
 }
 
 
-@pytest.mark.parametrize(("said", "course"), COURSES.items())
-def test_a_course_that_a_mean_would_hide_is_told(said: str, course: object) -> None:
-    found = course_cautions(profile(course))
+@pytest.mark.parametrize(("said", "trace"), TRACES.items())
+def test_a_trace_that_a_mean_would_hide_is_told(said: str, trace: object) -> None:
+    found = profile_cautions(profile(trace))
     assert [line for line in found if line.startswith(said)], found
 
 
 def test_what_latencies_did_while_others_used_the_cpus_is_told_as_that() -> None:
     others = Disturbance(others_cpu_s=2.0, steal_s=0.0, wall_s=4.0, cpus=2.0, resolution_s=0.1)
-    trial = msgspec.structs.replace(
-        profile(COURSES["bimodal: "], [100.0 + 5 * i for i in range(9)]), disturbance=others
-    )
-    bimodal, leak = course_cautions(trial)
+    trial = msgspec.structs.replace(profile(TRACES["bimodal: "], [100.0 + 5 * i for i in range(9)]), disturbance=others)
+    bimodal, leak = profile_cautions(trial)
     assert bimodal.endswith("mixed) (while others used the CPUs)")
     assert leak.startswith("leak: ")
     assert "others" not in leak
 
 
-@pytest.mark.parametrize(
-    "course", [1.0, 1 + 0.5 * np.exp(-T / 10), 1 + 0.03 * T / CALLS], ids=["flat", "warm", "drift"]
-)
+@pytest.mark.parametrize("trace", [1.0, 1 + 0.5 * np.exp(-T / 10), 1 + 0.03 * T / CALLS], ids=["flat", "warm", "drift"])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_usual_course_passes_without_a_word(course: object, seed: int) -> None:
-    assert course_cautions(profile(course, seed=seed)) == ()
+def test_a_usual_trace_passes_without_a_word(trace: object, seed: int) -> None:
+    assert profile_cautions(profile(trace, seed=seed)) == ()
 
 
 def test_two_modes_are_told_with_their_sizes() -> None:
-    (line,) = course_cautions(profile(np.where(T % 4 == 0, 1.5, 1.0)))
+    (line,) = profile_cautions(profile(np.where(T % 4 == 0, 1.5, 1.0)))
     assert line.startswith("bimodal: 2")
     assert "% of its latencies are 1.49x the others (100 and 149 ms" in line
     assert line.endswith("ms, mixed)")
 
 
 def test_memory_that_grows_to_the_end_is_a_leak() -> None:
-    (line,) = course_cautions(profile(1.0, 300 + 10 * np.arange(20)))
+    (line,) = profile_cautions(profile(1.0, 300 + 10 * np.arange(20)))
     assert line == "leak: memory grew by 1 MB a call, to 490 MB"
 
 
@@ -84,8 +80,8 @@ def test_memory_that_grows_to_the_end_is_a_leak() -> None:
     ids=["steady", "settles", "hardly", "too few", "unknown"],
 )
 def test_memory_that_settles_is_none(memory: object) -> None:
-    assert course_cautions(profile(1.0, memory)) == ()
+    assert profile_cautions(profile(1.0, memory)) == ()
 
 
 def test_without_a_profile_there_is_nothing_to_say() -> None:
-    assert course_cautions(None) == ()
+    assert profile_cautions(None) == ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.judge.case.steady_state import Kind, Shape, settled, shape
+from bakeoff.judge.case.steady_state import Kind, Shape, shape, warmed_up
 
 pytestmark = pytest.mark.unit
 
@@ -38,13 +38,13 @@ def test_an_engine_that_others_join_half_way_is_slower_from_there_on(trace: list
 @pytest.mark.parametrize("trace", recorded("steady"))
 def test_an_engine_left_alone_is_steady(trace: list[float]) -> None:
     found = shape_of(trace)
-    assert found.settled_after is not None
+    assert found.steady_after is not None
     assert abs(found.change) < 0.1
-    assert any(settled(trace[:n]) for n in (9, 12, 15))
+    assert any(warmed_up(trace[:n]) for n in (9, 12, 15))
 
 
 @pytest.mark.parametrize("trace", recorded("start"))
 def test_an_engine_settles_after_its_first_calls_and_is_no_slower_then(trace: list[float]) -> None:
     found = shape_of(trace)
-    assert found.settled_after is not None
+    assert found.steady_after is not None
     assert found.change < 0.1

@@ -2,8 +2,8 @@ import msgspec
 import pytest
 from tests.unit.made import a_case, a_measurement, a_plan
 
-from bakeoff.judge.figures import timeline
-from bakeoff.judge.figures.timeline import course
+from bakeoff.judge.figures import timeline as timeline_module
+from bakeoff.judge.figures.timeline import timeline
 from bakeoff.records import CANARY, Disturbance, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.unit
@@ -35,7 +35,7 @@ def test_a_heat_has_its_minute_the_canary_against_its_median_and_its_worst_distu
         trial("a", 3, 1, 420.0),
         trial(CANARY, 3, 1, 421.0, latency=0.1),
     ]
-    first, second, third = course(RUN, trials)
+    first, second, third = timeline(RUN, trials)
     assert (first.minute, first.round, first.disturbed, first.taken) == (1.0, 1, False, 0.01)
     assert (second.minute, second.disturbed, second.taken) == (299 / 60, True, 0.25)
     assert [heat.canary for heat in (first, second, third)] == pytest.approx([1.0, 2.0, 1.0])
@@ -44,11 +44,11 @@ def test_a_heat_has_its_minute_the_canary_against_its_median_and_its_worst_distu
 def test_a_repeat_is_a_heat_of_its_own_and_profiles_are_none() -> None:
     disturbed, profile = trial("a", 1, 1, 0.0, others=1.0), trial("a", 1, 1, 90.0)
     repeat = msgspec.structs.replace(trial("a", 1, 1, 30.0), repeat=True)
-    heats = course(RUN, [disturbed, repeat, msgspec.structs.replace(profile, profile=True)])
+    heats = timeline(RUN, [disturbed, repeat, msgspec.structs.replace(profile, profile=True)])
     assert [(heat.minute, heat.disturbed, heat.canary) for heat in heats] == [(0.0, True, None), (0.5, False, None)]
 
 
 def test_a_long_race_is_told_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline, "MOST", 3)
+    monkeypatch.setattr(timeline_module, "MOST", 3)
     trials = [trial("a", round_, batch, 60.0 * round_ + batch) for round_ in (1, 2) for batch in (1, 2)]
-    assert [heat.round for heat in course(RUN, trials)] == [1, 2]
+    assert [heat.round for heat in timeline(RUN, trials)] == [1, 2]

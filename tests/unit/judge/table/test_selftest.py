@@ -39,7 +39,7 @@ def examined(of: list[Trial]) -> Finding:
 def test_a_sound_race_passes() -> None:
     finding = examined(trials(20))
     assert finding.passed
-    assert (finding.twins.outcome, finding.delayed.outcome) == (Outcome.EQUIVALENT, Outcome.SLOWER)
+    assert (finding.equal.outcome, finding.delayed.outcome) == (Outcome.EQUIVALENT, Outcome.SLOWER)
     assert finding.delayed.ratio == pytest.approx(1.05, abs=0.005)
     assert finding.sd == pytest.approx(0.005, rel=0.4)
 
@@ -52,7 +52,7 @@ def test_a_judge_that_always_says_the_same_fails(outcome: Outcome, monkeypatch: 
 
     monkeypatch.setattr(selftest, "standings", always)
     finding = examined(trials(20))
-    assert finding.twins.passed
+    assert finding.equal.passed
     assert not finding.passed
 
 
@@ -62,13 +62,13 @@ def test_a_delay_that_is_not_there_is_not_found() -> None:
 
 def test_a_machine_too_noisy_to_say_anything_fails() -> None:
     finding = examined(trials(6, sd=0.2))
-    assert finding.twins.passed
+    assert finding.equal.passed
     assert not finding.delayed.passed
 
 
 def test_equals_that_are_called_different_fail() -> None:
     finding = examined(trials(20, again=1.06))
-    assert not finding.twins.passed
+    assert not finding.equal.passed
 
 
 def test_a_delay_of_the_wrong_size_fails() -> None:

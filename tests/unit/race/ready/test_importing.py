@@ -63,7 +63,9 @@ def watcher() -> Watcher:
     return Watcher()
 
 
-def workshop(folder: Path, script: str, watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> importing.Workshop:
+def context_with(
+    folder: Path, script: str, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> importing.ImportContext:
     """A catalogue with an importer of .tflite files and no engine."""
     path = folder / "tools" / "from_tflite.py"
     path.parent.mkdir(exist_ok=True)
@@ -74,7 +76,7 @@ def workshop(folder: Path, script: str, watcher: Watcher, monkeypatch: pytest.Mo
     installed = Installed(name="tools", digest="d", path=folder, command=(sys.executable, "-I", "-S"))
     for module in (importing, factories):
         monkeypatch.setattr(module, "install_all", lambda specs, _: {spec.name: installed for spec in specs})
-    return importing.Workshop(catalogue, ModelLibrary(folder / "cache"), watcher)
+    return importing.ImportContext(catalogue, ModelLibrary(folder / "cache"), watcher)
 
 
 def plan_for(path: Path) -> Plan:
@@ -95,18 +97,18 @@ def source(tmp_path: Path) -> Path:
 def test_a_model_is_imported_once_and_the_time_it_took_is_told(
     tmp_path: Path, source: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = workshop(tmp_path, WRITES_THE_SOURCE, watcher, monkeypatch)
-    records = [importing.take(plan_for(source), "net.tflite", shop) for _ in range(2)]
+    context = context_with(tmp_path, WRITES_THE_SOURCE, watcher, monkeypatch)
+    records = [importing.import_model(plan_for(source), "net.tflite", context) for _ in range(2)]
     assert records[0] == records[1]
     assert (records[0].name, records[0].source, records[0].unconverted) == ("net.tflite", "tflite", "")
     told = [note for note in watcher.notes if "imported in" in note]
     assert len(told) == 1
     assert re.fullmatch(r"net\.tflite: imported in \d+ s \(tools/from_tflite\.py\)", told[0])
     assert any("no engine takes .tflite itself, so its ONNX is not checked" in note for note in watcher.notes)
-    kept = shop.library.source("tflite", records[0].source_digest)
+    kept = context.library.source("tflite", records[0].source_digest)
     assert kept.read_bytes() == source.read_bytes()
     kept.write_bytes(source.read_bytes()[:40])
-    assert importing.take(plan_for(source), "net.tflite", shop) == records[0]
+    assert importing.import_model(plan_for(source), "net.tflite", context) == records[0]
     assert kept.read_bytes() == source.read_bytes()
 
 
@@ -121,20 +123,20 @@ def test_a_measure_that_the_cache_lost_half_of_is_taken_anew(tmp_path: Path) -> 
 def test_what_cannot_be_converted_is_left_to_engines_that_take_it_as_it_is(
     tmp_path: Path, source: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = workshop(tmp_path, WRITES_A_SIGNATURE, watcher, monkeypatch)
-    record = importing.take(plan_for(source), "net.tflite", shop)
+    context = context_with(tmp_path, WRITES_A_SIGNATURE, watcher, monkeypatch)
+    record = importing.import_model(plan_for(source), "net.tflite", context)
     assert record.unconverted == "tools/from_tflite.py cannot convert net.tflite: no ONNX form of: Strange"
     assert [(spec.name, spec.shape) for spec in (*record.inputs, *record.outputs)] == [
         ("x", (None, 3)),
         ("y", (None, 3)),
     ]
     own, other = (engine(tmp_path, takes) for takes in (("tflite",), ()))
-    form, path = form_for(own, record, {}, shop.library, watcher.note)
+    form, path = form_for(own, record, {}, context.library, watcher.note)
     assert (form.format, path.read_bytes()) == ("own-tflite", source.read_bytes())
     with pytest.raises(UnsupportedModelError, match="Strange"):
-        form_for(other, record, {}, shop.library, watcher.note)
+        form_for(other, record, {}, context.library, watcher.note)
     with pytest.raises(ModelError, match="no engine here can run it"):
-        exam(plan_for(source), shop.library.samples(record, 0, 1), [], watcher, lambda: (Status.UNAVAILABLE, ""))
+        exam(plan_for(source), context.library.samples(record, 0, 1), [], watcher, lambda: (Status.UNAVAILABLE, ""))
 
 
 def engine(folder: Path, takes: tuple[str, ...]) -> EngineSpec:
@@ -162,30 +164,30 @@ def engine(folder: Path, takes: tuple[str, ...]) -> EngineSpec:
 def test_an_importer_that_fails_is_one_clear_line_and_leaves_nothing(
     tmp_path: Path, source: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
-    shop = workshop(tmp_path, script, watcher, monkeypatch)
+    context = context_with(tmp_path, script, watcher, monkeypatch)
     with pytest.raises(ModelError, match=said):
-        importing.take(plan_for(source), "net.tflite", shop)
-    (folder,) = (shop.library.root / "sources").iterdir()
+        importing.import_model(plan_for(source), "net.tflite", context)
+    (folder,) = (context.library.root / "sources").iterdir()
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"source"}
 
 
 def test_a_factory_runs_in_a_process_of_its_own_in_its_folder(
     tmp_path: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = workshop(tmp_path, "", watcher, monkeypatch)
+    context = context_with(tmp_path, "", watcher, monkeypatch)
     script = "import os, sys; open(sys.argv[2], 'w').write(os.getcwd() + ' ' + sys.argv[1])"
     (tmp_path / "tools" / factories.SCRIPT).write_text(script, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     files = own_files(["shop.nets:small"])
     assert files == {"shop.nets.small": str(tmp_path / "shop.nets:small")}
     plan = a_plan(models=tuple(files), engines=(), batch_sizes=(1,), threads=1, files=files, python=sys.executable)
-    with factories.exported(plan, "shop.nets.small", shop.catalogue, watcher) as path:
+    with factories.exported(plan, "shop.nets.small", context.catalogue, watcher) as path:
         assert path.read_text(encoding="utf-8") == f"{tmp_path} {tmp_path / 'shop.nets:small'}"
     assert not path.exists()
     (tmp_path / "tools" / factories.SCRIPT).write_text("raise ValueError('no weights')", encoding="utf-8")
     with (
         pytest.raises(ModelError, match=r"shop\.nets:small cannot be exported: ValueError: no weights"),
-        factories.exported(plan, "shop.nets.small", shop.catalogue, watcher),
+        factories.exported(plan, "shop.nets.small", context.catalogue, watcher),
     ):
         pass
 
@@ -216,8 +218,8 @@ def test_an_onnx_that_answers_otherwise_than_its_source_counts_as_not_converted(
     said: str,
     noted: str,
 ) -> None:
-    shop = workshop(tmp_path, WRITES_THE_SOURCE, watcher, monkeypatch)
-    shop.catalogue.engines["e"] = engine(tmp_path, ("tflite",))
+    context = context_with(tmp_path, WRITES_THE_SOURCE, watcher, monkeypatch)
+    context.catalogue.engines["e"] = engine(tmp_path, ("tflite",))
 
     def measured(*_: Any) -> tuple[float, float]:
         if isinstance(error, WorkerError):
@@ -225,5 +227,5 @@ def test_an_onnx_that_answers_otherwise_than_its_source_counts_as_not_converted(
         return error, 1e-5
 
     monkeypatch.setattr(importing, "_error", measured)
-    assert importing.take(plan_for(source), "net.tflite", shop).unconverted == said
+    assert importing.import_model(plan_for(source), "net.tflite", context).unconverted == said
     assert any(note.startswith(noted) for note in watcher.notes)

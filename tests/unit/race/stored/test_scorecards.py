@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.unit.made import a_plan
 
-from bakeoff.race.stored.scorecards import movable, settled
+from bakeoff.race.stored.scorecards import with_absolute_paths, with_relative_paths
 from bakeoff.records import Plan, Shaping
 
 pytestmark = pytest.mark.unit
@@ -26,16 +26,16 @@ def a_plan_of_files(root: Path, elsewhere: Path) -> Plan:
 
 def test_files_of_a_repository_are_found_in_another_checkout_of_it(tmp_path: Path) -> None:
     first, second, elsewhere = tmp_path / "first", tmp_path / "second", tmp_path / "elsewhere"
-    there = movable(a_plan_of_files(first, elsewhere), first)
+    there = with_relative_paths(a_plan_of_files(first, elsewhere), first)
     assert (there.files["mine.onnx"], there.weights, there.shaping.data) == (
         "models/mine.onnx",
         "weights.pth",
         "data.npz",
     )
     assert (there.python, there.requirements) == (".venv/bin/python", "requirements.txt")
-    assert settled(there, second) == settled(a_plan_of_files(second, elsewhere), second)
+    assert with_absolute_paths(there, second) == with_absolute_paths(a_plan_of_files(second, elsewhere), second)
 
 
 def test_the_weights_that_bakeoff_knows_by_name_are_no_file(tmp_path: Path) -> None:
     plan = a_plan(models=("resnet18",), engines=("e",), batch_sizes=(1,), threads=1)
-    assert settled(movable(plan, tmp_path), tmp_path) == plan
+    assert with_absolute_paths(with_relative_paths(plan, tmp_path), tmp_path) == plan
