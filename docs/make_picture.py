@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.judge.table.best import Table
-from bakeoff.judge.table.verdict import MINIMUM_EFFECT, judge, log_throughputs
+from bakeoff.judge.table.verdict import MINIMUM_EFFECT, log_throughputs
 from bakeoff.records import RunRecord, Standing, Status, Trial
 from bakeoff.report import page
 from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS, Spec, by_standing
@@ -25,9 +25,9 @@ HEIGHT = 280
 
 def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_size: int) -> Spec:
     """Left, every engine's trials round by round; right, the same as ratios to the leader, and what is made of them."""
-    rows = summarise(run, trials)
-    ok = {row.case for row in rows if row.status is Status.OK}
-    (verdict,) = (each for each in judge(run, rows, trials) if (each.model, each.batch_size) == (model, batch_size))
+    results = Results(run, trials)
+    ok = {row.case for row in results.rows if row.status is Status.OK}
+    (verdict,) = (each for each in results.verdicts if (each.model, each.batch_size) == (model, batch_size))
     near = [each for each in verdict.standings if each.ratio is not None and each.ratio < FARTHEST]
     standings = near[: len(COLOURS)]
     of_table = [trial for trial in trials if trial.case in ok and trial.case.model == model]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bakeoff.errors import BakeoffError
-from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.records import ModelRecord, RunRecord, Status, Summary
 from bakeoff.report import wording
 from bakeoff.report.machine_line import machine_line
@@ -90,7 +90,7 @@ def stored(results: Path, names: Sequence[str], tag: str) -> Iterator[tuple[RunR
         tagged = [run.name for run in reversed(store.history(tag=tag))] if tag else []
         for name in dict.fromkeys([*names, *tagged]):
             run = store.run(name)
-            yield run, summarise(run, store.trials(run.name))
+            yield run, Results(run, store.trials(run.name)).rows
 
 
 def main() -> None:

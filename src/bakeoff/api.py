@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property, partial
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,16 +13,13 @@ import click
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
-from bakeoff.judge.between_runs.scorecard import scorecard
-from bakeoff.judge.case.summary import summarise
-from bakeoff.judge.figures import canary
+from bakeoff.judge.results import Results
 from bakeoff.judge.table.stopping import TARGET_CI
-from bakeoff.judge.table.verdict import judge
 from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import start
-from bakeoff.race.stored import scorecards, tables
+from bakeoff.race.stored import scorecards
 from bakeoff.records import Request, RunRecord, Summary, Trial, Verdict
-from bakeoff.report import comparison, export, markdown, notes, terminal
+from bakeoff.report import comparison, export, flat, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
 from bakeoff.views.racing import Silence, watching
@@ -45,11 +42,18 @@ class Run:
     `race` makes one and `stored` opens one. A notebook shows it as its table.
     """
 
-    def __init__(self, record: RunRecord, trials: Sequence[Trial]) -> None:
-        self.record = record
-        """what was raced, where, and with which settings"""
-        self.trials = tuple(trials)
-        """every trial, the canary's and those that failed included"""
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    @property
+    def record(self) -> RunRecord:
+        """What was raced, where, and with which settings."""
+        return self._results.run
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial, the canary's and those that failed included."""
+        return self._results.trials
 
     @property
     def name(self) -> str:
@@ -61,36 +65,36 @@ class Run:
         """One of "finished", "interrupted" and "running": what was measured is there in each."""
         return self.record.state
 
-    @cached_property
+    @property
     def cases(self) -> tuple[Summary, ...]:
         """A row per case, in the order of the plan, whether it could be measured or not."""
-        return tuple(summarise(self.record, self.trials))
+        return self._results.rows
 
-    @cached_property
+    @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """Per model and batch size: who leads, and how everybody else stands against it."""
-        return tuple(judge(self.record, self.cases, self.trials))
+        return self._results.verdicts
 
     def table(self, *, width: int = WIDTH) -> str:
         """The table and all that stands beneath it, as `bakeoff show` prints them, `width` columns wide."""
-        return terminal.to_text(self.record, self.cases, self.verdicts, self._remarks, width=width)
+        return terminal.to_text(self._results, width=width)
 
     def verdict(self) -> str:
         """A sentence for each model and batch size: who is faster, who is equivalent, and what is undecided."""
-        return "\n".join(notes.verdict_lines(self.cases, self.verdicts))
+        return "\n".join(notes.verdict_lines(self._results))
 
     def frame(self, kind: Kind = "summary") -> "pl.DataFrame":
         """The run as a polars data frame: a row per case ("summary"), per trial ("trials") or per call ("latencies").
 
         The columns are those of `bakeoff export`. Raises `UsageError` without polars, and for another `kind`.
         """
-        if kind not in tables.KINDS:
-            raise UsageError(f"no table is called {kind!r}: {', '.join(tables.KINDS)}")
-        return export.frame(tables.KINDS[kind](self.record, self.trials))
+        if kind not in flat.KINDS:
+            raise UsageError(f"no table is called {kind!r}: {', '.join(flat.KINDS)}")
+        return export.frame(flat.KINDS[kind](self._results))
 
     def compare(self, before: str, after: str) -> "Comparison":
         """Two engines of this run, or its releases "2019" and "today", paired by round. Raises `UsageError`."""
-        return Comparison(compare_engines(self._card, before, after))
+        return Comparison(compare_engines(self._results.scorecard, before, after))
 
     def __repr__(self) -> str:
         """In one line."""
@@ -99,15 +103,7 @@ class Run:
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows."""
-        return markdown.to_markdown(self.record, self.cases, self.verdicts, self._remarks)
-
-    @property
-    def _remarks(self) -> tuple[str, ...]:
-        return canary.remarks(canary.figures(self.trials))
-
-    @property
-    def _card(self) -> Scorecard:
-        return scorecard(self.record, self.cases, self.trials)
+        return markdown.to_markdown(self._results)
 
 
 class Comparison:
@@ -230,8 +226,8 @@ def race(
     with view as observer, opened(Path(output), store, observer.note) as opened_store:
         outcome = start(plan, catalogue, opened_store, Path(output), observer)
     if outcome.unsaved:
-        warnings.warn(f"{outcome.unsaved} trials of run {outcome.run.name} could not be stored", stacklevel=2)
-    return Run(outcome.run, outcome.trials)
+        warnings.warn(f"{outcome.unsaved} trials of run {outcome.results.run.name} could not be stored", stacklevel=2)
+    return Run(outcome.results)
 
 
 def stored(run: str = "latest", *, output: StrPath = DEFAULT_OUTPUT, store: str | None = None) -> Run:
@@ -241,7 +237,7 @@ def stored(run: str = "latest", *, output: StrPath = DEFAULT_OUTPUT, store: str 
     """
     with _existing(output, store) as found:
         record = found.run(run)
-        return Run(record, found.trials(record.name))
+        return Run(Results(record, found.trials(record.name)))
 
 
 def load(
@@ -269,7 +265,7 @@ def compare(
 
     def card(given: Run | StrPath) -> Scorecard:
         if isinstance(given, Run):
-            return given._card  # noqa: SLF001 - a class of this module
+            return given._results.scorecard  # noqa: SLF001 - a class of this module
         if Path(given).is_file():
             return scorecards.from_file(Path(given)).run
         with _existing(output, store) as found:

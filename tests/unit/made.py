@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bakeoff.records import Case, Contender, Measurement, Plan, Status, Summary
+from bakeoff.judge.results import Results
+from bakeoff.records import Case, Contender, Measurement, Plan, RunRecord, Status, Summary, Trial, Verdict
 
 
 def a_contender(name: str, *, threads: int = 1, **fields: Any) -> Contender:
@@ -59,3 +60,16 @@ def a_row(case: Case, **fields: Any) -> Summary:
         "trials": 0,
     }
     return Summary(case=case, **(usual | fields))
+
+
+def the_results(
+    run: RunRecord,
+    rows: Sequence[Summary],
+    verdicts: Sequence[Verdict] = (),
+    trials: Sequence[Trial] = (),
+    **parts: Any,
+) -> Results:
+    """Results of which `rows`, `verdicts` and other `parts` are as a test says, whatever the trials tell."""
+    found = Results(run, trials)
+    vars(found).update(rows=tuple(rows), verdicts=tuple(verdicts), **parts)
+    return found

@@ -17,6 +17,7 @@ import bakeoff
 from bakeoff import api
 from bakeoff.cli import bakeoff as command
 from bakeoff.cli.run import run as run_command
+from bakeoff.judge.results import Results
 from bakeoff.records import Accuracy, Load, Scenario
 from bakeoff.report import columns
 
@@ -86,7 +87,7 @@ def test_a_trial_under_load_tells_what_its_figure_is_of(output: Path) -> None:
     under = msgspec.structs.replace(first, measurement=msgspec.structs.replace(first.measurement, load=load))
     asked = msgspec.structs.replace(under, accuracy=Accuracy(right=18, pictures=20))
     plan = msgspec.structs.replace(run.record.plan, scenario=Scenario.SERVER)
-    frame = api.Run(msgspec.structs.replace(run.record, plan=plan), [asked]).frame("trials")
+    frame = api.Run(Results(msgspec.structs.replace(run.record, plan=plan), [asked])).frame("trials")
     told = frame.select("scenario", "instances", "threads_each", "bound_ms", "p99_ms", "fps", "accuracy").row(0)
     assert told == ("server", 1, 2, 50.0, 40.0, 7.0, 0.9)
 

@@ -17,7 +17,8 @@ LAYERS = [
     {"cli", "api"},
     {"views"},
     {"race"},
-    {"engines", "models", "worker", "judge", "machine", "store", "report"},
+    {"report"},
+    {"engines", "models", "worker", "judge", "machine", "store"},
     {"environments", "scorecards"},
     {"records", "errors", "paths", "offline", "limited", "__init__"},
 ]

@@ -18,6 +18,7 @@ from bakeoff.cli.params import Names
 from bakeoff.cli.run import run as run_command
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
+from bakeoff.judge.results import Results
 from bakeoff.race.asking.plan import Machine, make_plan
 from bakeoff.records import Contender, ContenderName, Plan, Request, Scalar, file_name, ordered
 from bakeoff.report.command import command_line
@@ -138,7 +139,7 @@ def test_tables_and_pages_show_them_whole(tmp_path: Path) -> None:
         msgspec.structs.replace(t, case=msgspec.structs.replace(t.case, contender=renamed(t.case.contender)))
         for t in stored.trials
     ]
-    run = api.Run(msgspec.structs.replace(stored.record, plan=plan), trials)
+    run = api.Run(Results(msgspec.structs.replace(stored.record, plan=plan), trials))
     assert [case.case.contender.name for case in run.cases] == [quiet, "slow"]
     assert quiet in run.table()
     assert quiet in run._repr_markdown_()

@@ -36,8 +36,9 @@ def export(
     """
     from bakeoff.cli.stores import opened
     from bakeoff.errors import UsageError
-    from bakeoff.race.stored import tables
-    from bakeoff.report.export import write, write_text
+    from bakeoff.judge.results import Results
+    from bakeoff.report import flat
+    from bakeoff.report.export import write
 
     chosen = format_ or _format_of(target)
     if chosen == "parquet" and target is None:
@@ -45,10 +46,10 @@ def export(
     kind = kind or "summary"
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        trials = store.trials(record.name)
-    table = tables.KINDS[kind](record, trials)
+        results = Results(record, store.trials(record.name))
+    table = flat.KINDS[kind](results)
     if target is None:
-        write_text(table, chosen, sys.stdout)
+        flat.write_text(table, chosen, sys.stdout)
     else:
         write(table, chosen, target)
         click.echo(f"the {kind} of run {record.name}: {target}", err=True)

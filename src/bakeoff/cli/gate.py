@@ -131,7 +131,7 @@ def _rerace(
     job = Rerace(found.run, scorecards.snapshots_of(found), max_slowdown, budget, rounds)
     with watching() as observer:
         outcome, said = job.run(Catalogue.load(engines_dirs), store, output, observer)
-    if outcome.run.state == "interrupted":
+    if outcome.results.run.state == "interrupted":
         click.echo("interrupted: a gate is not resumed, but started again", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     return said

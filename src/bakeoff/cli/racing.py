@@ -13,25 +13,25 @@ BAD = {Status.WRONG, Status.FAILED, Status.TIMED_OUT}
 
 def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """Print the table, or the JSON, to stdout, say where everything lies, and exit with the run's code."""
-    run = outcome.run
+    run = outcome.results.run
     if as_json:
         from bakeoff.report.json_file import to_json
 
-        click.echo(to_json(run, outcome.summaries, outcome.canary))
+        click.echo(to_json(outcome.results))
     else:
         from bakeoff.cli.screen import table_text
 
-        click.echo(table_text(run, outcome.summaries, outcome.verdicts, outcome.remarks))
+        click.echo(table_text(outcome.results))
         click.echo(f"run {run.name}, {run.state}: everything is in {outcome.folder}")
     leave(outcome)
 
 
 def leave(outcome: Outcome) -> None:
     """Say what stands in the way of a full table, and exit with the run's code."""
-    if outcome.run.state == "interrupted":
-        click.echo(f"interrupted; `bakeoff resume {outcome.run.name}` goes on from here", err=True)
+    if outcome.results.run.state == "interrupted":
+        click.echo(f"interrupted; `bakeoff resume {outcome.results.run.name}` goes on from here", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     if outcome.unsaved:
         click.echo(f"{outcome.unsaved} trials could not be stored: what stands above is all there is of them", err=True)
-    bad = outcome.unsaved or any(row.status in BAD for row in outcome.summaries)
+    bad = outcome.unsaved or any(row.status in BAD for row in outcome.results.rows)
     sys.exit(ExitCode.SOME_ROWS_BAD if bad else ExitCode.OK)

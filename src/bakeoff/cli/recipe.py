@@ -46,16 +46,13 @@ def recipe(
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.errors import UsageError
-    from bakeoff.judge.case.summary import summarise
-    from bakeoff.judge.table.verdict import judge
+    from bakeoff.judge.results import Results
     from bakeoff.models.library import ModelLibrary
     from bakeoff.race.stored.recipes import choose, recipe_of
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        trials = store.trials(record.name)
-        rows = summarise(record, trials)
-        row = choose(record, rows, judge(record, rows, trials), engine, model, batch)
+        row = choose(Results(record, store.trials(record.name)), engine, model, batch)
         found = recipe_of(record, row, store, Catalogue.load(), ModelLibrary(paths.cache_dir()))
     if only == "script" and not found.script:
         raise UsageError(found.why_no_script)

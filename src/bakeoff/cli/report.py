@@ -9,7 +9,7 @@ import click
 from bakeoff.cli.params import DEFAULT_OUTPUT, store_option
 
 if TYPE_CHECKING:
-    from bakeoff.records import RunReport
+    from bakeoff.report.run_report import RunReport
 
 FORMATS = click.Choice(["html", "md", "pdf"])
 
@@ -62,7 +62,9 @@ def report(
         return
     target = target or Path(f"report.{kind}")
     _write(target, content)
-    click.echo(f"{target}: {', '.join(each.run.name for each in reports)} ({len(content) / 1e3:.0f} kB)", err=True)
+    click.echo(
+        f"{target}: {', '.join(each.results.run.name for each in reports)} ({len(content) / 1e3:.0f} kB)", err=True
+    )
 
 
 def _say(what: str) -> None:

@@ -12,8 +12,8 @@ from bakeoff.errors import ExitCode
 from bakeoff.records import Status
 
 if TYPE_CHECKING:
+    from bakeoff.judge.results import Results
     from bakeoff.judge.table.selftest import Check, Finding
-    from bakeoff.race.race import Outcome
 
 DELAY = 0.05
 """known, and to be found"""
@@ -60,18 +60,18 @@ def selftest(
     output = paths.cache_dir() / "selftest"
     with Store.open(output) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer)
-    finding = examine(outcome.trials, names, DELAY)
-    click.echo("\n".join(report(outcome, finding)))
-    if outcome.run.state == "interrupted":
+    finding = examine(outcome.results.trials, names, DELAY)
+    click.echo("\n".join(report(outcome.results, finding)))
+    if outcome.results.run.state == "interrupted":
         sys.exit(ExitCode.INTERRUPTED)
     sys.exit(ExitCode.OK if finding and finding.passed else ExitCode.SOME_ROWS_BAD)
 
 
-def report(outcome: "Outcome", finding: "Finding | None") -> Iterator[str]:
+def report(results: "Results", finding: "Finding | None") -> Iterator[str]:
     """The self-test's result, line by line."""
-    plan, minutes = outcome.run.plan, outcome.run.elapsed_s / 60
+    plan, minutes = results.run.plan, results.run.elapsed_s / 60
     where = f"{plan.names[0]} on {plan.models[0]}, batch 1, {plan.threads} thread{'s' * (plan.threads != 1)}"
-    for row in outcome.summaries:
+    for row in results.rows:
         if row.status is not Status.OK:
             yield f"{row.case.contender.name}: {row.status.replace('_', ' ')}: {row.reason}"
     if finding is None:
@@ -80,8 +80,8 @@ def report(outcome: "Outcome", finding: "Finding | None") -> Iterator[str]:
     yield f"{where}: {finding.rounds} rounds in {minutes:.1f} min"
     yield _line("the same engine twice", finding.equal)
     yield _line(f"the same, {DELAY:.0%} slower", finding.delayed)
-    yield from outcome.remarks
-    yield from resolution(finding, outcome.run.elapsed_s / finding.rounds)
+    yield from results.remarks
+    yield from resolution(finding, results.run.elapsed_s / finding.rounds)
     yield "passed" if finding.passed else "failed: do not trust a verdict from this machine as it is now"
 
 

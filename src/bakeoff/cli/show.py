@@ -1,12 +1,14 @@
 """`bakeoff show`: the results of a run, printed again."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bakeoff.cli.params import output_option, store_option
-from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
+
+if TYPE_CHECKING:
+    from bakeoff.judge.results import Results
 
 FORMATS = click.Choice(["table", "md", "csv", "json"])
 
@@ -29,39 +31,27 @@ def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
     from bakeoff.cli.stores import opened
-    from bakeoff.judge.case.summary import summarise
-    from bakeoff.judge.figures.canary import figures
-    from bakeoff.judge.table.verdict import judge
+    from bakeoff.judge.results import Results
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        trials = store.trials(record.name)
-    summaries = summarise(record, trials)
-    text = _text(format_, record, summaries, judge(record, summaries, trials), figures(trials))
-    click.echo(text.rstrip("\n"))
+        results = Results(record, store.trials(record.name))
+    click.echo(_text(format_, results).rstrip("\n"))
 
 
-def _text(
-    format_: str,
-    run: RunRecord,
-    rows: Sequence[Summary],
-    verdicts: Sequence[Verdict],
-    canary: Sequence[CanaryFigure],
-) -> str:
-    from bakeoff.judge.figures.canary import remarks
-
+def _text(format_: str, results: "Results") -> str:
     if format_ == "md":
         from bakeoff.report.markdown import to_markdown
 
-        return to_markdown(run, rows, verdicts, remarks(canary))
+        return to_markdown(results)
     if format_ == "csv":
         from bakeoff.report.csv_files import to_csv
 
-        return to_csv(run, rows)
+        return to_csv(results)
     if format_ == "json":
         from bakeoff.report.json_file import to_json
 
-        return to_json(run, rows, canary)
+        return to_json(results)
     from bakeoff.cli.screen import table_text
 
-    return table_text(run, rows, verdicts, remarks(canary))
+    return table_text(results)

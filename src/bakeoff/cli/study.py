@@ -1,9 +1,8 @@
 """`bakeoff study`: the 2019 study, rerun on this machine and written anew."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +17,9 @@ from bakeoff.cli.params import (
     strict_option,
 )
 from bakeoff.errors import UsageError
-from bakeoff.records import RunRecord, Summary, Trial
+
+if TYPE_CHECKING:
+    from bakeoff.judge.results import Results
 
 ENGINES = ("study", "modes", "2019")
 """groups: the study's frameworks today, their modes, and everything of release 2019"""
@@ -71,13 +72,14 @@ def study(
       bakeoff study --from latest --document docs/study
     """
     from bakeoff.cli.stores import opened
+    from bakeoff.judge.results import Results
 
     if from_ is not None:
         refuse_race_options(context)
         with opened(output, store_url, create=False) as store:
             run = store.run(from_)
-            trials = store.trials(run.name)
-        write_and_print(run, trials, summaries_of(run, trials), document or output / run.name, lang)
+            results = Results(run, store.trials(run.name))
+        write_and_print(results, document or output / run.name, lang)
         return
 
     from bakeoff.cli.racing import leave
@@ -91,7 +93,7 @@ def study(
     plan = make_plan(request, catalogue, this_machine())
     with opened(output, store_url) as store, watching() as observer:
         outcome = start(plan, catalogue, store, output, observer)
-    write_and_print(outcome.run, outcome.trials, outcome.summaries, document or outcome.folder, lang)
+    write_and_print(outcome.results, document or outcome.folder, lang)
     leave(outcome)
 
 
@@ -105,24 +107,12 @@ def refuse_race_options(context: click.Context) -> None:
         raise UsageError(f"{said}: --from races nothing, so this has no meaning with it")
 
 
-def summaries_of(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
-    """The rows of a stored run."""
-    from bakeoff.judge.case.summary import summarise
-
-    return summarise(run, trials)
-
-
-def write_and_print(
-    run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], place: Path, lang: str
-) -> None:
+def write_and_print(results: "Results", place: Path, lang: str) -> None:
     """Write the documents in both languages, print one to stdout, and say on stderr where they are."""
-    from bakeoff.judge.case.disturbance import counted
-    from bakeoff.judge.case.summary import throughput
-    from bakeoff.judge.figures.statistics import geometric_mean_interval
-    from bakeoff.report.study import Statistics, study_documents, write_documents
+    from bakeoff.report.study import study_documents, write_documents
 
-    statistics = Statistics(throughput=throughput, interval=geometric_mean_interval)
-    documents = study_documents(run, counted(trials), summaries, statistics)
+    run = results.run
+    documents = study_documents(results)
     paths = write_documents(documents, place)
     show_markdown(documents[lang])
     click.echo(f"run {run.name}, {run.state}: the study is in {' and '.join(map(str, paths))}", err=True)

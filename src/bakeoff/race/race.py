@@ -22,10 +22,8 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError, StoreError
 from bakeoff.judge.case.disturbance import repeats_help
 from bakeoff.judge.case.leagues import leagues
-from bakeoff.judge.case.summary import summarise
-from bakeoff.judge.figures import canary as canary_figures
+from bakeoff.judge.results import Results
 from bakeoff.judge.table import effort, stopping
-from bakeoff.judge.table.verdict import judge
 from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_audit, machine_lock
@@ -39,16 +37,13 @@ from bakeoff.race.ready import prepare, resolve
 from bakeoff.race.ready.observer import Observer as ReadyObserver
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
-    CanaryFigure,
     Case,
     ModelRecord,
     Plan,
     Request,
     RunRecord,
     Scenario,
-    Summary,
     Trial,
-    Verdict,
 )
 from bakeoff.report import write_all
 from bakeoff.store import Spool, Store
@@ -128,18 +123,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run with its rows and verdicts."""
+    """How a race ended."""
 
-    run: RunRecord
-    trials: Sequence[Trial]
-    summaries: Sequence[Summary]
-    verdicts: Sequence[Verdict]
+    results: Results
     folder: Path
     unsaved: int
-    """trials that no store could take: they are in the rows and nowhere else"""
-    canary: Sequence[CanaryFigure] = ()
-    remarks: Sequence[str] = ()
-    """cautions on the run as a whole"""
+    """trials that no store could take: they are in the results and nowhere else"""
 
 
 def start(
@@ -216,7 +205,7 @@ def resume(
         race.trials = list(store.trials(run.name))
         known = len(race.trials)
         outcome = finish(race, preparation, library)
-        if len(outcome.trials) == known and outcome.run.state == "finished":
+        if len(outcome.results.trials) == known and outcome.results.run.state == "finished":
             observer.note("nothing was raced: no verdict needs another round, or none fits into the time or the rounds")
         return outcome
 
@@ -251,24 +240,12 @@ def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) 
         state = "interrupted"
     race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
-    summaries = summarise(race.run, race.trials)
-    verdicts = judge(race.run, summaries, race.trials)
-    figures = canary_figures.figures(race.trials)
-    remarks = canary_figures.remarks(figures)
+    results = Results(race.run, race.trials)
     try:
-        write_all(race.folder, race.run, summaries, verdicts, canary=figures, remarks=remarks)
+        write_all(race.folder, results)
     except StoreError as error:
         race.observer.note(str(error))
-    return Outcome(
-        run=race.run,
-        trials=race.trials,
-        summaries=summaries,
-        verdicts=verdicts,
-        canary=figures,
-        remarks=remarks,
-        folder=race.folder,
-        unsaved=len(race.unsaved),
-    )
+    return Outcome(results, race.folder, len(race.unsaved))
 
 
 @contextmanager
@@ -335,10 +312,10 @@ def run_profiles(race: Race, preparation: prepare.Preparation, setup: Setup) -> 
     plan = race.run.plan
     if not plan.profile:
         return
-    summaries = summarise(race.run, race.trials)
-    rows = {row.case: row for row in summaries}
+    results = Results(race.run, race.trials)
+    rows = {row.case: row for row in results.rows}
     time_for = race.budget.allow(profile.SHARE * plan.budget_s)
-    for cases in profile.in_turn(summaries, judge(race.run, summaries, race.trials), race.trials):
+    for cases in profile.in_turn(results):
         name = cases[0].model
         runnable = next(
             (runnable for runnable in preparation.runnables[name] if runnable.name == cases[0].contender.name), None

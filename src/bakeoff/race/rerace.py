@@ -12,8 +12,7 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.gate import decided, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
-from bakeoff.judge.between_runs.scorecard import scorecard
-from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.asking.plan import make_plan, this_machine
@@ -59,10 +58,9 @@ class Rerace:
             store,
             output,
             observer,
-            enough=lambda run, trials: decided(*self._paired(scorecard(run, summarise(run, trials), trials), names)),
+            enough=lambda run, trials: decided(*self._paired(Results(run, trials).scorecard, names)),
         )
-        card = scorecard(outcome.run, outcome.summaries, outcome.trials)
-        found, pairs, margin = self._paired(card, names)
+        found, pairs, margin = self._paired(outcome.results.scorecard, names)
         return outcome, gate_within(found, pairs, margin, self.baseline.name)
 
     def _engines(self, catalogue: Catalogue) -> list[str]:

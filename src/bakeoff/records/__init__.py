@@ -7,7 +7,7 @@ from bakeoff.records.base import Record, Status
 from bakeoff.records.contenders import CANARY, Case, Contender, ContenderName, Scalar, Settings, file_name, ordered
 from bakeoff.records.engines import OWN, Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
-from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe, RunReport
+from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
 from bakeoff.records.requests import Request
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
 from bakeoff.records.trials import Accuracy, CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
@@ -48,7 +48,6 @@ __all__ = [
     "Record",
     "Request",
     "RunRecord",
-    "RunReport",
     "Scalar",
     "Scenario",
     "Settings",

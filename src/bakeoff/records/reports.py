@@ -1,12 +1,10 @@
-"""What a report shows of a run beyond its rows and verdicts: gathered from the store first, rendered afterwards."""
+"""What a report shows of a run beyond its rows and verdicts."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from bakeoff.records.base import Record
 from bakeoff.records.contenders import Case
-from bakeoff.records.runs import RunRecord
-from bakeoff.records.verdicts import Summary, Verdict
 
 
 class Latencies(Record, frozen=True):
@@ -105,21 +103,3 @@ class Recipe(Record, frozen=True):
     script: str
     """takes inputs.npz and outputs.npz as its arguments; "" where nobody has written one"""
     why_no_script: str = ""
-
-
-class RunReport(Record, frozen=True):
-    """Everything that a report says of one run."""
-
-    run: RunRecord
-    rows: tuple[Summary, ...]
-    verdicts: tuple[Verdict, ...]
-    remarks: tuple[str, ...]
-    """cautions on the run as a whole"""
-    latencies: tuple[Latencies, ...]
-    heats: tuple[Heat, ...]
-    break_even: tuple[BreakEven, ...]
-    peak: Peak | None
-    why_no_peak: str
-    peak_shares: tuple[PeakShare, ...]
-    recipes: tuple[Recipe, ...]
-    """of each model's fastest engine at each batch size that it leads, the same engine once per model"""

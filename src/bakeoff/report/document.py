@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bakeoff.records import Recipe, RunReport
+from bakeoff.records import Recipe
 from bakeoff.report import insights, tables, wording
 from bakeoff.report.markdown import escaped, to_markdown
+from bakeoff.report.run_report import RunReport
 
 
 def to_document(reports: Sequence[RunReport]) -> str:
@@ -13,7 +14,7 @@ def to_document(reports: Sequence[RunReport]) -> str:
 
 
 def _parts(report: RunReport) -> Iterator[str]:
-    yield to_markdown(report.run, report.rows, report.verdicts, report.remarks).rstrip("\n")
+    yield to_markdown(report.results).rstrip("\n")
     if report.break_even:
         yield "## Break-even, start-up included"
         yield _list(f"{where}: {said}" for where, said in insights.break_evens(report))

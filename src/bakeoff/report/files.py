@@ -2,26 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bakeoff.errors import StoreError
-from bakeoff.records import CanaryFigure, RunRecord, Summary, Verdict
+from bakeoff.judge.results import Results
 from bakeoff.report import csv_files, json_file, markdown
 
 
-def write_all(
-    folder: Path,
-    run: RunRecord,
-    rows: Sequence[Summary],
-    verdicts: Sequence[Verdict] = (),
-    *,
-    canary: Sequence[CanaryFigure] = (),
-    remarks: Sequence[str] = (),
-) -> list[Path]:
+def write_all(folder: Path, results: Results) -> list[Path]:
     """Write table.md, results.csv, results.json and the study's files; returns their paths.
-
-    `remarks` are cautions on the run as a whole.
 
     All are written beside their places first and only then renamed into them: a reader never sees half a file,
     and a full disk leaves the old set as it was. Raises `StoreError` that names the file.
@@ -29,10 +19,10 @@ def write_all(
     return write_texts(
         folder,
         {
-            "table.md": markdown.to_markdown(run, rows, verdicts, remarks),
-            "results.csv": csv_files.to_csv(run, rows),
-            "results.json": json_file.to_json(run, rows, canary) + "\n",
-            **csv_files.study_files(run, rows),
+            "table.md": markdown.to_markdown(results),
+            "results.csv": csv_files.to_csv(results),
+            "results.json": json_file.to_json(results) + "\n",
+            **csv_files.study_files(results),
         },
     )
 

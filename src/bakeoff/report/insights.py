@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bakeoff.records import BreakEven, Heat, Lead, Outcome, Peak, Recipe, RunReport
+from bakeoff.records import BreakEven, Heat, Lead, Outcome, Peak, Recipe, Verdict
 from bakeoff.report import wording
+from bakeoff.report.run_report import RunReport
 
 FEW = 4
 """so many engines are named; more are counted"""
 
 
-def headline(report: RunReport) -> str:
+def headline(verdicts: Sequence[Verdict]) -> str:
     """Who leads how often, and how much of that is decided.
 
     "openvino leads in 5 of 8 cases, onnxruntime in 3. 38 of 40 comparisons with a leader are decided."
     """
-    leaders = Counter(verdict.leader for verdict in report.verdicts)
+    leaders = Counter(verdict.leader for verdict in verdicts)
     if not leaders:
         return "Nothing was measured."
     cases = leaders.total()
@@ -23,8 +24,8 @@ def headline(report: RunReport) -> str:
     rest = f", {_listed([f'{name} in {count}' for name, count in others])}" if others else ""
     said = f"{first} leads" if cases == 1 else f"{first} leads in {most} of {cases} cases{rest}"
     if cases == 1:
-        return f"{said}; the verdict is {'decided' if report.verdicts[0].decided else 'undecided'}."
-    outcomes = Counter(standing.outcome for verdict in report.verdicts for standing in verdict.standings)
+        return f"{said}; the verdict is {'decided' if verdicts[0].decided else 'undecided'}."
+    outcomes = Counter(standing.outcome for verdict in verdicts for standing in verdict.standings)
     comparisons = outcomes.total() - outcomes[Outcome.LEADER]
     decided = comparisons - outcomes[Outcome.UNDECIDED]
     return f"{said}. {decided or 'None'} of {comparisons} comparisons with a leader are decided."

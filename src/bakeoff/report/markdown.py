@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from bakeoff.records import RunRecord, Status, Summary, Verdict
+from bakeoff.judge.results import Results
+from bakeoff.records import Status, Summary
 from bakeoff.report import notes, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.grid import Cell, lay_out
@@ -16,10 +17,9 @@ LEGEND = (
 UNPROFILED = "A p50 latency that is missing below had no time for its profile trial."
 
 
-def to_markdown(
-    run: RunRecord, rows: Sequence[Summary], verdicts: Sequence[Verdict] = (), remarks: Sequence[str] = ()
-) -> str:
-    """The whole document. `remarks` are cautions on the run as a whole."""
+def to_markdown(results: Results) -> str:
+    """The whole document."""
+    run, rows = results.run, results.rows
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
         f"# bakeoff {escaped(run.name)}",
@@ -36,11 +36,11 @@ def to_markdown(
         _study_table(rows),
         LEGEND,
         _list(map(escaped, [*notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)])),
-        _list(map(escaped, notes.verdict_lines(rows, verdicts))),
+        _list(map(escaped, notes.verdict_lines(results))),
     ]
     for title, lines in (
         ("Not ok", notes.failures(rows)),
-        ("Cautions", [*remarks, *notes.cautions(rows)]),
+        ("Cautions", [*results.remarks, *notes.cautions(rows)]),
         ("The machine, before the race", notes.findings(run)),
     ):
         if lines:
@@ -48,7 +48,7 @@ def to_markdown(
     unprofiled = [row for row in rows if row.status is Status.OK and not row.load]
     parts += [UNPROFILED] * any(row.latency_ms.get("p50") is None for row in unprofiled)
     for model in models:
-        parts += [f"## {escaped(model)}", _details(run, [row for row in rows if row.case.model == model])]
+        parts += [f"## {escaped(model)}", _details(results, [row for row in rows if row.case.model == model])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,13 +63,12 @@ def _emphasised(cell: Cell) -> str:
     return f"**{cell.value}** {cell.beside}".strip() if cell.best else str(cell)
 
 
-def _details(run: RunRecord, rows: Sequence[Summary]) -> str:
-    releases = {engine.name: engine.release for engine in run.engines}
+def _details(results: Results, rows: Sequence[Summary]) -> str:
     header = (
-        *("engine", "version", "release", "batch", wording.FIGURE[run.plan.scenario], "p50 latency", "load"),
+        *("engine", "version", "release", "batch", wording.FIGURE[results.run.plan.scenario], "p50 latency", "load"),
         *("first inference", "peak memory", "cores used", "error", "top-1", "accuracy", "trials"),
     )
-    return _table(header, [_detail(row, releases.get(row.case.contender.build, "")) for row in rows])
+    return _table(header, [_detail(row, results.releases.get(row.case.contender.build, "")) for row in rows])
 
 
 def _detail(row: Summary, release: str) -> list[str]:

@@ -1,22 +1,23 @@
 """The lines beneath a table: who is fastest, what failed and why, what to be careful about, how the machine was."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from bakeoff.records import Case, Load, RunRecord, Status, Summary, Verdict
+from bakeoff.judge.results import Results
+from bakeoff.records import Case, Load, RunRecord, Status, Summary
 from bakeoff.report import wording
 
 
-def verdict_lines(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[str]:
+def verdict_lines(results: Results) -> list[str]:
     """The verdict on each model and batch size, in the order of the rows; leagues are never mixed in one sentence."""
-    return [f"{case}: {sentence}" for case, sentence in verdict_sentences(rows, verdicts)]
+    return [f"{case}: {sentence}" for case, sentence in verdict_sentences(results)]
 
 
-def verdict_sentences(rows: Iterable[Summary], verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+def verdict_sentences(results: Results) -> list[tuple[str, str]]:
     """The same in pairs: "resnet18, batch 1", and what is to be said of it."""
-    several = len({verdict.league for verdict in verdicts}) > 1
-    sentences: dict[tuple[str, int], list[str]] = {(row.case.model, row.case.batch_size): [] for row in rows}
-    for verdict in verdicts:
+    several = len({verdict.league for verdict in results.verdicts}) > 1
+    sentences: dict[tuple[str, int], list[str]] = {(row.case.model, row.case.batch_size): [] for row in results.rows}
+    for verdict in results.verdicts:
         league = f"{verdict.league}: " if several else ""
         sentences[verdict.model, verdict.batch_size].append(f"{league}{verdict.sentence}")
     return [

@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.records import RunRecord, Summary, Verdict
+from bakeoff.judge.results import Results
+from bakeoff.records import Summary
 from bakeoff.report import notes, wording
 from bakeoff.report.grid import Cell, Grid, lay_out
 from bakeoff.report.machine_line import machine_line
@@ -18,16 +19,8 @@ from bakeoff.report.machine_line import machine_line
 LEGEND = "{figure} ± half of the 95% interval · error: largest relative error against float64"
 
 
-def to_text(
-    run: RunRecord,
-    rows: Sequence[Summary],
-    verdicts: Sequence[Verdict] = (),
-    remarks: Sequence[str] = (),
-    *,
-    width: int = 100,
-    color: bool = False,
-) -> str:
-    """`results` as text, with colour codes only if `color`."""
+def to_text(results: Results, *, width: int = 100, color: bool = False) -> str:
+    """What `laid_out` gives, as text, with colour codes only if `color`."""
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -37,29 +30,20 @@ def to_text(
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(results(run, rows, width, verdicts, remarks))
+        console.print(laid_out(results, width))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def results(
-    run: RunRecord,
-    rows: Sequence[Summary],
-    width: int,
-    verdicts: Sequence[Verdict] = (),
-    remarks: Sequence[str] = (),
-) -> RenderableType:
+def laid_out(results: Results, width: int) -> RenderableType:
     """The study's table and what belongs beneath it, for a console `width` columns wide.
-
-    `remarks` are cautions on the run as a whole.
 
     One table where all models fit side by side, else one for each model.
     """
-    return Group(*_parts(run, rows, width, verdicts, remarks))
+    return Group(*_parts(results, width))
 
 
-def _parts(
-    run: RunRecord, rows: Sequence[Summary], width: int, verdicts: Sequence[Verdict], remarks: Sequence[str]
-) -> Iterator[RenderableType]:
+def _parts(results: Results, width: int) -> Iterator[RenderableType]:
+    run, rows = results.run, results.rows
     headline = f"run {run.name} · {wording.setting(run.plan)} · {wording.progress(run, rows)}"
     yield Text(headline, style="bold")
     yield Text(machine_line(run.machine))
@@ -69,9 +53,9 @@ def _parts(
     yield Text()
     legend = LEGEND.format(figure=wording.FIGURE[run.plan.scenario])
     yield Text("\n".join([legend, *notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)]), style="dim")
-    yield from _lines("", notes.verdict_lines(rows, verdicts))
+    yield from _lines("", notes.verdict_lines(results))
     yield from _lines("Not ok:", notes.failures(rows))
-    yield from _lines("Cautions:", [*remarks, *notes.cautions(rows)])
+    yield from _lines("Cautions:", [*results.remarks, *notes.cautions(rows)])
     yield from _lines("The machine, before the race:", notes.findings(run))
 
 

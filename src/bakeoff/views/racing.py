@@ -17,10 +17,9 @@ from rich.live import Live
 from rich.text import Text
 
 from bakeoff.environments import Report
-from bakeoff.judge.case.summary import summarise
-from bakeoff.judge.table.verdict import judge
+from bakeoff.judge.results import Results
 from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Trial
-from bakeoff.report.terminal import results
+from bakeoff.report.terminal import laid_out
 from bakeoff.views.installing import progress
 
 
@@ -104,8 +103,7 @@ class LiveView(PlainView):
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """The table has more in it: made here once, since every turn draws it again."""
-        rows = summarise(run, trials)
-        self._table = results(run, rows, self.console.width, judge(run, rows, trials))
+        self._table = laid_out(Results(run, trials), self.console.width)
         self._draw(f"{in_minutes(left_s)} left")
 
     def _draw(self, what: str) -> None:

@@ -21,7 +21,8 @@ Latency = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """what every database and file format takes"""
-Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Meta(max_length=10_000)]
+"""without a `pattern`, with which Python may crash when it ends (msgspec's issue 717)"""
 
 Scalar = None | bool | Integer | float | Text
 Flat = Scalar | list[Scalar] | dict[str, Scalar]
@@ -43,6 +44,11 @@ class Framework(Reply, frozen=True):
     """How the framework names itself: what `Engine.describe` returned."""
 
     version: Text
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a version that is no column of PostgreSQL's."""
+        if "\0" in self.version:
+            raise ValueError("a NUL in `version`")
 
 
 class Hello(Reply, frozen=True):

@@ -6,18 +6,23 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.unit.made import the_results
 
 from bakeoff.errors import StoreError, UsageError
 from bakeoff.records import RunRecord, Summary
-from bakeoff.report import columns, csv_files, export
-from bakeoff.report.export import Table, frame, summary, write, write_text
+from bakeoff.report import columns, flat
+from bakeoff.report.csv_files import to_csv
+from bakeoff.report.export import frame, write
+from bakeoff.report.flat import Table, summary, write_text
+from bakeoff.report.json_file import to_json
 
 pytestmark = pytest.mark.unit
 
 AWKWARD = Table(
-    [columns.RUN, columns.Column("calls", "integer", "", ""), columns.Column("cold", "boolean", "", "")],
+    [columns.RUN, columns.Column("calls", "integer", "", "", vars), columns.Column("cold", "boolean", "", "", vars)],
     [('a,"b"\nc ü', 1, True), ("", None, None)],
 )
 
@@ -28,17 +33,26 @@ def text(table: Table, format_: str) -> str:
     return file.getvalue()
 
 
-def test_every_column_of_results_csv_is_documented_and_none_is_documented_in_vain(
-    run: RunRecord, rows: Sequence[Summary]
-) -> None:
-    table = summary(run, rows)
-    (first, *_) = csv_files.records(run, rows)
-    assert {"run", *first} == {column.name for column in table.columns}
-    assert len(list(table.rows)) == len(rows)
+def test_results_csv_results_json_and_the_export_have_the_same_columns(run: RunRecord, rows: Sequence[Summary]) -> None:
+    results = the_results(run, rows)
+    table = summary(results)
+    names = [column.name for column in table.columns]
+    (header, *lines) = csv.reader(io.StringIO(to_csv(results)))
+    assert ["run", *header] == names
+    assert len(list(table.rows)) == len(lines) == len(rows)
+    exported = [dict(zip(names, row, strict=True)) for row in table.rows]
+    cases = json.loads(to_json(results))["cases"]
+    assert [case["parity"]["max_rel_error"] for case in cases] == [row["max_rel_error"] for row in exported]
+    assert [case["latency_ms"]["p50"] for case in cases] == [row["latency_p50_ms"] for row in exported]
+    plain = [column.name for column in table.columns if column.path is None]
+    # A reason is on one line in flat tables alone.
+    assert [[" ".join(str(case[name]).split()) for name in plain] for case in cases] == [
+        [str(row[name]) for name in plain] for row in exported
+    ]
 
 
 @pytest.mark.parametrize("documented", [columns.SUMMARY, columns.TRIALS, columns.LATENCIES])
-def test_columns_have_unique_names_a_type_and_a_meaning(documented: Sequence[columns.Column]) -> None:
+def test_columns_have_unique_names_a_type_and_a_meaning(documented: Sequence[columns.Column[Any]]) -> None:
     assert len({column.name for column in documented}) == len(documented)
     assert all(column.type in {"text", "integer", "number", "boolean"} and column.meaning for column in documented)
     assert all(column.unit for column in documented if column.type == "number" and column.name != "max_rel_error")
@@ -69,7 +83,7 @@ def test_parquet_holds_the_figures_exactly_and_with_their_types(
 ) -> None:
     import polars as pl  # noqa: PLC0415 - slow to import
 
-    write(summary(run, rows), "parquet", tmp_path / "rows.parquet")
+    write(summary(the_results(run, rows)), "parquet", tmp_path / "rows.parquet")
     read = pl.read_parquet(tmp_path / "rows.parquet")
     assert read["fps"].to_list() == [row.fps for row in rows]
     assert read.schema["batch_size"] == pl.Int64
@@ -92,7 +106,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "_write_csv", full)
+    monkeypatch.setattr(flat, "write_csv", full)
     with pytest.raises(StoreError, match=r"a\.csv could not be written: No space left"):
         write(AWKWARD, "csv", target)
     assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == {"a.csv": "old"}

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from tests.unit.made import the_results
 
 from bakeoff.records import RunRecord, Summary, Tolerances, Verdict
 from bakeoff.report import notes
@@ -21,21 +22,23 @@ def verdict(model: str, sentence: str, league: str = "fp32") -> Verdict:
     return Verdict(model=model, batch_size=1, league=league, device="cpu", leader="", standings=(), sentence=sentence)
 
 
-def test_every_table_has_its_verdict_in_the_order_of_the_rows(rows: Rows) -> None:
-    found = notes.verdict_lines(of(rows, "openvino"), [verdict("resnet50", "B."), verdict("resnet18", "A.")])
+def test_every_table_has_its_verdict_in_the_order_of_the_rows(run: RunRecord, rows: Rows) -> None:
+    found = notes.verdict_lines(
+        the_results(run, of(rows, "openvino"), [verdict("resnet50", "B."), verdict("resnet18", "A.")])
+    )
     assert found == ["resnet18, batch 1: A.", "resnet50, batch 1: B."]
 
 
-def test_a_table_without_a_verdict_says_that_nothing_was_measured(rows: Rows) -> None:
-    assert notes.verdict_lines(of(rows, "ncnn"), []) == [
+def test_a_table_without_a_verdict_says_that_nothing_was_measured(run: RunRecord, rows: Rows) -> None:
+    assert notes.verdict_lines(the_results(run, of(rows, "ncnn"))) == [
         "resnet18, batch 1: nothing was measured.",
         "resnet50, batch 1: nothing was measured.",
     ]
 
 
-def test_leagues_are_named_where_there_are_several(rows: Rows) -> None:
+def test_leagues_are_named_where_there_are_several(run: RunRecord, rows: Rows) -> None:
     both = [verdict("resnet18", "A."), verdict("resnet18", "B.", "int8"), verdict("resnet50", "C.")]
-    assert notes.verdict_lines(of(rows, "openvino"), both)[:2] == [
+    assert notes.verdict_lines(the_results(run, of(rows, "openvino"), both))[:2] == [
         "resnet18, batch 1: fp32: A.",
         "resnet18, batch 1: int8: B.",
     ]
@@ -56,10 +59,12 @@ def test_a_caution_of_the_whole_table_is_told_once(rows: Rows) -> None:
 def test_what_was_found_of_the_machine_stands_below_the_table_with_what_to_do(run: RunRecord, rows: Rows) -> None:
     line = "battery: the machine runs from its battery; plug it in"
     assert notes.findings(run) == [line]
-    for document in (to_text(run, rows), to_markdown(run, rows)):
+    for document in (to_text(the_results(run, rows)), to_markdown(the_results(run, rows))):
         assert document.index("The machine, before the race") < document.index(line)
     unblemished = msgspec.structs.replace(run, audit=())
-    assert "before the race" not in to_text(unblemished, rows) + to_markdown(unblemished, rows)
+    assert "before the race" not in to_text(the_results(unblemished, rows)) + to_markdown(
+        the_results(unblemished, rows)
+    )
 
 
 def test_a_reference_other_than_float64_is_named(run: RunRecord) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.made import a_contender
+from tests.unit.made import a_contender, the_results
 
 import bakeoff.report.page
 from bakeoff.errors import UsageError
@@ -22,7 +22,6 @@ from bakeoff.records import (
     PeakShare,
     Recipe,
     RunRecord,
-    RunReport,
     Standing,
     Summary,
     Verdict,
@@ -30,6 +29,7 @@ from bakeoff.records import (
 from bakeoff.report import insights, pdf
 from bakeoff.report.document import to_document
 from bakeoff.report.page import cells, charts, to_html
+from bakeoff.report.run_report import RunReport
 
 pytestmark = pytest.mark.unit
 
@@ -67,10 +67,7 @@ def a_report(run: RunRecord, rows: Sequence[Summary]) -> RunReport:
         for minute in range(4)
     ]
     return RunReport(
-        run=run,
-        rows=tuple(rows),
-        verdicts=tuple(verdicts),
-        remarks=(f"canary: {EVIL}",),
+        results=the_results(run, rows, verdicts, remarks=(f"canary: {EVIL}",)),
         latencies=tuple(
             Latencies(case=row.case, p5=1.0, p25=2.0, p50=3.0, p75=4.0, p95=9.0, count=200, profiled=True)
             for row in measured
@@ -214,17 +211,19 @@ def test_markdown_holds_what_only_a_report_tells(run: RunRecord, rows: Sequence[
 
 
 def test_the_headline_counts_who_leads(run: RunRecord, rows: Sequence[Summary]) -> None:
-    report = a_report(run, rows)
-    assert insights.headline(report) == "openvino leads in 8 of 8 cases. 8 of 8 comparisons with a leader are decided."
-    first, *others = report.verdicts
+    verdicts = a_report(run, rows).results.verdicts
+    assert (
+        insights.headline(verdicts) == "openvino leads in 8 of 8 cases. 8 of 8 comparisons with a leader are decided."
+    )
+    first, *others = verdicts
     leader, beaten = first.standings
     open_ = msgspec.structs.replace(beaten, outcome=Outcome.UNDECIDED)
     undecided = msgspec.structs.replace(first, leader="keras", standings=(leader, open_))
-    said = insights.headline(msgspec.structs.replace(report, verdicts=(undecided, *others)))
+    said = insights.headline((undecided, *others))
     assert said == "openvino leads in 7 of 8 cases, keras in 1. 7 of 8 comparisons with a leader are decided."
-    alone = insights.headline(msgspec.structs.replace(report, verdicts=(undecided,)))
+    alone = insights.headline((undecided,))
     assert alone == "keras leads; the verdict is undecided."
-    assert insights.headline(msgspec.structs.replace(report, verdicts=())) == "Nothing was measured."
+    assert insights.headline(()) == "Nothing was measured."
 
 
 def test_names_beside_points_are_pushed_up_until_they_are_apart() -> None:
@@ -247,7 +246,7 @@ def test_who_is_ranked_elsewhere_says_so_and_is_beaten_by_its_own_league_only(ro
 def test_intervals_standings_and_order_of_the_throughput_chart(run: RunRecord, rows: Sequence[Summary]) -> None:
     report = a_report(run, rows)
     measured = [row for row in rows if row.case.model == "resnet50" and row.fps]
-    spec = charts.throughput(measured, [v for v in report.verdicts if v.model == "resnet50"])
+    spec = charts.throughput(measured, [v for v in report.results.verdicts if v.model == "resnet50"])
     values = {(value["engine"], value["batch"]): value for value in spec["data"]["values"]}
     assert set(values) == {(row.case.contender.name, row.case.batch_size) for row in measured}
     row = measured[0]

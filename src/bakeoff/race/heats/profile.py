@@ -6,18 +6,19 @@ A worker profiles its batch sizes one after another.
 
 import functools
 import random
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import msgspec
 
 from bakeoff.judge.case.profile import expected_s, long_enough
+from bakeoff.judge.results import Results
 from bakeoff.judge.table.looks import FLOOR
 from bakeoff.race.heats.attempt import Attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import attempt_to
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import Case, Outcome, Plan, Status, Summary, Trial, Verdict
+from bakeoff.records import Case, Outcome, Plan, Status, Summary, Trial
 
 SHARE = 0.2
 """of the budget, at most, and once the first look's rounds are in: a verdict is worth more than a percentile"""
@@ -30,20 +31,20 @@ def reserve_s(plan: Plan, round_: int) -> float:
     return SHARE * plan.budget_s if plan.profile and round_ > FLOOR else 0.0
 
 
-def in_turn(rows: Iterable[Summary], verdicts: Iterable[Verdict], trials: Iterable[Trial]) -> list[list[Case]]:
+def in_turn(results: Results) -> list[list[Case]]:
     """Which cases to profile, those of one worker together: those that may be the best first, then the rest.
 
     Left out are rows without a speed and cases that have their profile.
     """
-    done = {trial.case for trial in trials if trial.profile}
+    done = {trial.case for trial in results.trials if trial.profile}
     beaten = {
         (verdict.model, verdict.batch_size, standing.contender)
-        for verdict in verdicts
+        for verdict in results.verdicts
         for standing in verdict.standings
         if standing.outcome is Outcome.SLOWER
     }
     groups: dict[tuple[bool, str, str], list[Case]] = {}
-    for row in rows:
+    for row in results.rows:
         case = row.case
         if row.status is Status.OK and case not in done:
             is_beaten = (case.model, case.batch_size, case.contender.name) in beaten

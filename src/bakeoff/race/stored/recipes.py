@@ -1,44 +1,37 @@
 """How to use an engine as it was raced: its settings, its pinned requirements, and a script."""
 
 import difflib
-from collections.abc import Sequence
 
 from bakeoff import environments, paths
 from bakeoff.engines import recipe, snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds
 from bakeoff.errors import BakeoffError, EnvironmentUnavailableError, UsageError
+from bakeoff.judge.results import Results
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.conversion import in_form
-from bakeoff.records import EngineSpec, Installed, ModelRecord, Recipe, RunRecord, Summary, Verdict
+from bakeoff.records import EngineSpec, Installed, ModelRecord, Recipe, RunRecord, Summary
 from bakeoff.store import Store
 
 
-def winners(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> list[Summary]:
+def winners(results: Results) -> list[Summary]:
     """The row of each verdict's leader, an engine that leads several of a model once, at the smallest batch size."""
-    at = {(row.case.model, row.case.batch_size, row.case.contender.name): row for row in rows}
+    at = {(row.case.model, row.case.batch_size, row.case.contender.name): row for row in results.rows}
     found: dict[tuple[str, str], Summary] = {}
-    for verdict in sorted(verdicts, key=lambda verdict: verdict.batch_size):
+    for verdict in sorted(results.verdicts, key=lambda verdict: verdict.batch_size):
         row = at.get((verdict.model, verdict.batch_size, verdict.leader))
         if row is not None and row.fps is not None:
             found.setdefault((verdict.model, verdict.leader), row)
-    order = list(dict.fromkeys(row.case.model for row in rows))
-    return sorted(found.values(), key=lambda row: order.index(row.case.model))
+    return sorted(found.values(), key=lambda row: results.run.plan.models.index(row.case.model))
 
 
-def choose(
-    run: RunRecord,
-    rows: Sequence[Summary],
-    verdicts: Sequence[Verdict],
-    engine: str | None,
-    model: str | None,
-    batch_size: int | None,
-) -> Summary:
+def choose(results: Results, engine: str | None, model: str | None, batch_size: int | None) -> Summary:
     """The measured row that is meant: what is not named is the first model, the smallest batch size, its leader.
 
     Raises `UsageError` that lists what the run has.
     """
-    measured = [row for row in rows if row.fps is not None]
+    run = results.run
+    measured = [row for row in results.rows if row.fps is not None]
     if not measured:
         raise UsageError(f"run {run.name} has no row with a speed: there is nothing to use")
     for kind, wanted, names in (
@@ -61,7 +54,7 @@ def choose(
         raise UsageError(f"run {run.name} measured no such combination of engine, model and batch size")
     first = min(meant, key=lambda row: (run.plan.models.index(row.case.model), row.case.batch_size)).case
     table = [row for row in meant if (row.case.model, row.case.batch_size) == (first.model, first.batch_size)]
-    leaders = {v.leader for v in verdicts if (v.model, v.batch_size) == (first.model, first.batch_size)}
+    leaders = {v.leader for v in results.verdicts if (v.model, v.batch_size) == (first.model, first.batch_size)}
     return next((row for row in table if row.case.contender.name in leaders), table[0])
 
 

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
-from bakeoff.judge.case.summary import summarise
-from bakeoff.judge.figures import canary, peak
+from bakeoff.judge.figures import peak
 from bakeoff.judge.figures.break_even import break_even
 from bakeoff.judge.figures.latencies import spreads
 from bakeoff.judge.figures.timeline import timeline
-from bakeoff.judge.table.verdict import judge
+from bakeoff.judge.results import Results
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.stored import peak as machine_peak
 from bakeoff.race.stored.recipes import recipe_of, winners
-from bakeoff.records import RunReport, Scenario
+from bakeoff.records import Scenario
+from bakeoff.report.run_report import RunReport
 from bakeoff.store import Store
 
 
@@ -30,21 +30,17 @@ def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], N
             f"run {run.name} is of the {run.plan.scenario} scenario: a report is of single-stream latencies",
             f"`bakeoff show {run.name} --format md` has its table",
         )
-    trials = store.trials(run.name)
-    rows = summarise(run, trials)
-    verdicts = judge(run, rows, trials)
+    results = Results(run, store.trials(run.name))
+    rows, trials = results.rows, results.trials
     best, why_no_peak = machine_peak.of_run(run, catalogue, say)
     library = ModelLibrary(paths.cache_dir())
     return RunReport(
-        run=run,
-        rows=tuple(rows),
-        verdicts=tuple(verdicts),
-        remarks=canary.remarks(canary.figures(trials)),
+        results=results,
         latencies=tuple(spreads(rows, trials)),
         heats=tuple(timeline(run, trials)),
         break_even=tuple(break_even(rows, trials)),
         peak=best,
         why_no_peak=why_no_peak,
         peak_shares=tuple(peak.shares(run, rows, best)),
-        recipes=tuple(recipe_of(run, row, store, catalogue, library) for row in winners(rows, verdicts)),
+        recipes=tuple(recipe_of(run, row, store, catalogue, library) for row in winners(results)),
     )

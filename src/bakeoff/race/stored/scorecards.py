@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from bakeoff.errors import StoreError, UsageError
-from bakeoff.judge.between_runs.scorecard import from_interval, scorecard
-from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.between_runs.scorecard import from_interval
+from bakeoff.judge.results import Results
 from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
 from bakeoff.records import Case, Contender, EngineInfo, ModelRecord, Plan, Status, older
 from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineSnapshot, Score, Scorecard
@@ -26,8 +26,7 @@ RESULTS_SCHEMAS = ("bakeoff-results/1", "bakeoff-results/2")
 def of_run(store: Store, reference: str) -> Scorecard:
     """The run that `reference` means in `store`."""
     run = store.run(reference)
-    trials = store.trials(run.name)
-    return scorecard(run, summarise(run, trials), trials)
+    return Results(run, store.trials(run.name)).scorecard
 
 
 def of_anything(store: Store, reference: str) -> Scorecard:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bakeoff.errors import UsageError
-from bakeoff.records import RunReport
 from bakeoff.report import insights
+from bakeoff.report.run_report import RunReport
 
 HERE = Path(__file__).parent
 EXTRA = "pip install 'bakeoff[report]'"

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bakeoff.records import Accuracy, Outcome, PeakShare, RunReport, Status, Summary, Tolerances
+from bakeoff.records import Accuracy, Outcome, PeakShare, Status, Summary, Tolerances
 from bakeoff.report import insights, wording
+from bakeoff.report.run_report import RunReport
 
 Key = tuple[str, int, str]
 """model, batch size, engine"""
@@ -46,17 +47,17 @@ def speeds(report: RunReport) -> Table:
     """Every case with everything that was measured of it."""
     standings: dict[Key, Outcome] = {
         (verdict.model, verdict.batch_size, standing.contender): standing.outcome
-        for verdict in report.verdicts
+        for verdict in report.results.verdicts
         for standing in verdict.standings
     }
     shares = {each.case: each for each in report.peak_shares}
     titles = [("engine", False), ("version", False), ("model", False), ("batch", True), ("images/s", True)]
     titles += [("verdict", False), ("p50", True), ("p99", True), ("load", True), ("first inference", True)]
     titles += [("peak memory", True), ("cores used", True), *[("of the peak", True)] * bool(shares), ("error", True)]
-    asked = any(row.accuracy for row in report.rows)
+    asked = any(row.accuracy for row in report.results.rows)
     titles += [("accuracy", True)] * asked
     rows = []
-    for row in sorted(report.rows, key=_as_read):
+    for row in sorted(report.results.rows, key=_as_read):
         case = row.case
         share = shares.get(case)
         outcome = standings.get((case.model, case.batch_size, case.contender.name))
@@ -89,9 +90,9 @@ def _as_read(row: Summary) -> tuple[bool, str, int, float]:
 
 def parity(report: RunReport) -> Table:
     """Each engine's worst answer to each model, and what precision that is the size of."""
-    tolerances = {model.name: model.tolerances for model in report.run.models}
+    tolerances = {model.name: model.tolerances for model in report.results.run.models}
     groups: dict[tuple[str, str], list[Summary]] = defaultdict(list)
-    for row in report.rows:
+    for row in report.results.rows:
         if row.parity is not None:
             groups[row.case.contender.name, row.case.model].append(row)
     rows = []

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from markupsafe import Markup
 
-from bakeoff.records import Recipe, RunReport, Status, Summary
+from bakeoff.records import Recipe, Status, Summary
 from bakeoff.report import insights, notes, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.machine_line import machine_line
 from bakeoff.report.page import cells, charts
 from bakeoff.report.page.drawing import draw
+from bakeoff.report.run_report import RunReport
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 def of_run(report: RunReport, anchor: str) -> Shown:
     """The run's part of the page; `anchor` begins the identifiers of all that is in it."""
-    run, rows = report.run, report.rows
+    run, rows = report.results.run, report.results.rows
     return Shown(
         anchor=anchor,
         report=report,
@@ -68,8 +69,8 @@ def of_run(report: RunReport, anchor: str) -> Shown:
             ("settings", wording.setting(run.plan)),
             ("machine", machine_line(run.machine)),
         ],
-        headline=insights.headline(report),
-        verdicts=notes.verdict_sentences(rows, report.verdicts),
+        headline=insights.headline(report.results.verdicts),
+        verdicts=notes.verdict_sentences(report.results),
         speeds=cells.speeds(report),
         accuracy=notes.accuracy(run),
         throughput=[*_throughput(report, anchor)],
@@ -85,7 +86,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         peak=cells.peak(report),
         peak_said=f"The peak is {insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
         failures=notes.failures(rows),
-        cautions=[*report.remarks, *notes.cautions(rows)],
+        cautions=[*report.results.remarks, *notes.cautions(rows)],
         findings=notes.findings(run),
         machine=cells.facts(run.machine),
         command=command_line(run.plan),
@@ -98,15 +99,15 @@ def of_run(report: RunReport, anchor: str) -> Shown:
 
 def _models(report: RunReport) -> Iterator[tuple[int, str, list[Summary]]]:
     """Each model that has a row with a speed, with those rows."""
-    for index, model in enumerate(dict.fromkeys(row.case.model for row in report.rows)):
-        measured = [row for row in report.rows if row.case.model == model and row.fps is not None]
+    for index, model in enumerate(dict.fromkeys(row.case.model for row in report.results.rows)):
+        measured = [row for row in report.results.rows if row.case.model == model and row.fps is not None]
         if measured:
             yield index, model, measured
 
 
 def _throughput(report: RunReport, anchor: str) -> Iterator[Figure]:
     for index, model, rows in _models(report):
-        verdicts = [verdict for verdict in report.verdicts if verdict.model == model]
+        verdicts = [verdict for verdict in report.results.verdicts if verdict.model == model]
         cut = any(row.fps_ci95 and row.fps_ci95[1] > charts.edge(rows) for row in rows)
         yield Figure(
             model,

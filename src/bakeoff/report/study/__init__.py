@@ -3,6 +3,5 @@
 from bakeoff.report.study.document import study_documents
 from bakeoff.report.study.files import write_documents
 from bakeoff.report.study.language import LANGUAGES
-from bakeoff.report.study.results import Statistics
 
-__all__ = ["LANGUAGES", "Statistics", "study_documents", "write_documents"]
+__all__ = ["LANGUAGES", "study_documents", "write_documents"]

@@ -1,8 +1,9 @@
 """The whole document, in either language, as a pure function of a run and what was measured in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from bakeoff.records import Plan, RunRecord, Summary, Trial
+from bakeoff.judge.results import Results
+from bakeoff.records import Plan, RunRecord
 from bakeoff.report import notes as report_notes
 from bakeoff.report import wording
 from bakeoff.report.command import command_line
@@ -11,7 +12,7 @@ from bakeoff.report.study.language import LANGUAGES, Language
 from bakeoff.report.study.markdown import bullets, code, escape
 from bakeoff.report.study.order import orders
 from bakeoff.report.study.published import SOURCE
-from bakeoff.report.study.results import ENOUGH_ROUNDS, Results, Statistics, cell_of
+from bakeoff.report.study.results import ENOUGH_ROUNDS, StudyResults, cell_of
 from bakeoff.report.study.rows import FRAMEWORKS, engines_of_the_study
 from bakeoff.report.study.sentences import (
     blank_frameworks,
@@ -24,18 +25,16 @@ from bakeoff.report.study.sentences import (
 from bakeoff.report.study.tables import PROVISIONAL, Notes, SpeedTable, order_table, parity_table
 
 
-def study_documents(
-    run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], statistics: Statistics
-) -> dict[str, str]:
+def study_documents(results: Results) -> dict[str, str]:
     """The document in each language ("en", "zh"), Markdown.
 
-    `summaries` are those of `trials`. Raises `UsageError` if the run has none of the study's networks.
+    Raises `UsageError` if the run has none of the study's networks.
     """
-    results = Results(run, trials, summaries, statistics)
-    return {code_: "\n\n".join(_parts(results, Language(code_))) + "\n" for code_ in LANGUAGES}
+    found = StudyResults(results)
+    return {code_: "\n\n".join(_parts(found, Language(code_))) + "\n" for code_ in LANGUAGES}
 
 
-def _parts(results: Results, say: Language) -> Iterator[str]:
+def _parts(results: StudyResults, say: Language) -> Iterator[str]:
     yield f"# {say('title')}"
     yield headline(results, say)
     yield bullets(_circumstances(results, say))
@@ -54,7 +53,7 @@ def _parts(results: Results, say: Language) -> Iterator[str]:
     yield from _reproduce(results.run, say)
 
 
-def _circumstances(results: Results, say: Language) -> Iterator[str]:
+def _circumstances(results: StudyResults, say: Language) -> Iterator[str]:
     """Where, when, how long, and with what settings."""
     run, plan = results.run, results.run.plan
     yield say("machine", machine=escape(machine_line(run.machine)))
@@ -84,7 +83,7 @@ def _circumstances(results: Results, say: Language) -> Iterator[str]:
         yield say("also_raced", engines=say.enumerate(f"`{engine}`" for engine in others))
 
 
-def _range_of_rounds(results: Results) -> str:
+def _range_of_rounds(results: StudyResults) -> str:
     """Of the measured cells, the least and the most, as in "3-5"."""
     rounds = [count for row in results.summaries if (count := results.rounds(*cell_of(row)))]
     if not rounds:
@@ -93,7 +92,7 @@ def _range_of_rounds(results: Results) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def _speeds(results: Results, say: Language) -> Iterator[str]:
+def _speeds(results: StudyResults, say: Language) -> Iterator[str]:
     """A table for each batch size, and the notes to all of them."""
     yield f"## {say('head_speed')}"
     yield say("legend", source=SOURCE, blank=say("blank"), mark=PROVISIONAL, enough=ENOUGH_ROUNDS)
@@ -106,7 +105,7 @@ def _speeds(results: Results, say: Language) -> Iterator[str]:
         yield bullets(lines)
 
 
-def _order(results: Results, say: Language) -> Iterator[str]:
+def _order(results: StudyResults, say: Language) -> Iterator[str]:
     yield f"## {say('head_order')}"
     yield say("order_intro")
     for release, label in (("2019", "order_then"), ("today", "order_today")):
@@ -128,7 +127,7 @@ def _unlike_things(say: Language) -> Iterator[str]:
     yield say("unlike_means", blank=blank_frameworks(say))
 
 
-def _cautions(results: Results, say: Language) -> Iterator[str]:
+def _cautions(results: StudyResults, say: Language) -> Iterator[str]:
     yield f"## {say('head_cautions')}"
     lines = report_notes.cautions(results.summaries)
     if lines:

@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import combinations, pairwise
 
 from bakeoff.report.study.published import published_fps
-from bakeoff.report.study.results import Outcome, Ratio, Results
+from bakeoff.report.study.results import Outcome, Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Row
 
 
@@ -29,7 +29,7 @@ class Pair:
 class Order:
     """One network and batch size: the published order of the rows that one release could rerun, and theirs here."""
 
-    def __init__(self, results: Results, model: str, batch_size: int, release: str) -> None:
+    def __init__(self, results: StudyResults, model: str, batch_size: int, release: str) -> None:
         """`release` is "2019" or "today"."""
         self.model, self.batch_size = model, batch_size
         self._results, self._release = results, release
@@ -96,7 +96,7 @@ class Tally:
         return (self.kept - self.swapped) / self.pairs if self.pairs else None
 
 
-def orders(results: Results, release: str) -> list[Order]:
+def orders(results: StudyResults, release: str) -> list[Order]:
     """Every table in which the published order says something: at least two rows published and measured."""
     found = [Order(results, model, batch, release) for model in results.models for batch in results.batch_sizes]
     return [order for order in found if order.pairs]

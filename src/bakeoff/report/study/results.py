@@ -1,27 +1,21 @@
 """A run as the study's document asks about it: cells, rounds, and ratios paired by round."""
 
-from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import chain
 from statistics import geometric_mean, median
 
 from bakeoff.errors import UsageError
-from bakeoff.records import Measurement, Record, RunRecord, Status, Summary, Trial
+from bakeoff.judge.case.disturbance import counted
+from bakeoff.judge.case.summary import throughput
+from bakeoff.judge.figures.statistics import geometric_mean_interval
+from bakeoff.judge.results import Results
+from bakeoff.records import Record, Status, Summary, Trial
 from bakeoff.report.study.published import MODELS
 
 MARGIN = 1.02
 """ratios nearer to 1 than this are nothing that anybody should act on"""
 ENOUGH_ROUNDS = 5
 """a row with fewer is provisional"""
-
-
-class Statistics(Record, frozen=True):
-    """The two functions of `bakeoff.judge` that the document rests on; handed in, since reports know no judge."""
-
-    throughput: Callable[[int, Measurement], float]
-    """(batch size, measurement) -> images per second of one trial"""
-    interval: Callable[[Sequence[float]], tuple[float, tuple[float, float] | None]]
-    """positive values, one per round -> geometric mean and its 95% interval by Student's t on the logarithms"""
 
 
 class Outcome(StrEnum):
@@ -58,32 +52,30 @@ Cell = tuple[str, str, int]
 """engine, model, batch size"""
 
 
-class Results:
-    """A run's rows and trials, by engine, model and batch size. Speeds exist only of cells whose row is ok."""
+class StudyResults:
+    """A run's results, by engine, model and batch size. Speeds exist only of cells whose row is ok."""
 
-    def __init__(
-        self, run: RunRecord, trials: Sequence[Trial], summaries: Sequence[Summary], statistics: Statistics
-    ) -> None:
+    def __init__(self, results: Results) -> None:
         """Raises `UsageError` if the run has none of the study's networks."""
+        run = results.run
         if not set(MODELS) & set(run.plan.models):
             raise UsageError(
                 f"run {run.name} did not race {' or '.join(MODELS)}, the study's networks",
                 "`bakeoff study` races them",
             )
         self.run = run
-        self.summaries = [row for row in summaries if row.case.model in MODELS]
+        self.summaries = [row for row in results.rows if row.case.model in MODELS]
         self.engines = frozenset(run.plan.names)
         self.batch_sizes = tuple(sorted(run.plan.batch_sizes))
         self.models = tuple(model for model in MODELS if model in run.plan.models)
         self._rows = {cell_of(row): row for row in self.summaries}
-        self._interval = statistics.interval
         self._speeds: dict[Cell, dict[int, float]] = {}
         self._speeds_by_median: dict[Cell, list[float]] = {}
-        for trial in trials:
+        for trial in counted(results.trials):
             cell = cell_of(trial)
             raced = trial.round and not trial.profile
             if raced and trial.status is Status.OK and trial.measurement and self.is_ok(*cell):
-                speed = statistics.throughput(trial.case.batch_size, trial.measurement)
+                speed = throughput(trial.case.batch_size, trial.measurement)
                 self._speeds.setdefault(cell, {})[trial.round] = speed
                 latency = median(chain.from_iterable(trial.measurement.latencies))
                 self._speeds_by_median.setdefault(cell, []).append(trial.case.batch_size / latency)
@@ -127,7 +119,7 @@ class Results:
         common = sorted(ours.keys() & theirs.keys())
         if not common:
             return None
-        value, interval = self._interval([ours[round_] / theirs[round_] for round_ in common])
+        value, interval = geometric_mean_interval([ours[round_] / theirs[round_] for round_ in common])
         return Ratio(value=value, interval=interval, rounds=len(common))
 
     def version(self, engine: str) -> str:

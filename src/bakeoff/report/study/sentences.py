@@ -8,7 +8,7 @@ from bakeoff.report.study.language import Language
 from bakeoff.report.study.markdown import escape
 from bakeoff.report.study.order import Order, Tally, orders
 from bakeoff.report.study.published import MODELS, figures, networks_as_run, published_fps
-from bakeoff.report.study.results import Outcome, Ratio, Results
+from bakeoff.report.study.results import Outcome, Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Against, Framework, title_of
 from bakeoff.report.study.tables import ratio, status, tau
 
@@ -19,7 +19,7 @@ Compared = tuple[str, int, Ratio | None]
 # The headline
 
 
-def headline(results: Results, say: Language) -> str:
+def headline(results: StudyResults, say: Language) -> str:
     """How far the study's frameworks moved, whether its order holds, and who is highest."""
     changes = [
         (row.title, model, batch, value)
@@ -51,7 +51,7 @@ def _largest(changes: Iterable[tuple[str, str, int, Ratio]], say: Language) -> s
     return say("headline_most", engine=title, model=model, batch=batch, ratio=ratio(say, value))
 
 
-def _highest(results: Results, model: str, say: Language) -> str:
+def _highest(results: StudyResults, model: str, say: Language) -> str:
     """Who has the highest figure of each release, at the smallest batch size."""
     batch = results.batch_sizes[0]
     best = {}
@@ -71,7 +71,7 @@ def _highest(results: Results, model: str, say: Language) -> str:
 # A paragraph per framework
 
 
-def paragraph(results: Results, framework: Framework, say: Language) -> str:
+def paragraph(results: StudyResults, framework: Framework, say: Language) -> str:
     """Everything that was compared of one framework."""
     sentences = []
     for against in framework.comparisons:
@@ -79,7 +79,7 @@ def paragraph(results: Results, framework: Framework, say: Language) -> str:
     return f"**{framework.title}** — {say.paragraph(sentences)}"
 
 
-def comparison(results: Results, against: Against, say: Language) -> str:
+def comparison(results: StudyResults, against: Against, say: Language) -> str:
     """One engine against another, over all networks and batch sizes of the run."""
     compared = across(results, against)
     if not any(value for *_, value in compared):
@@ -89,7 +89,7 @@ def comparison(results: Results, against: Against, say: Language) -> str:
     return say("compared", engine=engine, base=base, verdicts=_verdicts(compared, say))
 
 
-def _named(results: Results, against: Against) -> list[str]:
+def _named(results: StudyResults, against: Against) -> list[str]:
     """Both names, with their versions where these differ."""
     versions = [results.version(engine) for engine in (against.engine, against.base)]
     differ = versions[0] != versions[1]
@@ -99,7 +99,7 @@ def _named(results: Results, against: Against) -> list[str]:
     ]
 
 
-def across(results: Results, against: Against) -> list[Compared]:
+def across(results: StudyResults, against: Against) -> list[Compared]:
     """The ratio of two engines on every network and batch size."""
     return [
         (model, batch, results.ratio(against.engine, against.base, model, batch))
@@ -149,7 +149,7 @@ def _range(values: list[float], say: Language) -> str:
     return say("ratio_alone", ratio=low) if low == high else say("span", low=low, high=high)
 
 
-def _why_not(results: Results, against: Against, say: Language) -> list[str]:
+def _why_not(results: StudyResults, against: Against, say: Language) -> list[str]:
     """Which of the two has no speed, and what became of it."""
     reasons = []
     for engine in (against.engine, against.base):
@@ -160,7 +160,7 @@ def _why_not(results: Results, against: Against, say: Language) -> list[str]:
     return reasons or [say("why_no_round")]
 
 
-def _beside_published(results: Results, against: Against, say: Language) -> str:
+def _beside_published(results: StudyResults, against: Against, say: Language) -> str:
     """The ratio of the study's own rows, on the tables that this run has."""
     if against.published is None:
         return ""

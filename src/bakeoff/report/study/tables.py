@@ -6,7 +6,7 @@ from bakeoff.report.study.language import Language
 from bakeoff.report.study.markdown import escape, table
 from bakeoff.report.study.order import Order, Tally
 from bakeoff.report.study.published import published_fps
-from bakeoff.report.study.results import ENOUGH_ROUNDS, Ratio, Results
+from bakeoff.report.study.results import ENOUGH_ROUNDS, Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Row
 
 PROVISIONAL = "†"
@@ -34,7 +34,7 @@ class Notes:
 class SpeedTable:
     """Images per second at one batch size: the study's figure, the 2019 release, today's, and today / 2019."""
 
-    def __init__(self, results: Results, batch_size: int, say: Language, notes: Notes) -> None:
+    def __init__(self, results: StudyResults, batch_size: int, say: Language, notes: Notes) -> None:
         self.results, self.batch_size, self.say, self.notes = results, batch_size, say, notes
 
     def __str__(self) -> str:
@@ -137,7 +137,7 @@ def tau(tally: Tally) -> str:
     return wording.NONE if tally.tau is None else f"{tally.tau:.2f}"
 
 
-def parity_table(results: Results, say: Language) -> str:
+def parity_table(results: StudyResults, say: Language) -> str:
     """Each engine's worst error over its cells, in the order of the document's rows, others last."""
     placed = [engine for row in ROWS for engine in (row.then, row.today) if engine in results.engines and engine]
     others = [engine for engine in results.run.plan.names if engine not in placed]
@@ -145,7 +145,7 @@ def parity_table(results: Results, say: Language) -> str:
     return table([say(column) for column in columns], (_parity_line(results, e, say) for e in [*placed, *others]))
 
 
-def _parity_line(results: Results, engine: str, say: Language) -> list[str]:
+def _parity_line(results: StudyResults, engine: str, say: Language) -> list[str]:
     rows = results.rows_of(engine)
     release = results.release(engine)
     return [

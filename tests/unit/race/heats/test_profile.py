@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.made import a_contender, a_plan
+from tests.unit.made import a_contender, a_plan, the_results
 
 from bakeoff.race.budget import Budget
 from bakeoff.race.heats import profile
@@ -19,6 +19,7 @@ from bakeoff.records import (
     ModelForm,
     ModelRecord,
     Outcome,
+    RunRecord,
     Standing,
     Status,
     Summary,
@@ -30,6 +31,7 @@ from bakeoff.records import (
 pytestmark = pytest.mark.unit
 
 PLAN = a_plan(models=("m",), engines=("a", "b", "c"), batch_sizes=(1, 8), threads=1, budget_s=900.0, profile=True)
+RUN = RunRecord(name="r", started_at=0.0, plan=PLAN, machine={}, bakeoff_version="0")
 
 
 def row(case: Case, status: Status = Status.OK, mean_ms: float = 100.0) -> Summary:
@@ -72,7 +74,7 @@ def turns(rows: list[Summary], trials: tuple[Trial, ...] = ()) -> list[list[tupl
         verdict(1, a=Outcome.LEADER, b=Outcome.SLOWER, c=Outcome.UNDECIDED),
         verdict(8, a=Outcome.LEADER, b=Outcome.EQUIVALENT, c=Outcome.SLOWER),
     ]
-    found = profile.in_turn(rows, verdicts, trials)
+    found = profile.in_turn(the_results(RUN, rows, verdicts, trials))
     return [[(case.contender.name, case.batch_size) for case in cases] for cases in found]
 
 

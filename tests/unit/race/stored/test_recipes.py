@@ -2,7 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.made import a_case, a_plan, a_row
+from tests.unit.made import a_case, a_plan, a_row, the_results
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
@@ -41,7 +41,7 @@ def row(case: Case) -> Summary:
     )
 
 
-ROWS = [row(case) for case in PLAN.cases()]
+RESULTS = the_results(RUN, [row(case) for case in PLAN.cases()], VERDICTS)
 
 
 def key(found: Summary) -> tuple[str, str, int]:
@@ -60,7 +60,7 @@ def key(found: Summary) -> tuple[str, str, int]:
 def test_what_is_not_named_is_the_first_model_the_smallest_batch_and_its_leader(
     wanted: tuple[str | None, str | None, int | None], chosen: tuple[str, str, int]
 ) -> None:
-    assert key(choose(RUN, ROWS, VERDICTS, *wanted)) == chosen
+    assert key(choose(RESULTS, *wanted)) == chosen
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_what_a_run_did_not_measure_is_an_error(
     wanted: tuple[str | None, str | None, int | None], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        choose(RUN, ROWS, VERDICTS, *wanted)
+        choose(RESULTS, *wanted)
 
 
 def test_a_report_has_each_winner_once_for_a_model() -> None:
-    found = [key(each) for each in winners(ROWS, VERDICTS)]
+    found = [key(each) for each in winners(RESULTS)]
     assert found == [("a", "small", 1), ("b", "small", 8), ("b", "large", 1)]
 
 

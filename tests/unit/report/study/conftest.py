@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
-from tests.unit.made import a_case, a_plan
+from tests.unit.made import a_case, a_plan, the_results
 
-from bakeoff.judge.case.summary import summarise, throughput
-from bakeoff.judge.figures.statistics import geometric_mean_interval
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.records import (
     Case,
     EngineInfo,
@@ -20,12 +20,11 @@ from bakeoff.records import (
     TensorSpec,
     Trial,
 )
-from bakeoff.report.study import Statistics, study_documents
-from bakeoff.report.study.results import Results
+from bakeoff.report.study import study_documents
+from bakeoff.report.study.results import StudyResults
 from bakeoff.report.study.rows import ROWS, engines_of_the_study
 
 MODELS = ("resnet18", "resnet50")
-STATISTICS = Statistics(throughput=throughput, interval=geometric_mean_interval)
 LATENCIES = 12
 """of each trial: enough for a median"""
 
@@ -138,16 +137,16 @@ def trials_of(case: Case, place: int) -> list[Trial]:
 
 
 @pytest.fixture
-def table_race() -> Callable[..., Results]:
+def table_race() -> Callable[..., StudyResults]:
     """From each engine's speeds to results: `table_race(speeds, model=..., batch_size=..., bf16=engines)`."""
 
-    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> Results:
+    def race(speeds: Speeds, model: str = "resnet50", batch_size: int = 1, bf16: Sequence[str] = ()) -> StudyResults:
         run, trials = one_table(speeds, model, batch_size)
         rows = [
             msgspec.structs.replace(row, league="bf16" if row.case.contender.name in bf16 else "fp32")
             for row in summarise(run, trials)
         ]
-        return Results(run, trials, rows, STATISTICS)
+        return StudyResults(the_results(run, rows, trials=trials))
 
     return race
 
@@ -155,5 +154,4 @@ def table_race() -> Callable[..., Results]:
 @pytest.fixture
 def documents(whole_race: ARun) -> Mapping[str, str]:
     """The documents of the whole race, by language."""
-    run, trials = whole_race
-    return study_documents(run, trials, summarise(run, trials), STATISTICS)
+    return study_documents(Results(*whole_race))

@@ -6,14 +6,14 @@ import pytest
 
 from bakeoff.report.study.language import Language
 from bakeoff.report.study.order import orders
-from bakeoff.report.study.results import Results
+from bakeoff.report.study.results import StudyResults
 from bakeoff.report.study.rows import FRAMEWORKS, ROWS, engines_of_the_study
 from bakeoff.report.study.sentences import headline, paragraph, swaps
 from bakeoff.report.study.tables import Notes, SpeedTable
 
 pytestmark = pytest.mark.unit
 
-TableRace = Callable[..., Results]
+TableRace = Callable[..., StudyResults]
 SAY = Language("en")
 
 
@@ -35,7 +35,7 @@ def row_of(document: str, title: str, table: int = 0) -> list[str]:
     return next(line[1:] for line in tables_in(document)[table] if line[0].startswith(title))
 
 
-def keras_paragraph(results: Results) -> str:
+def keras_paragraph(results: StudyResults) -> str:
     return paragraph(results, FRAMEWORKS[0], SAY)
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import UsageError
 from bakeoff.report.study.order import Pair, Tally, orders
-from bakeoff.report.study.results import Outcome, Ratio, Results
+from bakeoff.report.study.results import Outcome, Ratio, StudyResults
 
 pytestmark = pytest.mark.unit
 
-TableRace = Callable[..., Results]
+TableRace = Callable[..., StudyResults]
 NOT_MEASURED = math.nan
 
 

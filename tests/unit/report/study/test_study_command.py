@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from bakeoff.cli.study import study
 from bakeoff.errors import ExitCode, StoreError, UsageError
-from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.race import race
 from bakeoff.records import Plan, RunRecord, Status, Trial
 from bakeoff.report.study.rows import engines_of_the_study
@@ -104,10 +104,7 @@ def play(monkeypatch: pytest.MonkeyPatch, whole_race: ARun) -> Play:
             plans.append(plan)
             run = msgspec.structs.replace(whole_race[0], state=state)
             trials = [trial for trial in whole_race[1] if keep(trial)]
-            rows = summarise(run, trials)
-            return race.Outcome(
-                run=run, trials=trials, summaries=rows, verdicts=(), folder=output / run.name, unsaved=unsaved
-            )
+            return race.Outcome(Results(run, trials), output / run.name, unsaved)
 
         monkeypatch.setattr(race, "start", start)
         return plans

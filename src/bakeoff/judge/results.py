@@ -1,0 +1,50 @@
+"""A run with all that follows from its trials."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from bakeoff.judge.between_runs.scorecard import scorecard
+from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.figures import canary
+from bakeoff.judge.table.verdict import judge
+from bakeoff.records import CanaryFigure, RunRecord, Summary, Trial, Verdict
+from bakeoff.scorecards import Scorecard
+
+
+class Results:
+    """What a run found: each part is computed when it is first asked for, and kept."""
+
+    def __init__(self, run: RunRecord, trials: Sequence[Trial]) -> None:
+        self.run = run
+        self.trials = tuple(trials)
+        """every trial, the canary's and those that failed included"""
+
+    @cached_property
+    def rows(self) -> tuple[Summary, ...]:
+        """A row per case, in the order of the plan, whether it could be measured or not."""
+        return tuple(summarise(self.run, self.trials))
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Per model, batch size and league: who leads, and how everybody else stands against it."""
+        return tuple(judge(self.run, self.rows, self.trials))
+
+    @cached_property
+    def canary(self) -> tuple[CanaryFigure, ...]:
+        """How fast the canary ran in each heat."""
+        return tuple(canary.figures(self.trials))
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """Cautions on the run as a whole."""
+        return canary.remarks(self.canary)
+
+    @cached_property
+    def scorecard(self) -> Scorecard:
+        """What comparisons with other runs need of it."""
+        return scorecard(self.run, self.rows, self.trials)
+
+    @cached_property
+    def releases(self) -> dict[str, str]:
+        """Of each build of an engine: "today", or "2019"."""
+        return {engine.name: engine.release for engine in self.run.engines}

@@ -1,0 +1,88 @@
+"""A run as flat tables of declared columns, and their text."""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+import msgspec
+
+from bakeoff.judge.case.disturbance import counted
+from bakeoff.judge.results import Results
+from bakeoff.report import columns, wording
+from bakeoff.report.columns import Column, OfCase, OfTrial
+
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of values in the order of `columns`; rows may be made as they are read, and then only once."""
+
+    columns: Sequence[Column[Any]]
+    rows: Iterable[Sequence[Any]]
+
+
+def summary(results: Results) -> Table:
+    """One row per case, in the order of the plan."""
+    return Table(columns.SUMMARY, [_values(columns.SUMMARY, of) for of in of_cases(results)])
+
+
+def trials(results: Results) -> Table:
+    """One row per trial, in the order in which they were stored."""
+    return Table(columns.TRIALS, [_values(columns.TRIALS, of) for of in _of_trials(results)])
+
+
+def latencies(results: Results) -> Table:
+    """One row per call, made as they are read: a long race has millions."""
+    return Table(columns.LATENCIES, _calls(results))
+
+
+KINDS: Mapping[str, Callable[[Results], Table]] = {"summary": summary, "trials": trials, "latencies": latencies}
+"""the tables by name"""
+
+
+def of_cases(results: Results) -> list[OfCase]:
+    """What the columns of cases are read from, row by row."""
+    return [OfCase(results.run, row, results.releases.get(row.case.contender.build, "")) for row in results.rows]
+
+
+def _of_trials(results: Results) -> list[OfTrial]:
+    counting = {id(trial) for trial in counted(results.trials)}
+    return [OfTrial(results.run, trial, id(trial) in counting) for trial in results.trials]
+
+
+def _calls(results: Results) -> Iterator[Sequence[Any]]:
+    for of in _of_trials(results):
+        which = _values(columns.WHICH, of)
+        for call in columns.calls(of.found):
+            yield [*which, *_values(columns.OF_CALL, call)]
+
+
+def _values(of_columns: Iterable[Column[Source]], of: Source) -> list[Any]:
+    """Text of an engine's own making is brought onto one line."""
+    found = (column.read(of) for column in of_columns)
+    return [wording.one_line(value) if isinstance(value, str) else value for value in found]
+
+
+def write_text(table: Table, format_: str, file: IO[str]) -> None:
+    """Write the table as "csv" (a line of names, then values, empty where null) or "json" (an array of objects)."""
+    writers: dict[str, Callable[[Table, IO[str]], None]] = {"csv": write_csv, "json": _write_json}
+    writers[format_](table, file)
+
+
+def write_csv(table: Table, file: IO[str]) -> None:
+    """A line of names, then one for each row."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([column.name for column in table.columns])
+    writer.writerows(table.rows)
+
+
+def _write_json(table: Table, file: IO[str]) -> None:
+    names = [column.name for column in table.columns]
+    encode = msgspec.json.Encoder().encode
+    before = "["
+    for row in table.rows:
+        file.write(f"{before}\n{encode(dict(zip(names, row, strict=True))).decode()}")
+        before = ","
+    file.write("\n]\n" if before == "," else "[]\n")
