@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bakeoff.judge.results import Results
 from bakeoff.judge.table.best import Table
-from bakeoff.judge.table.verdict import MINIMUM_EFFECT, log_throughputs
-from bakeoff.records import RunRecord, Standing, Status, Trial
+from bakeoff.judge.table.verdict import log_throughputs
+from bakeoff.records import INDIFFERENCE, RunRecord, Standing, Status, Trial
 from bakeoff.report import page
 from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS, Spec, by_standing
 from bakeoff.report.page.drawing import draw
@@ -94,7 +94,7 @@ def _ratios(speeds: Table, standings: Sequence[Standing], leader: str) -> Spec:
     y = {"field": "engine", "type": "nominal", "sort": [each.contender for each in others], "title": None}
     x: Spec = {"type": "quantitative", "title": f"times slower than {leader}", "axis": {"tickCount": 5}}
     x["scale"] = {"type": "log", "nice": False, "padding": 8}
-    band = {"low": 1 / (1 + MINIMUM_EFFECT), "high": 1 + MINIMUM_EFFECT}
+    band = {"low": 1 / (1 + INDIFFERENCE), "high": 1 + INDIFFERENCE}
     return {
         "width": 330,
         "height": HEIGHT,

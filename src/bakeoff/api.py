@@ -14,11 +14,10 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
 from bakeoff.judge.results import Results
-from bakeoff.judge.table.stopping import TARGET_CI
 from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import start
 from bakeoff.race.stored import scorecards
-from bakeoff.records import Request, RunRecord, Summary, Trial, Verdict
+from bakeoff.records import INDIFFERENCE, Request, RunRecord, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, flat, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
@@ -152,7 +151,8 @@ def race(
     weights: str = "seeded",
     rounds: int | None = None,
     budget_s: float | None = None,
-    target_ci: float = TARGET_CI,
+    indifference: float = INDIFFERENCE,
+    target_ci: float | None = None,
     timeout_s: float = 300.0,
     seed: int = 0,
     quick: bool = False,
@@ -176,12 +176,12 @@ def race(
 
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
     built-in networks, paths of model files or package.module:factory, `engines` names, frameworks, groups or globs.
-    `budget_s`, `timeout_s` and `latency_bound_s` are in seconds, `target_ci` is a share (0.02 is 2%). For models of
-    your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an .npz of real inputs; `python` is the
-    interpreter that builds what a factory returns, or `requirements` a file of what it needs besides PyTorch. `data` is
-    a folder of labelled pictures, which tell the accuracy of built-in networks with trained `weights`. `store` is the
-    address of a team's store, instead of the one in the folder `output`. `progress` shows on stderr, or beneath a
-    notebook's cell, how the race goes; nothing is drawn while an engine is timed.
+    `budget_s`, `timeout_s` and `latency_bound_s` are in seconds, `indifference` and `target_ci` are shares (0.02 is
+    2%). For models of your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an .npz of real
+    inputs; `python` is the interpreter that builds what a factory returns, or `requirements` a file of what it needs
+    besides PyTorch. `data` is a folder of labelled pictures, which tell the accuracy of built-in networks with trained
+    `weights`. `store` is the address of a team's store, instead of the one in the folder `output`. `progress` shows on
+    stderr, or beneath a notebook's cell, how the race goes; nothing is drawn while an engine is timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
     the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
@@ -203,6 +203,7 @@ def race(
         weights=weights,
         rounds=rounds,
         budget_s=budget_s,
+        indifference=indifference,
         target_ci=target_ci,
         timeout_s=timeout_s,
         seed=seed,
@@ -230,14 +231,22 @@ def race(
     return Run(outcome.results)
 
 
-def stored(run: str = "latest", *, output: StrPath = DEFAULT_OUTPUT, store: str | None = None) -> Run:
+def stored(
+    run: str = "latest",
+    *,
+    indifference: float | None = None,
+    output: StrPath = DEFAULT_OUTPUT,
+    store: str | None = None,
+) -> Run:
     """Open a run of the store in the folder `output`, or at the address `store`.
 
-    `run` is its name, "latest", "latest~1" (the one before it), a tag, or a date. Raises `StoreError`.
+    `run` is its name, "latest", "latest~1" (the one before it), a tag, or a date. `indifference` is the share within
+    which contenders are equivalent, by default what was raced for. Raises `StoreError`, and `UsageError` if that was
+    wider.
     """
     with _existing(output, store) as found:
         record = found.run(run)
-        return Run(Results(record, found.trials(record.name)))
+        return Run(Results(record, found.trials(record.name), indifference))
 
 
 def load(
@@ -255,12 +264,19 @@ def load(
 
 
 def compare(
-    before: Run | StrPath, after: Run | StrPath, *, output: StrPath = DEFAULT_OUTPUT, store: str | None = None
+    before: Run | StrPath,
+    after: Run | StrPath,
+    *,
+    indifference: float | None = None,
+    output: StrPath = DEFAULT_OUTPUT,
+    store: str | None = None,
 ) -> Comparison:
     """How `after`'s throughput compares with `before`'s, case by case, like with like.
 
     Each is a `Run`, what `stored` takes, a machine's digest (its last run), or a file: results.json or a baseline.
-    Raises `UsageError` if nothing in them can be compared, and `StoreError` if there is no such run.
+    `indifference` is the share within which they are equivalent, by default the wider of what they were raced for.
+    Raises `UsageError` if nothing in them can be compared, or for a narrower one, and `StoreError` if there is no such
+    run.
     """
 
     def card(given: Run | StrPath) -> Scorecard:
@@ -271,7 +287,7 @@ def compare(
         with _existing(output, store) as found:
             return scorecards.of_anything(found, fspath(given))
 
-    return Comparison(compare_runs(card(before), card(after)))
+    return Comparison(compare_runs(card(before), card(after), indifference))
 
 
 @contextmanager

@@ -129,7 +129,7 @@ class Method(StrEnum):
 
 
 class Change(StrEnum):
-    """What the second of two is, compared with the first, at the minimum effect."""
+    """What the second of two is, compared with the first, beyond the indifference or within it."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -159,6 +159,8 @@ class ComparisonReport(Record, frozen=True):
     before: str
     """what stands for the first, for people"""
     after: str
+    indifference: float
+    """relative: what *equivalent* means"""
     cases: tuple[Compared, ...]
     refused: tuple[str, ...]
     """cases that are not like with like, and why; one line each"""

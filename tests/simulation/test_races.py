@@ -17,13 +17,13 @@ from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.judge.table.best import compare_array
 from bakeoff.judge.table.looks import at_once, look_rounds
 from bakeoff.judge.table.stopping import wanted_engines
-from bakeoff.judge.table.verdict import MINIMUM_EFFECT, standings
-from bakeoff.records import Outcome, Standing
+from bakeoff.judge.table.verdict import standings
+from bakeoff.records import INDIFFERENCE, Outcome, Standing
 
 pytestmark = pytest.mark.simulation
 
 Logs = NDArray[np.float64]
-EFFECT = math.log1p(MINIMUM_EFFECT)
+EFFECT = math.log1p(INDIFFERENCE)
 LATENCIES = 8
 
 

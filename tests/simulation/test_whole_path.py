@@ -13,10 +13,11 @@ import pytest
 from tests.unit.made import a_case, a_plan
 
 from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.judge.table.best import compare
 from bakeoff.judge.table.looks import at_once
 from bakeoff.judge.table.selftest import Names, examine, resolvable
-from bakeoff.judge.table.verdict import judge, log_throughputs, verdicts
+from bakeoff.judge.table.verdict import log_throughputs, verdicts
 from bakeoff.records import Measurement, Outcome, RunRecord, Status, Trial
 
 pytestmark = pytest.mark.simulation
@@ -127,7 +128,7 @@ def test_the_verdict_of_equal_engines_calls_a_difference_in_at_most_5_of_100_rac
 
     def different() -> bool:
         run, trials = machine.race(rng, [1.0, 1.0, 1.0], 7)
-        (verdict,) = judge(run, summarise(run, trials), trials)
+        (verdict,) = Results(run, trials).verdicts
         return any(
             standing.outcome is Outcome.SLOWER
             or (standing.interval is not None and not standing.interval[0] <= 1 <= standing.interval[1])

@@ -123,6 +123,7 @@ def test_export_refuses_what_has_no_place_or_no_format(output: Path, arguments: 
         {"budget_s": math.nan},
         {"timeout_s": -1.0},
         {"target_ci": 2.0},
+        {"indifference": 0.0},
         {"release": "2020"},
         {"tags": "latest"},
         {"engines": "nosuch"},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import output_option, store_option
+from bakeoff.cli.params import indifference_option, output_option, store_option
 
 if TYPE_CHECKING:
     from bakeoff.scorecards import ComparisonReport
@@ -18,10 +18,19 @@ FORMATS = click.Choice(["table", "md", "json"])
 @click.argument("after", metavar="B")
 @click.option("--run", "within", metavar="RUN", help="Compare two engines, or two releases, of this run.")
 @click.option("--format", "format_", type=FORMATS, default="table", show_default=True, help="What to print.")
+@indifference_option
 @output_option
 @store_option
-def compare(before: str, after: str, within: str | None, format_: str, output: Path, store_url: str | None) -> None:
-    """Say for every case how B's throughput compares with A's: faster, slower, equivalent (within 2%) or undecided.
+def compare(
+    before: str,
+    after: str,
+    within: str | None,
+    format_: str,
+    indifference: float | None,
+    output: Path,
+    store_url: str | None,
+) -> None:
+    """Say for every case how B's throughput compares with A's: faster, slower, equivalent or undecided.
 
     A and B are runs, by name, tag or date, latest, latest~1, or a file (results.json, or what `bakeoff baseline`
     wrote); or machines, by the digest that `bakeoff history` shows, each with its last run; or else two engines, or
@@ -41,7 +50,7 @@ def compare(before: str, after: str, within: str | None, format_: str, output: P
     from bakeoff.cli.screen import columns
     from bakeoff.report import comparison
 
-    report = _compare(before, after, within, output, store_url)
+    report = _compare(before, after, within, indifference, output, store_url)
     if format_ == "json":
         click.echo(comparison.to_json(report), nl=False)
     elif format_ == "md":
@@ -50,22 +59,25 @@ def compare(before: str, after: str, within: str | None, format_: str, output: P
         click.echo(comparison.to_text(report, width=columns()), nl=False)
 
 
-def _compare(before: str, after: str, within: str | None, output: Path, store_url: str | None) -> "ComparisonReport":
+def _compare(
+    before: str, after: str, within: str | None, indifference: float | None, output: Path, store_url: str | None
+) -> "ComparisonReport":
     from bakeoff.cli.stores import opened
     from bakeoff.errors import StoreError
     from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs, knows
     from bakeoff.race.stored import scorecards
 
     if Path(before).is_file() and Path(after).is_file():
-        return compare_runs(scorecards.from_file(Path(before)).run, scorecards.from_file(Path(after)).run)
+        first, second = (scorecards.from_file(Path(each)).run for each in (before, after))
+        return compare_runs(first, second, indifference)
     with opened(output, store_url, create=False) as store:
         if within is not None:
-            return compare_engines(scorecards.of_run(store, within), before, after)
+            return compare_engines(scorecards.of_run(store, within), before, after, indifference)
         try:
-            cards = [scorecards.of_anything(store, reference) for reference in (before, after)]
+            first, second = (scorecards.of_anything(store, reference) for reference in (before, after))
         except StoreError:
             latest = scorecards.of_run(store, "latest")
             if not (knows(latest, before) and knows(latest, after)):
                 raise
-            return compare_engines(latest, before, after)
-    return compare_runs(*cards)
+            return compare_engines(latest, before, after, indifference)
+    return compare_runs(first, second, indifference)

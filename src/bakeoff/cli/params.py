@@ -205,6 +205,12 @@ def as_request(**asked: Any) -> "Request":
     return Request(**{**asked, **paths, **several, **shapes})
 
 
+indifference_option = click.option(
+    "--indifference",
+    type=Percent(),
+    metavar="PERCENT",
+    help="Within it, contenders are equivalent; no narrower than raced for.  [default: what was raced for]",
+)
 exclude_option = click.option("--exclude", type=Names(), default=(), help="Engines to leave out, named the same way.")
 output_option = click.option(
     "--output",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import DEFAULT_OUTPUT, store_option
+from bakeoff.cli.params import DEFAULT_OUTPUT, indifference_option, store_option
 
 if TYPE_CHECKING:
     from bakeoff.report.run_report import RunReport
@@ -30,9 +30,15 @@ FORMATS = click.Choice(["html", "md", "pdf"])
     show_default=True,
     help="The folder of the store.",
 )
+@indifference_option
 @store_option
 def report(
-    runs: tuple[str, ...], target: Path | None, format_: str | None, results: Path, store_url: str | None
+    runs: tuple[str, ...],
+    target: Path | None,
+    format_: str | None,
+    results: Path,
+    indifference: float | None,
+    store_url: str | None,
 ) -> None:
     """Write a report of each RUN (default: the latest): one file that needs no other file and no network.
 
@@ -55,7 +61,7 @@ def report(
     kind = format_ or {".md": "md", ".pdf": "pdf"}.get(target.suffix.lower() if target else "", "html")
     catalogue = Catalogue.load()
     with opened(results, store_url, create=False) as store:
-        reports = [gather(run, store, catalogue, _say) for run in runs or ("latest",)]
+        reports = [gather(run, store, catalogue, _say, indifference) for run in runs or ("latest",)]
     content = _content(kind, reports)
     if target is None and kind == "md":
         click.echo(content.decode(), nl=False)

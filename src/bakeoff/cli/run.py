@@ -10,6 +10,7 @@ from bakeoff.cli.params import (
     Duration,
     Latency,
     Names,
+    Percent,
     as_request,
     engines_dir_option,
     exclude_option,
@@ -49,13 +50,18 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 @click.option("--rounds", type=click.IntRange(min=1), help="At most so many rounds.  [default: what the budget holds]")
 @click.option("--budget", "budget_s", type=Duration(), help="Time for the whole race once installed.  [default: 15m]")
 @click.option(
-    "--target-ci",
-    type=click.FloatRange(0.1, 50),
-    default=2.0,
+    "--indifference",
+    type=Percent(),
+    default="2%",
     show_default=True,
     metavar="PERCENT",
-    callback=lambda _context, _option, percent: percent / 100,
-    help="Contenders race until their interval is this narrow, to each side.",
+    help="A difference that you would not act on: within it, contenders are equivalent.",
+)
+@click.option(
+    "--target-ci",
+    type=Percent(),
+    metavar="PERCENT",
+    help="Contenders race until their interval is this narrow, to each side.  [default: the indifference]",
 )
 @click.option("--quick", is_flag=True, help="A first table within 4 minutes: one burst a case, few rounds.")
 @click.option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import output_option, store_option
+from bakeoff.cli.params import indifference_option, output_option, store_option
 
 if TYPE_CHECKING:
     from bakeoff.judge.results import Results
@@ -16,9 +16,10 @@ FORMATS = click.Choice(["table", "md", "csv", "json"])
 @click.command
 @click.argument("run", default="latest")
 @click.option("--format", "format_", type=FORMATS, default="table", show_default=True, help="What to print.")
+@indifference_option
 @output_option
 @store_option
-def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
+def show(run: str, format_: str, indifference: float | None, output: Path, store_url: str | None) -> None:
     """Print the results of RUN (default: the latest) from what is stored.
 
     RUN is a run's name, latest, latest~1 (the one before it), a tag, or a date (the last run of that day).
@@ -28,6 +29,7 @@ def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
       bakeoff show
       bakeoff show 2026-11-23-1 --format md > table.md
       bakeoff show latest~1
+      bakeoff show --indifference 5%
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
     from bakeoff.cli.stores import opened
@@ -35,7 +37,7 @@ def show(run: str, format_: str, output: Path, store_url: str | None) -> None:
 
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
-        results = Results(record, store.trials(record.name))
+        results = Results(record, store.trials(record.name), indifference)
     click.echo(_text(format_, results).rstrip("\n"))
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from bakeoff.judge.between_runs.scorecard import scorecard
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary
-from bakeoff.judge.table.verdict import judge
+from bakeoff.judge.table.verdict import judge, zone
 from bakeoff.records import CanaryFigure, RunRecord, Summary, Trial, Verdict
 from bakeoff.scorecards import Scorecard
 
@@ -14,8 +14,10 @@ from bakeoff.scorecards import Scorecard
 class Results:
     """What a run found: each part is computed when it is first asked for, and kept."""
 
-    def __init__(self, run: RunRecord, trials: Sequence[Trial]) -> None:
+    def __init__(self, run: RunRecord, trials: Sequence[Trial], indifference: float | None = None) -> None:
+        """Judged at `indifference`, or what the race was sized for; raises `UsageError` if that was a wider one."""
         self.run = run
+        self.indifference = zone(indifference, run.plan)
         self.trials = tuple(trials)
         """every trial, the canary's and those that failed included"""
 
@@ -27,7 +29,7 @@ class Results:
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
         """Per model, batch size and league: who leads, and how everybody else stands against it."""
-        return tuple(judge(self.run, self.rows, self.trials))
+        return tuple(judge(self.run, self.rows, self.trials, self.indifference))
 
     @cached_property
     def canary(self) -> tuple[CanaryFigure, ...]:

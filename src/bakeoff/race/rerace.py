@@ -98,6 +98,7 @@ class Rerace:
             weights=plan.weights,
             rounds=self.rounds,
             budget_s=self.budget_s,
+            indifference=self.max_slowdown,
             target_ci=0.0,
             timeout_s=plan.timeout_s,
             seed=plan.seed,

@@ -8,13 +8,14 @@ from bakeoff.records.contenders import CANARY, Case, Contender, ContenderName, S
 from bakeoff.records.engines import OWN, Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
-from bakeoff.records.requests import Request
+from bakeoff.records.requests import INDIFFERENCE, Request
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
 from bakeoff.records.trials import Accuracy, CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
     "CANARY",
+    "INDIFFERENCE",
     "OWN",
     "PRECISIONS",
     "UNCALIBRATED",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from bakeoff.records.base import Record
 
-TARGET_CI = 0.02
-"""how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
+INDIFFERENCE = 0.02
+"""the smallest relative difference in throughput that anybody should act on, unless told otherwise"""
 BURSTS = 2
 """of each case in a heat: with a few seconds of loading per case, rounds buy more than longer heats"""
 TIMEOUT_S = 300.0
@@ -32,8 +32,11 @@ class Request(Record, frozen=True):
     rounds: int | None = None
     """at most so many; None: as many as the budget holds"""
     budget_s: float | None = None
-    target_ci: float = TARGET_CI
-    """0: out of reach, so that no precision ends the race"""
+    indifference: float = INDIFFERENCE
+    """a relative difference in throughput below which nobody cares: within it, contenders are equivalent"""
+    target_ci: float | None = None
+    """how far a contender's interval may reach to each side, relative, before it needs no more rounds; None: as far as
+    the indifference, 0: out of reach, so that no precision ends the race"""
     timeout_s: float = TIMEOUT_S
     seed: int = 0
     quick: bool = False

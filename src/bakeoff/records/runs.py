@@ -9,7 +9,7 @@ import msgspec
 from bakeoff.records.base import Record
 from bakeoff.records.contenders import Case, Contender
 from bakeoff.records.models import ModelRecord, Shaping
-from bakeoff.records.requests import Request
+from bakeoff.records.requests import INDIFFERENCE, Request
 from bakeoff.records.trials import Finding
 
 
@@ -72,7 +72,9 @@ class Plan(Record, frozen=True):
     rounds: int | None = None
     """at most so many; None: as many as the budget holds"""
     budget_s: float = 900.0
-    target_ci: float = 0.02
+    indifference: float = INDIFFERENCE
+    """the relative difference within which contenders are equivalent: what the race is sized for"""
+    target_ci: float = INDIFFERENCE
     """how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
     target_ci_rest: float = 0.05
     """the same for engines that are certainly beaten"""

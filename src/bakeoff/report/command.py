@@ -21,7 +21,9 @@ def command_line(plan: Plan) -> str:
         words += ["--rounds", str(plan.rounds)]
     words += ["--budget", f"{plan.budget_s:g}s"]
     default = Plan(models=(), contenders=(), batch_sizes=(), threads=1)
-    if plan.target_ci != default.target_ci:
+    if plan.indifference != default.indifference:
+        words += ["--indifference", f"{plan.indifference * 100:g}%"]
+    if plan.target_ci != plan.indifference:
         words += ["--target-ci", f"{plan.target_ci * 100:g}"]
     if plan.timeout_s != default.timeout_s:
         words += ["--timeout", f"{plan.timeout_s:g}s"]

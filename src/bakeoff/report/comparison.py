@@ -78,7 +78,8 @@ def setting(case: Case) -> str:
 
 def _sum(report: ComparisonReport) -> str:
     counts = [(change, sum(case.change is change for case in report.cases)) for change in Change]
-    return f"{report.after} is " + ", ".join(f"{change} in {count}" for change, count in counts if count) + "."
+    said = ", ".join(f"{change} in {count}" for change, count in counts if count)
+    return f"{report.after} is {said}; equivalent is within ±{wording.percent(report.indifference)}."
 
 
 def _remarks(report: ComparisonReport) -> list[str]:

@@ -51,6 +51,11 @@ def plus_minus(interval: tuple[float, float] | None) -> str:
     return f"±{percent:.1f}%" if percent < 0.95 else f"±{percent:.0f}%"  # noqa: PLR2004 - else it would say ±0%
 
 
+def percent(share: float) -> str:
+    """``2%``, ``2.5%``."""
+    return f"{share * 100:g}%"
+
+
 def error(value: float | None) -> str:
     """A relative error: 3.1e-07; "0" for none at all."""
     if value is None:

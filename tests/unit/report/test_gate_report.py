@@ -36,6 +36,7 @@ GATE = Gate(
 )
 CASE = GATE.cases[0].case
 COMPARISON = ComparisonReport(
+    indifference=0.02,
     before="then",
     after="now",
     cases=(

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bakeoff.cli.show import show
-from bakeoff.errors import StoreError
+from bakeoff.errors import StoreError, UsageError
 from bakeoff.records import RunRecord, Summary
 from bakeoff.store import Store
 
@@ -41,6 +41,12 @@ def test_every_format_is_printed_without_colour_codes(output: Path, format_: str
 def test_every_case_is_shown_even_if_nothing_was_measured(output: Path, rows: Sequence[Summary]) -> None:
     cases = json.loads(shown(output, "2026-11-23-1", "--format", "json"))["cases"]
     assert [case["status"] for case in cases] == ["not_run"] * len(rows)
+
+
+def test_a_narrower_indifference_than_raced_for_is_refused(output: Path) -> None:
+    assert shown(output, "--indifference", "5%")
+    with pytest.raises(UsageError, match="raced for an indifference of 2%"):
+        shown(output, "--indifference", "1%")
 
 
 def test_an_unknown_run_and_a_missing_store_are_errors(output: Path) -> None:

@@ -21,7 +21,7 @@ from bakeoff.judge.between_runs.pairing import same_hardware
 from bakeoff.judge.between_runs.scorecard import moments, of_values
 from bakeoff.judge.figures.statistics import CONFIDENCE, t_quantile
 from bakeoff.judge.table.best import FEWEST_ROUNDS, MOST_ROUNDS
-from bakeoff.judge.table.verdict import MINIMUM_EFFECT
+from bakeoff.records import INDIFFERENCE
 from bakeoff.scorecards import Change, Compared, Method, Moments, Score, Scorecard
 
 BETWEEN_RUNS: Mapping[Method, float] = {Method.PAIRED: 0.0, Method.CANARY: 0.015, Method.NONE: 0.08}
@@ -103,11 +103,13 @@ def paired(old: Score, new: Score) -> Estimate | None:
     return Estimate(method=Method.PAIRED, mean=ratios.mean, first=ratios, second=ratios, last=common[-1])
 
 
-def compared(old: Score, new: Score, found: Estimate, error: float = 1 - CONFIDENCE) -> Compared:
-    """The estimate with its two-sided interval of that error, and what it says at the minimum effect."""
+def compared(
+    old: Score, new: Score, found: Estimate, error: float = 1 - CONFIDENCE, *, indifference: float = INDIFFERENCE
+) -> Compared:
+    """The estimate with its two-sided interval of that error, and what it says at that indifference."""
     reach = found.reach(error / 2)
     low, high = found.mean - reach, found.mean + reach
-    effect = math.log1p(MINIMUM_EFFECT)
+    effect = math.log1p(indifference)
     change = Change.UNDECIDED
     if low > effect:
         change = Change.FASTER

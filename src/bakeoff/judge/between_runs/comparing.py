@@ -8,6 +8,7 @@ from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.across import BETWEEN_RUNS, compared, estimate, paired
 from bakeoff.judge.between_runs.pairing import pair, same_hardware
 from bakeoff.judge.table.looks import error_of_look
+from bakeoff.judge.table.verdict import zone
 from bakeoff.records import EngineInfo
 from bakeoff.scorecards import Compared, ComparisonReport, Method, Scorecard
 
@@ -15,18 +16,21 @@ RELEASE_SUFFIX = "-2019"
 """what tells the 2019 release of an engine from its namesake of today"""
 
 
-def compare_runs(before: Scorecard, after: Scorecard) -> ComparisonReport:
+def compare_runs(before: Scorecard, after: Scorecard, indifference: float | None = None) -> ComparisonReport:
     """Case by case, `after` relative to `before`, which were measured at different times.
 
-    Raises `UsageError`, with the reasons, if nothing in them is like with like.
+    Raises `UsageError`, with the reasons, if nothing in them is like with like, and for a narrower `indifference` than
+    they were raced for.
     """
+    effect = zone(indifference, before.plan, after.plan)
     pairs = pair(before, after)
     found = [(old, new, estimate(before, after, old, new)) for old, new in pairs.cases]
-    cases = tuple(compared(old, new, each) for old, new, each in found if each)
+    cases = tuple(compared(old, new, each, indifference=effect) for old, new, each in found if each)
     lost = tuple(f"{new.case.contender.name}, {new.case.model}: {new.status} in {after.name}" for _, new in pairs.lost)
     report = ComparisonReport(
         before=before.name,
         after=after.name,
+        indifference=effect,
         cases=cases,
         refused=pairs.refused,
         notes=(*pairs.notes, *dict.fromkeys(lost), *_method_notes(before, after, cases)),
@@ -34,11 +38,12 @@ def compare_runs(before: Scorecard, after: Scorecard) -> ComparisonReport:
     return _unless_empty(report)
 
 
-def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonReport:
+def compare_engines(card: Scorecard, before: str, after: str, indifference: float | None = None) -> ComparisonReport:
     """Two engines of one run, or its two releases, paired by round.
 
     `before` and `after` are two engines' names, or two of "2019" and "today". Raises `UsageError`.
     """
+    effect = zone(indifference, card.plan)
     names = {before: after} if before in card.plan.names else _releases(card, before, after)
     ours = msgspec.structs.replace(card, scores=tuple(s for s in card.scores if s.case.contender.name in names))
     theirs = msgspec.structs.replace(
@@ -49,10 +54,17 @@ def compare_engines(card: Scorecard, before: str, after: str) -> ComparisonRepor
     for old, new in pairs.cases:
         found = paired(old, new)
         if found:
-            cases.append(compared(old, new, found, error_of_look(found.last)))
+            cases.append(compared(old, new, found, error_of_look(found.last), indifference=effect))
     lost = dict.fromkeys(f"{new.case.contender.name}, {new.case.model}: {new.status}" for _, new in pairs.lost)
     return _unless_empty(
-        ComparisonReport(before=before, after=after, cases=tuple(cases), refused=pairs.refused, notes=tuple(lost))
+        ComparisonReport(
+            before=before,
+            after=after,
+            indifference=effect,
+            cases=tuple(cases),
+            refused=pairs.refused,
+            notes=tuple(lost),
+        )
     )
 
 

@@ -47,8 +47,18 @@ def gate_across(before: Scorecard, after: Scorecard, pairs: Pairs, max_slowdown:
         baseline=before.name,
         run=after.name,
         cases=tuple(cases),
-        notes=(*pairs.refused, *pairs.notes),
+        notes=(*pairs.refused, *pairs.notes, *_coarser(before, max_slowdown), *_coarser(after, max_slowdown)),
     )
+
+
+def _coarser(card: Scorecard, max_slowdown: float) -> list[str]:
+    """Whether a run was sized for less than the gate asks of it."""
+    raced_for = card.plan.indifference
+    if raced_for <= max_slowdown:
+        return []
+    return [
+        f"{card.name} was raced for an indifference of {raced_for * 100:g}%: it may have stopped too early to tell less"
+    ]
 
 
 def gate_within(card: Scorecard, pairs: Pairs, max_slowdown: float, baseline: str) -> Gate:

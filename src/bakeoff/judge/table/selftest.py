@@ -14,8 +14,8 @@ from bakeoff.judge.case.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.figures.statistics import t_quantile
 from bakeoff.judge.table.best import Comparison, compare
 from bakeoff.judge.table.looks import FLOOR, at_once
-from bakeoff.judge.table.verdict import MINIMUM_EFFECT, log_throughputs, standings
-from bakeoff.records import Outcome, Record, Trial
+from bakeoff.judge.table.verdict import log_throughputs, standings
+from bakeoff.records import INDIFFERENCE, Outcome, Record, Trial
 
 POWER = 0.92
 """share of the races in which the smallest resolvable difference is found: it is promised in nine of ten"""
@@ -97,7 +97,7 @@ def _ratio(pairs: Comparison, engine: int) -> tuple[float, tuple[float, float]]:
 def resolvable(sd: float, rounds: int) -> float:
     """The smallest relative difference that one look at so many rounds of two engines finds in nine of ten races.
 
-    Found means called slower: the interval, by paired t, lies beyond the minimum effect. How far beyond it the true
+    Found means called slower: the interval, by paired t, lies beyond the indifference. How far beyond it the true
     log ratio must lie, in standard errors, is the noncentrality of a t that exceeds the critical t with the wanted
     probability, by Johnson & Welch's approximation (Abramowitz & Stegun 26.7.10). `sd` is that of the log ratio.
     Raises `ValueError` below two rounds.
@@ -105,7 +105,7 @@ def resolvable(sd: float, rounds: int) -> float:
     df, critical = rounds - 1, at_once(rounds, 1)
     power = NormalDist().inv_cdf(POWER)
     noncentrality = critical * (1 - 1 / (4 * df)) + power * math.sqrt(1 + critical**2 / (2 * df))
-    return math.expm1(math.log1p(MINIMUM_EFFECT) + noncentrality * sd / math.sqrt(rounds))
+    return math.expm1(math.log1p(INDIFFERENCE) + noncentrality * sd / math.sqrt(rounds))
 
 
 def rounds_to_resolve(difference: float, sd: float) -> int | None:

@@ -14,9 +14,9 @@ from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.judge.table.best import Comparison, Spoilt, Table, compare
 from bakeoff.judge.table.looks import last_look
 from bakeoff.judge.table.verdict import other_batch_sizes, precision, standings, with_spoilt
-from bakeoff.records import Case, Outcome, Plan, Status, Trial
+from bakeoff.records import INDIFFERENCE, Case, Outcome, Plan, Status, Trial
 
-TARGET_CI = 0.02
+TARGET_CI = INDIFFERENCE
 """how far a contender's interval may reach to each side, relative"""
 TARGET_CI_REST = 0.05
 """the same for engines that are certainly beaten"""
@@ -67,7 +67,9 @@ def wanted(
     for key, cases in by_table.items():
         siblings = other_batch_sizes(measured, key)
         engines = [case.contender.name for case in cases]
-        names = wanted_engines(*measured[key], engines, target_ci, target_ci_rest, siblings)
+        names = wanted_engines(
+            *measured[key], engines, target_ci, target_ci_rest, siblings, indifference=plan.indifference
+        )
         found |= {case for case in cases if case.contender.name in names}
     return found
 
@@ -85,6 +87,8 @@ def wanted_engines(
     target_ci: float = TARGET_CI,
     target_ci_rest: float = TARGET_CI_REST,
     siblings: Iterable[tuple[Table, Spoilt]] = (),
+    *,
+    indifference: float = INDIFFERENCE,
 ) -> set[str]:
     """Which of the live `engines` of one table deserve more; it lacks those that have no trial yet.
 
@@ -96,11 +100,11 @@ def wanted_engines(
     if len(engines) == 1:
         half_widths = {engine: _own_half_width(rounds, spoilt.get(engine, ())) for engine, rounds in table.items()}
         return found | {engine for engine, half_width in half_widths.items() if half_width > target_ci}
-    return found | _undecided(compare(table, spoilt=spoilt, siblings=siblings), target_ci, target_ci_rest)
+    return found | _undecided(compare(table, spoilt=spoilt, siblings=siblings), target_ci, target_ci_rest, indifference)
 
 
-def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float) -> set[str]:
-    leader, *others = standings(comparison)
+def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float, indifference: float) -> set[str]:
+    leader, *others = standings(comparison, indifference)
     found = set()
     if any(standing.outcome is Outcome.UNDECIDED for standing in others):
         found = {comparison.contenders[i] for i in comparison.candidates}

@@ -1,7 +1,7 @@
 """Who is fastest, who is equivalent to it, and what is undecided: from trials to one verdict per table.
 
 Ignorance is not equality. An engine is *slower* when its simultaneous interval behind the best lies beyond the
-minimum effect; *equivalent* when that interval lies inside it on both sides (two one-sided tests: Schuirmann 1987);
+indifference; *equivalent* when that interval lies inside it on both sides (two one-sided tests: Schuirmann 1987);
 otherwise it is *undecided*. All three hold over every engine and every look at once, with 95% confidence: see
 `bakeoff.judge.table.best` and `bakeoff.judge.table.looks`.
 """
@@ -11,15 +11,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from bakeoff.errors import UsageError
 from bakeoff.judge.case.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.case.summary import throughput
 from bakeoff.judge.table.best import FEWEST_ROUNDS, Comparison, Spoilt, Table, compare
 from bakeoff.judge.table.looks import Critical, sequential
 from bakeoff.judge.table.verdict_sentence import TOO_FEW, Share, sentence
-from bakeoff.records import Case, Outcome, RunRecord, Standing, Status, Summary, Trial, Verdict
-
-MINIMUM_EFFECT = 0.02
-"""the smallest relative difference in throughput that anybody should act on"""
+from bakeoff.records import INDIFFERENCE, Case, Outcome, Plan, RunRecord, Standing, Status, Summary, Trial, Verdict
 
 
 def precision(case: Case) -> str:
@@ -33,6 +31,7 @@ def verdicts(
     league: Callable[[Case], str] = precision,
     seconds_per_round: Callable[[Case], float | None] = lambda case: None,  # noqa: ARG005 - told nothing, it knows nothing
     critical: Critical = sequential,
+    indifference: float = INDIFFERENCE,
 ) -> list[Verdict]:
     """The verdict of every table that has a measured trial, in the order in which tables first appear.
 
@@ -57,7 +56,7 @@ def verdicts(
         comparison = compare(table, critical, spoilt_here, other_batch_sizes(measured, key))
         leader = comparison.contenders[comparison.leader]
         pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.contender.name == leader))
-        standings_ = standings(comparison)
+        standings_ = standings(comparison, indifference)
         found.append(
             Verdict(
                 model=model,
@@ -72,7 +71,7 @@ def verdicts(
     return found
 
 
-def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial]) -> list[Verdict]:
+def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial], indifference: float) -> list[Verdict]:
     """The verdicts of a run: of its rows that are ok, within their leagues, with what deciding the rest would take."""
     leagues = {row.case: row.league for row in rows if row.status is Status.OK}
     measured = [trial for trial in trials if trial.case in leagues]
@@ -81,7 +80,28 @@ def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial]) -> l
         measured,
         league=lambda case: leagues[case],
         seconds_per_round=lambda _: run.elapsed_s / rounds if rounds else None,
+        indifference=indifference,
     )
+
+
+def zone(asked: float | None, *plans: Plan) -> float:
+    """The indifference at which what these plans raced is judged: `asked`, or the widest of theirs.
+
+    Raises `UsageError` where a race was sized for a wider one: whom it dropped as decided, and where it stopped, came
+    of that, and tells nothing of a narrower one.
+    """
+    widest = max(plan.indifference for plan in plans)
+    if asked is None:
+        return widest
+    if not 0 < asked < 1:
+        raise UsageError(f"indifference: {asked!r} is no share above 0 and below 1: 0.02 is 2%")
+    if asked < widest:
+        raise UsageError(
+            f"this was raced for an indifference of {widest * 100:g}%, and stopped where that was decided: at "
+            f"{asked * 100:g}% it cannot be judged",
+            f"Race anew with --indifference {asked * 100:g}%; a wider one can always be asked for.",
+        )
+    return asked
 
 
 def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:
@@ -115,7 +135,7 @@ def other_batch_sizes(
     return [table for other, table in tables.items() if other != key and (other[0], *other[2:]) == (key[0], *key[2:])]
 
 
-def standings(comparison: Comparison) -> tuple[Standing, ...]:
+def standings(comparison: Comparison, indifference: float = INDIFFERENCE) -> tuple[Standing, ...]:
     """Everybody's outcome: the leader first, then by distance from it, then those that cannot be compared."""
     leader, field = comparison.leader, comparison.field
     ranked = sorted((i for i in field if i != leader), key=lambda i: float(comparison.mean[leader, i]))
@@ -130,7 +150,7 @@ def standings(comparison: Comparison) -> tuple[Standing, ...]:
         for i in range(len(comparison.contenders))
         if i not in field
     ]
-    return (_leading(comparison), *(_standing(comparison, i) for i in ranked), *outside)
+    return (_leading(comparison), *(_standing(comparison, i, math.log1p(indifference)) for i in ranked), *outside)
 
 
 def _leading(comparison: Comparison) -> Standing:
@@ -145,9 +165,8 @@ def _leading(comparison: Comparison) -> Standing:
     )
 
 
-def _standing(comparison: Comparison, engine: int) -> Standing:
+def _standing(comparison: Comparison, engine: int, effect: float) -> Standing:
     low, high = comparison.behind(engine)
-    effect = math.log1p(MINIMUM_EFFECT)
     more_rounds = None
     if low > effect:
         outcome = Outcome.SLOWER

@@ -63,6 +63,7 @@ def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
     for asked in {request.threads or 1, *(contender.threads for contender in contenders)}:
         if asked > machine.cpus:
             raise UsageError(f"--threads {asked}: this process may use {machine.cpus} CPUs")
+    target_ci = request.indifference if request.target_ci is None else request.target_ci
     default_budget_s = QUICK_BUDGET_S if request.quick else DEFAULT_BUDGET_S
     return Plan(
         models=unique([own_name(model) or model for model in request.models or DEFAULT_MODELS]),
@@ -73,8 +74,9 @@ def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
         seed=request.seed,
         rounds=request.rounds,
         budget_s=default_budget_s if request.budget_s is None else request.budget_s,
-        target_ci=request.target_ci,
-        target_ci_rest=max(request.target_ci, TARGET_CI_REST) if request.target_ci else 0.0,
+        indifference=request.indifference,
+        target_ci=target_ci,
+        target_ci_rest=max(target_ci, TARGET_CI_REST) if target_ci else 0.0,
         timeout_s=request.timeout_s,
         bursts=1 if request.quick else request.bursts,
         quick=request.quick,
@@ -168,7 +170,9 @@ def _check_numbers(request: Request) -> None:
     for name, seconds in (("budget", request.budget_s), ("timeout", request.timeout_s)):
         if seconds is not None and not 0 < seconds < math.inf:
             raise UsageError(f"{name}: {seconds!r} is no number of seconds above 0")
-    if not 0 <= request.target_ci < 1:
+    if not 0 < request.indifference < 1:
+        raise UsageError(f"indifference: {request.indifference!r} is no share above 0 and below 1: 0.02 is 2%")
+    if request.target_ci is not None and not 0 <= request.target_ci < 1:
         raise UsageError(f"target_ci: {request.target_ci!r} is no share from 0 to below 1: 0.02 is 2%")
 
 

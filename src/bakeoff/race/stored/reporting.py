@@ -18,7 +18,9 @@ from bakeoff.report.run_report import RunReport
 from bakeoff.store import Store
 
 
-def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], None]) -> RunReport:
+def gather(
+    name: str, store: Store, catalogue: Catalogue, say: Callable[[str], None], indifference: float | None = None
+) -> RunReport:
     """The report of the run that `name` means. Raises `StoreError` if there is none, `UsageError` if it was under load.
 
     The machine's peak is measured if it never was and this is that machine, see `bakeoff.race.stored.peak`; `say` hears
@@ -30,7 +32,7 @@ def gather(name: str, store: Store, catalogue: Catalogue, say: Callable[[str], N
             f"run {run.name} is of the {run.plan.scenario} scenario: a report is of single-stream latencies",
             f"`bakeoff show {run.name} --format md` has its table",
         )
-    results = Results(run, store.trials(run.name))
+    results = Results(run, store.trials(run.name), indifference)
     rows, trials = results.rows, results.trials
     best, why_no_peak = machine_peak.of_run(run, catalogue, say)
     library = ModelLibrary(paths.cache_dir())

@@ -51,6 +51,7 @@ class Shown(msgspec.Struct, frozen=True):
     findings: Sequence[str]
     machine: Sequence[tuple[str, str]]
     command: str
+    indifference: str
     recipes: Sequence[tuple[str, str, Recipe]]
     """of which engine and case, and its settings in words"""
 
@@ -90,6 +91,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         findings=notes.findings(run),
         machine=cells.facts(run.machine),
         command=command_line(run.plan),
+        indifference=wording.percent(report.results.indifference),
         recipes=[
             (f"{r.case.contender.name} on {r.case.model}, batch {r.case.batch_size}", insights.settings(r), r)
             for r in report.recipes

@@ -40,7 +40,7 @@ def _parts(results: StudyResults, say: Language) -> Iterator[str]:
     yield bullets(_circumstances(results, say))
     yield from _speeds(results, say)
     yield f"## {say('head_moved')}"
-    yield say("moved_intro")
+    yield say("moved_intro", indifference=wording.percent(results.indifference))
     yield from (paragraph(results, framework, say) for framework in FRAMEWORKS)
     yield from _order(results, say)
     yield from _unlike_things(say)
@@ -107,7 +107,7 @@ def _speeds(results: StudyResults, say: Language) -> Iterator[str]:
 
 def _order(results: StudyResults, say: Language) -> Iterator[str]:
     yield f"## {say('head_order')}"
-    yield say("order_intro")
+    yield say("order_intro", indifference=wording.percent(results.indifference))
     for release, label in (("2019", "order_then"), ("today", "order_today")):
         found = orders(results, release)
         yield order_sentence(found, say(label), say)

@@ -9,11 +9,9 @@ from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.case.summary import throughput
 from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.judge.results import Results
-from bakeoff.records import Record, Status, Summary, Trial
+from bakeoff.records import INDIFFERENCE, Record, Status, Summary, Trial
 from bakeoff.report.study.published import MODELS
 
-MARGIN = 1.02
-"""ratios nearer to 1 than this are nothing that anybody should act on"""
 ENOUGH_ROUNDS = 5
 """a row with fewer is provisional"""
 
@@ -34,18 +32,20 @@ class Ratio(Record, frozen=True):
     interval: tuple[float, float] | None
     """95%, of this ratio alone; None below two common rounds"""
     rounds: int
+    indifference: float = INDIFFERENCE
 
     @property
     def outcome(self) -> Outcome:
-        """Faster or slower when the interval lies beyond the margin, equivalent when inside it, else undecided."""
+        """Faster or slower where the interval lies beyond the indifference, equivalent inside it, else undecided."""
+        margin = 1 + self.indifference
         if self.interval is None:
             return Outcome.UNDECIDED
         low, high = self.interval
-        if low > MARGIN:
+        if low > margin:
             return Outcome.FASTER
-        if high < 1 / MARGIN:
+        if high < 1 / margin:
             return Outcome.SLOWER
-        return Outcome.EQUIVALENT if low >= 1 / MARGIN and high <= MARGIN else Outcome.UNDECIDED
+        return Outcome.EQUIVALENT if low >= 1 / margin and high <= margin else Outcome.UNDECIDED
 
 
 Cell = tuple[str, str, int]
@@ -63,7 +63,7 @@ class StudyResults:
                 f"run {run.name} did not race {' or '.join(MODELS)}, the study's networks",
                 "`bakeoff study` races them",
             )
-        self.run = run
+        self.run, self.indifference = run, results.indifference
         self.summaries = [row for row in results.rows if row.case.model in MODELS]
         self.engines = frozenset(run.plan.names)
         self.batch_sizes = tuple(sorted(run.plan.batch_sizes))
@@ -120,7 +120,7 @@ class StudyResults:
         if not common:
             return None
         value, interval = geometric_mean_interval([ours[round_] / theirs[round_] for round_ in common])
-        return Ratio(value=value, interval=interval, rounds=len(common))
+        return Ratio(value=value, interval=interval, rounds=len(common), indifference=self.indifference)
 
     def version(self, engine: str) -> str:
         """The framework's version as its workers told it; "" if none ever did."""

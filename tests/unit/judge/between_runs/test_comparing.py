@@ -61,3 +61,14 @@ def test_releases_pair_namesakes(a_card: MakeCard) -> None:
 def test_a_run_knows_its_engines_and_releases(a_card: MakeCard) -> None:
     assert all(knows(a_card(SPEEDS), name) for name in ("jax", "2019", "today"))
     assert not knows(a_card(SPEEDS), "onnxruntime")
+
+
+def test_equivalent_is_what_was_asked_for_but_never_narrower_than_raced_for(a_card: MakeCard) -> None:
+    card = a_card({"keras": [1.0, 1.001, 0.999, 1.0, 1.0], "jax": [1.03, 1.03, 1.031, 1.03, 1.029]})
+    changes = [compare_engines(card, "keras", "jax", wide).cases[0].change for wide in (None, 0.05)]
+    assert changes == [Change.FASTER, Change.EQUIVALENT]
+    wide = msgspec.structs.replace(card, plan=msgspec.structs.replace(card.plan, indifference=0.05))
+    assert compare_engines(wide, "keras", "jax").cases[0].change is Change.EQUIVALENT
+    assert compare_runs(card, wide).indifference == 0.05
+    with pytest.raises(UsageError, match="cannot be judged"):
+        compare_runs(card, wide, 0.02)

@@ -104,3 +104,11 @@ def test_a_rerace_looks_at_itself_at_looks_only(a_card: MakeCard, rounds: int, e
 
 def test_a_rerace_goes_on_while_anything_is_open(a_card: MakeCard) -> None:
     assert not decided(*rerace(a_card, math.log(0.95) - 0.002, other=0.5), 0.05)
+
+
+def test_a_gate_says_that_a_run_was_raced_for_less_than_it_asks(a_card: MakeCard) -> None:
+    before, after = a_card({"a": [1.0] * 5}), a_card({"a": [1.0] * 5}, name="now")
+    wide = msgspec.structs.replace(after, plan=msgspec.structs.replace(after.plan, indifference=0.1))
+    assert not any("indifference" in note for note in gate_across(before, after, pair(before, after), 0.05).notes)
+    (note,) = (n for n in gate_across(before, wide, pair(before, wide), 0.05).notes if "indifference" in n)
+    assert note.startswith("now was raced for an indifference of 10%")

@@ -222,3 +222,11 @@ def test_leagues_do_not_race_each_other() -> None:
     apart = wanted(p, trials, 6, league=lambda case: leagues[case.contender.name])
     assert cells(apart) >= {("a", 1), ("b", 1)}
     assert not enough(p, trials, league=lambda case: leagues[case.contender.name])
+
+
+def test_a_race_for_a_wide_indifference_ends_sooner() -> None:
+    narrow = plan(*CLOSE, batch_sizes=(1,))
+    wide = msgspec.structs.replace(narrow, indifference=0.05)
+    trials = race(narrow, CLOSE, 5, sd=0.01)
+    assert not enough(narrow, trials, target_ci=0.05)
+    assert enough(wide, trials, target_ci=0.05)

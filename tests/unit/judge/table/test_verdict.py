@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.made import a_case, a_measurement, a_plan
 
+from bakeoff.errors import UsageError
 from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.judge.table.looks import at_once
 from bakeoff.judge.table.verdict import duration, judge, log_throughputs, verdicts
 from bakeoff.judge.table.verdict_sentence import Share, sentence
@@ -201,7 +203,7 @@ def test_a_run_is_judged_in_the_leagues_of_its_rows() -> None:
         msgspec.structs.replace(row, league="bf16" if row.case.contender.name == "q" else "fp32")
         for row in summarise(run, trials)
     ]
-    found = judge(run, rows, trials)
+    found = judge(run, rows, trials, 0.02)
     assert [(v.league, v.leader, len(v.standings)) for v in found] == [("fp32", "a", 2), ("bf16", "q", 1)]
 
 
@@ -324,3 +326,24 @@ def test_the_wait_is_told_in_time_where_the_pace_of_rounds_is_known() -> None:
 )
 def test_durations_are_in_the_unit_people_use(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+# What nobody would act on
+
+
+def test_what_a_wide_indifference_calls_equivalent_a_narrow_one_leaves_open_or_calls_slower() -> None:
+    trials = race({"a": 100.0, "b": 97.0}, rounds=20, sd=0.003)
+    found = {wide: standing(one(trials, indifference=wide), "b") for wide in (0.005, 0.03, 0.1)}
+    assert [each.outcome for each in found.values()] == [Outcome.SLOWER, Outcome.UNDECIDED, Outcome.EQUIVALENT]
+    assert len({each.interval for each in found.values()}) == 1
+
+
+def test_a_race_is_judged_at_what_it_was_sized_for_or_wider_but_not_narrower() -> None:
+    plan = a_plan(models=("m",), engines=("a",), batch_sizes=(1,), indifference=0.05)
+    run = RunRecord(name="r", started_at=0.0, plan=plan, machine={}, bakeoff_version="0")
+    assert Results(run, ()).indifference == 0.05
+    assert Results(run, (), 0.1).indifference == 0.1
+    with pytest.raises(UsageError, match=r"raced for an indifference of 5%.* at 2% it cannot be judged"):
+        Results(run, (), 0.02)
+    with pytest.raises(UsageError, match="no share above 0"):
+        Results(run, (), 0.0)

@@ -143,5 +143,14 @@ def test_the_command_line_of_a_plan_makes_it_again(tmp_path: Path, monkeypatch: 
         inputs=str(tmp_path / "data.npz"),
         weights="trained",
         data=str(tmp_path / "pictures"),
+        indifference=0.05,
+        target_ci=0.01,
     )
     assert plan_of(command_line(plan), tmp_path, monkeypatch) == without_request(plan)
+
+
+def test_a_race_is_as_precise_as_what_its_user_would_act_on() -> None:
+    assert (planned().indifference, planned().target_ci) == (0.02, 0.02)
+    wide = planned(indifference=0.1)
+    assert (wide.indifference, wide.target_ci) == (0.1, 0.1)
+    assert planned(indifference=0.1, target_ci=0.0).target_ci == 0.0
