@@ -1,4 +1,4 @@
-"""Reads every ``engines/<folder>/engine.toml`` into one catalogue, and picks engines from it by name.
+"""The catalogue of every ``engines/<folder>/engine.toml``, and the engines of it that a name means.
 
 docs/design.md describes the format. A folder registers by existing.
 """
@@ -73,7 +73,7 @@ class Catalogue:
         self.hidden = dict(hidden or {})
         """engines that are no contenders, by name"""
         self.importers = dict(importers or {})
-        """what writes users' files as ONNX, by their format"""
+        """converters of users' files to ONNX, by the format that each reads"""
 
     @classmethod
     def load(
@@ -243,8 +243,8 @@ def _merge_environments(folders: Collection[_Folder], *, before_locking: bool) -
         if name in environments:
             other = environments[name].lock.parent / FILE_NAME
             raise EngineFolderError(f"{folder.file}: {field}: {other} has an environment of this name")
-        declared = msgspec.structs.asdict(table) | {"name": name, "lock": (folder.path / table.lock).absolute()}
-        spec = EnvironmentSpec(**declared)
+        resolved = {"name": name, "lock": (folder.path / table.lock).absolute()}
+        spec = EnvironmentSpec(**msgspec.structs.asdict(table) | resolved)
         try:
             kinds.of(spec).check(spec)
         except EngineFolderError as error:
@@ -264,24 +264,25 @@ def _merge_converters(
             field = f"converters.{name}"
             if name in FORMATS or name in converters:
                 raise EngineFolderError(f"{folder.file}: {field}: something else writes {name!r}")
-            converters[name] = Converter(
-                script=_existing(folder, table.script, f"{field}.script"),
-                environment=_declared(folder, table.environment, environments, f"{field}.environment"),
-                reads=_model_form(folder, table.reads, {}, f"{field}.reads"),
-            )
+            reads = _model_form(folder, table.reads, {}, f"{field}.reads")
+            converters[name] = _converter(folder, table, reads, environments, field)
     return converters
 
 
 def _importers(folders: Collection[_Folder], environments: Mapping[str, EnvironmentSpec]) -> dict[str, Converter]:
     return {
-        name: Converter(
-            script=_existing(folder, table.script, f"importers.{name}.script"),
-            environment=_declared(folder, table.environment, environments, f"importers.{name}.environment"),
-            reads=ModelForm(format=f"{OWN}{name}"),
-        )
+        name: _converter(folder, table, ModelForm(format=f"{OWN}{name}"), environments, f"importers.{name}")
         for folder in folders
         for name, table in folder.importers.items()
     }
+
+
+def _converter(
+    folder: _Folder, table: ImporterTable, reads: ModelForm, environments: Mapping[str, EnvironmentSpec], field: str
+) -> Converter:
+    script = _existing(folder, table.script, f"{field}.script")
+    environment = _declared(folder, table.environment, environments, f"{field}.environment")
+    return Converter(script=script, environment=environment, reads=reads)
 
 
 def _declared(folder: _Folder, name: str, environments: Mapping[str, EnvironmentSpec], field: str) -> EnvironmentSpec:

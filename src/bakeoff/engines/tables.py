@@ -1,31 +1,21 @@
-"""The tables of an engine.toml: which fields they have, and of which types. docs/design.md says what they mean."""
+"""The tables of an engine.toml: the fields that refer to something else; `bakeoff.records.engines` has the others.
 
-from typing import Any, Literal
+docs/design.md says what they mean.
+"""
+
+from typing import Any
 
 import msgspec
 
+from bakeoff.records.engines import EngineFields, EnvironmentFields, ModelFields
 
-class EnvironmentTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: str
-    """one of `bakeoff.environments.kinds`"""
+
+class EnvironmentTable(EnvironmentFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lock: str
-    python: str | None = None
-    requirements: tuple[str, ...] = ()
-    suite: str | None = None
-    download_mb: int = 0
-    disk_mb: int = 0
 
 
-class ModelTable(msgspec.Struct, forbid_unknown_fields=True):
-    format: str
-    max_ir_version: int | None = None
-    max_opset: int | None = None
-
-
-class ConverterTable(msgspec.Struct, forbid_unknown_fields=True):
-    script: str
-    environment: str
-    reads: ModelTable
+class ModelTable(ModelFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
 
 
 class ImporterTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,22 +23,16 @@ class ImporterTable(msgspec.Struct, forbid_unknown_fields=True):
     environment: str
 
 
-class EngineTable(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
-    release: Literal["today", "2019"]
-    league: Literal["fp32", "fp16", "bf16", "int8"]
+class ConverterTable(ImporterTable, forbid_unknown_fields=True):
+    reads: ModelTable
+
+
+class EngineTable(EngineFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     adapter: str
     environment: str
     model: ModelTable
     package: str | None = None
-    options: dict[str, Any] = {}
-    env: dict[str, str] = {}
-    groups: tuple[str, ...] = ()
-    note: str = ""
-    hidden: bool = False
-    spins: bool = False
     recipe: str | None = None
-    takes: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
 
 

@@ -1,77 +1,75 @@
-"""Engines, their environments, and the form in which they take a model."""
+"""Engines, their environments, and the forms of models that they take."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bakeoff.records.base import Record
 
 OWN = "own-"
-"""what the form of a user's own file is called before its format: "own-pt2" """
+"""prefix of the form of a user's own file, before its format: "own-pt2" """
 
 
-class EnvironmentSpec(Record, frozen=True):
-    """A locked, isolated installation, as its engine.toml declares it."""
+class EnvironmentFields(Record, frozen=True):
+    """An environment's fields that its engine.toml gives as they are."""
 
-    name: str
     kind: str
     """one of `bakeoff.environments.kinds`: "uv" """
-    lock: Path
-    """absolute path of the lock"""
     python: str | None = None
-    """"3.11"; None for kinds that bring their own"""
+    """"3.11"; None for kinds that have their own"""
     requirements: tuple[str, ...] = ()
-    """what the lock was compiled from; for `debian`, package names"""
+    """from which the lock was made; for `debian`, package names"""
     suite: str | None = None
     """`debian` only: the release whose packages are taken"""
     download_mb: int = 0
     disk_mb: int = 0
 
 
-class ModelForm(Record, frozen=True):
-    """The form in which an engine takes a model.
+class EnvironmentSpec(EnvironmentFields, frozen=True, kw_only=True):
+    """A locked, isolated installation, as its engine.toml declares it."""
 
-    `format` is "onnx", "plain" (see `bakeoff.models.sandboxed.plain_graph`), or what a converter of some engine
-    folder writes. For an old ONNX reader, `max_ir_version` and `max_opset` say what it still reads.
-    """
+    name: str
+    lock: Path
+    """absolute path of the lock"""
+
+
+class ModelFields(Record, frozen=True):
+    """A model form's fields that an engine.toml gives as they are."""
 
     format: str
+    """"onnx", "plain" (see `bakeoff.models.sandboxed.plain_graph`), or what a converter of some engine folder writes"""
     max_ir_version: int | None = None
+    """that an old ONNX reader still reads, as `max_opset`"""
     max_opset: int | None = None
+
+
+class ModelForm(ModelFields, frozen=True, kw_only=True):
+    """The form in which an engine takes a model."""
+
     converter: "Converter | None" = None
-    """who writes `format`; None for what bakeoff writes itself"""
+    """which writes `format`; None for what bakeoff writes itself"""
 
 
 class Converter(Record, frozen=True):
     """A script that writes a model in another form, in an environment of its own, as its engine.toml declares it.
 
-    It runs as ``[*command, script, source, target]`` and ends well with `target` written, or else with the reason as
-    the last line on stderr.
+    It runs as ``[*command, script, source, target]``. It ends with code 0 and `target` written, or else with the reason
+    as the last line on stderr.
     """
 
     script: Path
     """absolute path"""
     environment: EnvironmentSpec
     reads: ModelForm
-    """what `source` is"""
+    """the form of `source`"""
 
 
-class EngineSpec(Record, frozen=True):
-    """One contender: a framework release run in one mode."""
+class EngineFields(Record, frozen=True):
+    """An engine's fields that its engine.toml gives as they are."""
 
-    name: str
     title: str
-    framework: str
-    """the folder's name"""
-    release: str
-    """"today" or "2019" """
-    league: str
-    adapter: Path
-    """absolute path of the adapter file"""
-    environment: EnvironmentSpec
-    model: ModelForm
-    requirement: str = ""
-    """the one of the environment's requirements that is this engine's framework: "torch==2.13.0" """
+    release: Literal["today", "2019"]
+    league: Literal["fp32", "fp16", "bf16", "int8"]
     options: Mapping[str, Any] = {}
     """handed to the adapter inside `settings`"""
     env: Mapping[str, str] = {}
@@ -81,21 +79,34 @@ class EngineSpec(Record, frozen=True):
     note: str = ""
     hidden: bool = False
     """no contender: in no list, group or count"""
+    takes: tuple[str, ...] = ()
+    """formats of users' own files that it runs as they are: "pt2" """
+    spins: bool = False
+    """its threads spin while they wait, which looks like work: they are counted without that, too"""
+
+
+class EngineSpec(EngineFields, frozen=True, kw_only=True):
+    """A framework release with an adapter, as its engine.toml declares it."""
+
+    name: str
+    framework: str
+    """the folder's name"""
+    adapter: Path
+    """absolute path of the adapter file"""
+    environment: EnvironmentSpec
+    model: ModelForm
+    requirement: str = ""
+    """the one of the environment's requirements that is this engine's framework: "torch==2.13.0" """
+    recipe: Path | None = None
+    """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
+    uses: tuple[Path, ...] = ()
+    """absolute paths of other engine folders whose files it runs"""
 
     @property
     def environments(self) -> tuple[EnvironmentSpec, ...]:
-        """Its own, and that of whoever converts its models."""
+        """Its own, and that of the converter of its models."""
         converter = self.model.converter
         return (self.environment, converter.environment) if converter else (self.environment,)
-
-    recipe: Path | None = None
-    """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
-    takes: tuple[str, ...] = ()
-    """formats of users' own files that it runs as they are: "pt2" """
-    uses: tuple[Path, ...] = ()
-    """absolute paths of other engine folders whose files it runs"""
-    spins: bool = False
-    """its threads spin while they wait, which looks like work: they are counted without that, too"""
 
 
 class Installed(Record, frozen=True):

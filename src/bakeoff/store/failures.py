@@ -23,21 +23,13 @@ _SQLITE = (
         "is locked by another process",
         "Close whatever else holds it open (a database browser, a second bakeoff), then try again.",
     ),
-    (
-        ("SQLITE_READONLY", "SQLITE_PERM"),
-        "is read-only",
-        "Choose another --output folder, or make this one writable.",
-    ),
+    (("SQLITE_READONLY", "SQLITE_PERM"), "is read-only", "Choose another --output folder, or make this one writable."),
     (
         ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"),
         "could not be written: no space left on its disk, or over a quota",
         "Make room or choose another --output folder. What was stored before is intact.",
     ),
-    (
-        ("SQLITE_NOTADB",),
-        "is not a database",
-        "Move that file away, or choose another --output folder.",
-    ),
+    (("SQLITE_NOTADB",), "is not a database", "Move that file away, or choose another --output folder."),
     (
         ("SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ"),
         "is damaged",
@@ -52,21 +44,9 @@ _SQLITE = (
 
 # PostgreSQL's (postgresql.org/docs/current/errcodes-appendix.html), most specific first.
 _POSTGRES = (
-    (
-        ("08", "57P"),
-        "went away",
-        "Start it again, or see that the network holds.",
-    ),
-    (
-        ("55P03", "40P01"),
-        "is locked by another session",
-        "See who holds it (pg_stat_activity), then try again.",
-    ),
-    (
-        ("25006",),
-        "is read-only",
-        "Connect to the primary server, not to a standby.",
-    ),
+    (("08", "57P"), "went away", "Start it again, or see that the network holds."),
+    (("55P03", "40P01"), "is locked by another session", "See who holds it (pg_stat_activity), then try again."),
+    (("25006",), "is read-only", "Connect to the primary server, not to a standby."),
     (
         ("42501",),
         "does not let this user do that",
@@ -77,11 +57,7 @@ _POSTGRES = (
         "could not be written: its server has no space or memory left",
         "Make room there. What was stored before is intact.",
     ),
-    (
-        ("53300",),
-        "has no connection left to give",
-        "Try again later, or raise max_connections.",
-    ),
+    (("53300",), "has no connection left to give", "Try again later, or raise max_connections."),
 )
 
 

@@ -9,14 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.records import (
-    EngineInfo,
-    Finding,
-    ModelRecord,
-    Plan,
-    RunRecord,
-    Trial,
-)
+from bakeoff.records import EngineInfo, Finding, ModelRecord, Plan, RunRecord, Trial
 from bakeoff.scorecards import EngineSnapshot
 
 AUDIT = "audit"

@@ -3,18 +3,7 @@
 Written for SQLite and PostgreSQL alike: no type or default that only one of them has.
 """
 
-from sqlalchemy import (
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 REVISIONS = ("0001", "0002", "0003")
 """Every schema revision, oldest first. Kept here too so that a store at head opens without Alembic, which is

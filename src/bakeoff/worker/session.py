@@ -21,12 +21,7 @@ import msgspec
 import psutil
 
 from bakeoff import offline, paths
-from bakeoff.errors import (
-    WorkerDiedError,
-    WorkerError,
-    WorkerTimedOutError,
-    WrongReplyError,
-)
+from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError, WrongReplyError
 from bakeoff.worker.replies import Burst, Envelope, Hello, Loaded, Nothing, Outputs, Took, WarmUp
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -61,18 +56,7 @@ QUIET = {
 }
 WITHOUT_SPINNING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads sleep at once when they have nothing to do: standard (OpenMP 5.2, 21.7), GNU's and Intel's own"""
-LEAKS = (
-    "PYTHON",
-    "VIRTUAL_ENV",
-    "CONDA_",
-    "PIP_",
-    "UV_",
-    "LD_PRELOAD",
-    "LD_LIBRARY_PATH",
-    "DYLD_",
-    "OMP_",
-    "KMP_",
-)
+LEAKS = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_", "UV_", "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_", "OMP_", "KMP_")
 
 
 def spawn_environment(threads: int, *extra: Mapping[str, str]) -> dict[str, str]:
@@ -82,12 +66,7 @@ def spawn_environment(threads: int, *extra: Mapping[str, str]) -> dict[str, str]
     """
     home = paths.worker_home()
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(LEAKS)}
-    homes = {
-        "HOME": home,
-        "USERPROFILE": home,
-        "XDG_CACHE_HOME": home / ".cache",
-        "XDG_CONFIG_HOME": home / ".config",
-    }
+    homes = {"HOME": home, "USERPROFILE": home, "XDG_CACHE_HOME": home / ".cache", "XDG_CONFIG_HOME": home / ".config"}
     chosen = {name: value.replace("{threads}", str(threads)) for more in extra for name, value in more.items()}
     return (
         inherited

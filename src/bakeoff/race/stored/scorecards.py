@@ -15,8 +15,8 @@ from bakeoff.errors import StoreError, UsageError
 from bakeoff.judge.between_runs.scorecard import from_interval
 from bakeoff.judge.results import Results
 from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
-from bakeoff.records import Case, Contender, EngineInfo, ModelRecord, Plan, Status, older
-from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineSnapshot, Score, Scorecard
+from bakeoff.records import Plan, older
+from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineSnapshot, Scorecard
 from bakeoff.store import Store
 
 _DIGEST = re.compile("[0-9a-f]{6,12}")
@@ -118,75 +118,45 @@ def from_file(path: Path) -> Baseline:
             whole = {"schema": BASELINE_SCHEMA, "run": run, "snapshots": snapshots}
             return msgspec.convert(whole, Baseline, str_keys=True)
         if schema in RESULTS_SCHEMAS:
-            run = {**found["run"], "plan": older.plan(found["run"]["plan"])}
-            cases = [{**row, **older.case(row)} for row in found["cases"]]
-            card = _from_results(msgspec.convert({**found, "run": run, "cases": cases}, _Results, str_keys=True))
-            return Baseline(schema=BASELINE_SCHEMA, run=card, snapshots={})
+            return Baseline(schema=BASELINE_SCHEMA, run=_from_results(found), snapshots={})
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.DecodeError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is no results.json and no baseline of bakeoff's: {error}") from error
     message = f"{path} is no results.json and no baseline that this bakeoff reads (its schema: {schema!r})"
     raise UsageError(message, "`bakeoff baseline` writes one.")
 
 
-class _ResultsCase(msgspec.Struct):
-    contender: Contender
-    framework_version: str
-    model: str
-    batch_size: int
-    status: Status
-    reason: str
+class _Throughput(msgspec.Struct):
+    """Of a case of results.json."""
+
     fps: float | None
     fps_ci95: tuple[float, float] | None
     trials: int
-    league: str = ""
-    """empty in files from before outputs told the league"""
 
 
-class _ResultsRun(msgspec.Struct):
-    name: str
-    started_at: dt.datetime
-    state: str
-    elapsed_s: float
-    bakeoff_version: str
-    plan: Plan
-    models: tuple[ModelRecord, ...]
-    engines: tuple[EngineInfo, ...]
+def _from_results(found: Mapping[str, Any]) -> Scorecard:
+    """The scorecard in a results.json. Raises `ValueError`, `KeyError` or `TypeError` if there is none."""
+    run = found["run"]
+    card = {
+        **run,
+        "started_at": msgspec.convert(run["started_at"], dt.datetime).timestamp(),
+        "machine": found["machine"],
+        "plan": older.plan(run["plan"]),
+        "scores": [_score(row) for row in found["cases"]],
+    }
+    return msgspec.convert(card, Scorecard, str_keys=True)
 
 
-class _Results(msgspec.Struct):
-    run: _ResultsRun
-    machine: Mapping[str, Any]
-    cases: tuple[_ResultsCase, ...]
-
-
-def _from_results(results: _Results) -> Scorecard:
-    run = results.run
-    return Scorecard(
-        name=run.name,
-        started_at=run.started_at.timestamp(),
-        bakeoff_version=run.bakeoff_version,
-        machine=results.machine,
-        plan=run.plan,
-        models=run.models,
-        engines=run.engines,
-        scores=tuple(_score(case) for case in results.cases),
-        state=run.state,
-        elapsed_s=run.elapsed_s,
-    )
-
-
-def _score(row: _ResultsCase) -> Score:
-    case = Case(contender=row.contender, model=row.model, batch_size=row.batch_size)
-    return Score(
-        case=case,
-        league=row.league or row.contender.precision,
-        status=row.status,
-        reason=row.reason,
-        framework_version=row.framework_version,
-        moments=from_interval(row.fps, row.fps_ci95, row.trials) if row.fps else None,
-    )
+def _score(row: dict[str, Any]) -> dict[str, Any]:
+    case, throughput = older.case(row), msgspec.convert(row, _Throughput)
+    return {
+        **{name: row[name] for name in ("status", "reason", "framework_version")},
+        "case": case,
+        # Empty in files from before outputs told the league.
+        "league": row.get("league") or case["contender"]["precision"],
+        "moments": from_interval(throughput.fps, throughput.fps_ci95, throughput.trials) if throughput.fps else None,
+    }
 
 
 def _packed(snapshot: EngineSnapshot) -> str:
