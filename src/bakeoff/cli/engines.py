@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bakeoff.cli import own_engines
-from bakeoff.cli.params import engines_dir_option, exclude_option
+from bakeoff.cli.params import FILE, engines_dir_option, exclude_option
 from bakeoff.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def path_of_engine(name: str, engines_dirs: Sequence[Path]) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option(
     "--pins",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="A complete list of name==version lines to take instead of `requirements`; nothing is resolved.",
 )
 @engines_dir_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import Duration, Percent, engines_dir_option, output_option, store_option
+from bakeoff.cli.params import Duration, Percent, engines_dir_option, given, output_option, store_option
 
 if TYPE_CHECKING:
     from bakeoff.scorecards import Baseline, Gate
@@ -65,11 +65,12 @@ def gate(
     from bakeoff.report.files import write_texts
     from bakeoff.scorecards import GateOutcome
 
-    given = {name for name in ("run", "budget", "rounds", "engines_dirs") if _is_given(context, name)}
-    if rerace and "run" in given:
+    asked = given(context, "run", "budget", "rounds", "engines_dirs")
+    if rerace and "run" in asked:
         raise UsageError(f"--rerace races anew: it has no use for run {run!r}", "Leave the run out.")
-    if not rerace and given - {"run"}:
-        flags = ", ".join(f"--{name.removesuffix('s').replace('_', '-')}" for name in given - {"run"})
+    of_a_race = [name for name in asked if name != "run"]
+    if not rerace and of_a_race:
+        flags = ", ".join(f"--{name.removesuffix('s').replace('_', '-')}" for name in of_a_race)
         raise UsageError(f"{flags}: nothing is raced without --rerace, so this has no meaning")
     with opened(output, store_url, create=rerace) as store:
         found = _baseline(baseline, store)
@@ -85,10 +86,6 @@ def gate(
     click.echo(text, nl=False)
     codes = {GateOutcome.FAIL: ExitCode.SOME_ROWS_BAD, GateOutcome.UNDECIDED: ExitCode.UNDECIDED}
     sys.exit(codes.get(said.outcome, ExitCode.OK))
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _baseline(reference: str, store: "Store") -> "Baseline":

@@ -1,9 +1,9 @@
 """Option types that several commands share."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
 
@@ -21,132 +21,140 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 UNITS_OF_LATENCY = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-class Duration(click.ParamType[float]):
-    """``90``, ``90s``, ``15m``, ``1h30m`` -> seconds."""
+class Parsed(click.ParamType[T]):
+    """A type whose `read` makes a value of text, and raises `ValueError` with the reason where it cannot."""
+
+    def read(self, text: str) -> T:
+        """The value that `text` stands for."""
+        raise NotImplementedError
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """The value; text that stands for none fails as click does. A default that is no text is the value itself."""
+        if not isinstance(value, str):
+            return cast(T, value)
+        try:
+            return self.read(value)
+        except ValueError as error:
+            self.fail(f"{value!r}{error}", param, ctx)
+
+
+class Duration(Parsed[float]):
+    """``90``, ``90s``, ``15m``, ``1h30m`` -> seconds, above 0."""
 
     name = "duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds as a float; a value that has no such form fails as click does."""
-        if isinstance(value, int | float):
-            return float(value)
-        text = str(value).strip().lower()
+    def read(self, text: str) -> float:
+        text = text.strip().lower()
         parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
         if re.fullmatch(r"\d+(\.\d+)?", text):
             seconds = float(text)
         elif parts and "".join(number + unit for number, unit in parts) == text:
             seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
         else:
-            self.fail(f"{value!r} is no duration; write 90s, 15m or 1h30m", param, ctx)
+            raise ValueError(" is no duration; write 90s, 15m or 1h30m")
         if seconds <= 0:
-            self.fail(f"{value!r} is no time at all", param, ctx)
+            raise ValueError(" is no time at all")
         return seconds
 
 
-class Latency(click.ParamType[float]):
-    """``50ms``, ``0.5s``, ``800us`` -> seconds."""
+class Latency(Parsed[float]):
+    """``50ms``, ``0.5s``, ``800us`` -> seconds, above 0; a number needs its unit."""
 
     name = "latency"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, above zero; anything else fails as click does, a number without its unit included."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", str(value).strip().lower())
+    def read(self, text: str) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", text.strip().lower())
         seconds = float(found[1]) * UNITS_OF_LATENCY[found[2]] if found else 0.0
         if seconds <= 0:
-            self.fail(f"{value!r}: write a time above zero with its unit, like 50ms or 0.5s", param, ctx)
+            raise ValueError(": write a time above zero with its unit, like 50ms or 0.5s")
         return seconds
 
 
-class Names(click.ParamType[tuple[str, ...]]):
-    """``a,b[x=1,y=2]`` -> ("a", "b[x=1,y=2]")."""
+class Names(Parsed[tuple[str, ...]]):
+    """``a,b[x=1,y=2]`` -> ("a", "b[x=1,y=2]"), stripped, none of them empty."""
 
     name = "names"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names, stripped; an empty one fails as click does."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in re.split(r",(?![^\[\]]*\])", str(value)))
+    def read(self, text: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in re.split(r",(?![^\[\]]*\])", text))
         if not all(names):
-            self.fail(f"{value!r} has an empty name in it", param, ctx)
+            raise ValueError(" has an empty name in it")
         return names
 
 
-class BatchSizes(click.ParamType[tuple[int, ...]]):
-    """``1,2,4,8`` -> (1, 2, 4, 8)."""
+class BatchSizes(Parsed[tuple[int, ...]]):
+    """``1,2,4,8`` -> (1, 2, 4, 8), each at least 1."""
 
     name = "batch sizes"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """The sizes; anything but whole numbers of at least 1 fails as click does."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            sizes = tuple(int(size) for size in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r}: write whole numbers with commas, like 1,2,4,8", param, ctx)
+    def read(self, text: str) -> tuple[int, ...]:
+        sizes = _whole_numbers(text.split(","))
+        if not sizes:
+            raise ValueError(": write whole numbers with commas, like 1,2,4,8")
         if min(sizes) < 1:
-            self.fail(f"{value!r}: a batch has at least one sample", param, ctx)
+            raise ValueError(": a batch has at least one sample")
         return sizes
 
 
-class Percent(click.ParamType[float]):
-    """``5%`` or ``5`` -> 0.05."""
+class Percent(Parsed[float]):
+    """``5%`` or ``5`` -> 0.05, a share above 0 and at most 0.9."""
 
     name = "percent"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share; what lies outside of 0 to 90% fails as click does."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip().removesuffix("%").strip()
-        if not re.fullmatch(r"\d+(\.\d+)?", text):
-            self.fail(f"{value!r} is no percentage; write 5%", param, ctx)
-        share = float(text) / 100
+    def read(self, text: str) -> float:
+        number = text.strip().removesuffix("%").strip()
+        if not re.fullmatch(r"\d+(\.\d+)?", number):
+            raise ValueError(" is no percentage; write 5%")
+        share = float(number) / 100
         if not 0 < share <= MOST_PERCENT / 100:
-            self.fail(f"{value!r}: give more than 0% and at most {MOST_PERCENT}%", param, ctx)
+            raise ValueError(f": give more than 0% and at most {MOST_PERCENT}%")
         return share
 
 
-class Tag(click.ParamType[str]):
+class Tag(Parsed[str]):
     """A name to find runs by, that no run's own name and no date can be."""
 
     name = "tag"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The tag; one that could be taken for something else fails as click does."""
+    def read(self, text: str) -> str:
         from bakeoff.errors import UsageError
         from bakeoff.store.lookup import check_tag
 
-        tag = str(value)
         try:
-            check_tag(tag)
+            check_tag(text)
         except UsageError as error:
-            self.fail(str(error), param, ctx)
-        return tag
+            raise ValueError(str(error).removeprefix(repr(text))) from error
+        return text
 
 
-class Shape(click.ParamType[tuple[str, tuple[int, ...]]]):
-    """``input=1x3x320x640`` -> ("input", (1, 3, 320, 640)); ``sequence=128`` names an axis."""
+class Shape(Parsed[tuple[str, tuple[int, ...]]]):
+    """``input=1x3x320x640`` -> ("input", (1, 3, 320, 640)); ``sequence=128`` names an axis. Sizes are at least 1."""
 
     name = "name=sizes"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, tuple[int, ...]]:
-        """Name and sizes; anything but whole numbers of at least 1 fails as click does."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = str(value).rpartition("=")
-        try:
-            sizes = tuple(int(size) for size in text.lower().split("x"))
-        except ValueError:
-            sizes = ()
+    def read(self, text: str) -> tuple[str, tuple[int, ...]]:
+        name, equals, after = text.rpartition("=")
+        sizes = _whole_numbers(after.lower().split("x"))
         if not (name and equals and sizes) or min(sizes) < 1:
-            self.fail(f"{value!r}: write NAME=SIZES, like input=1x3x320x640 or sequence=128", param, ctx)
+            raise ValueError(": write NAME=SIZES, like input=1x3x320x640 or sequence=128")
         return name, sizes
+
+
+def _whole_numbers(texts: Sequence[str]) -> tuple[int, ...]:
+    """The numbers; none at all if one of `texts` is no whole number."""
+    try:
+        return tuple(map(int, texts))
+    except ValueError:
+        return ()
+
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""a file that is there"""
+
+
+def given(context: click.Context, *names: str) -> list[str]:
+    """Those of the parameters `names` that the command line gives; the others have their defaults."""
+    return [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
 
 
 def shaping_options(command: Callable[P, T]) -> Callable[P, T]:
@@ -155,7 +163,7 @@ def shaping_options(command: Callable[P, T]) -> Callable[P, T]:
         click.option(
             "--input",
             "inputs",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            type=FILE,
             help="An .npz of real inputs, by name, samples along the batch axis; for a model of your own.",
         ),
         click.option(
@@ -182,12 +190,12 @@ def factory_options(command: Callable[P, T]) -> Callable[P, T]:
     for option in (
         click.option(
             "--requirements",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            type=FILE,
             help="... or a requirements file of what that code needs besides PyTorch.",
         ),
         click.option(
             "--python",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            type=FILE,
             help="For package.module:factory: the Python that imports it, with PyTorch.  [default: bakeoff's own]",
         ),
     ):

@@ -12,6 +12,7 @@ from bakeoff.cli.params import (
     as_request,
     engines_dir_option,
     exclude_option,
+    given,
     output_option,
     store_option,
     strict_option,
@@ -100,10 +101,9 @@ def study(
 def refuse_race_options(context: click.Context) -> None:
     """Raise `UsageError` if an option that only a race can honour was given: silence would be a wrong answer."""
     flags = {option.name: option.opts[0] for option in context.command.params}
-    names = ("exclude", "budget_s", "rounds", "batch_sizes", "threads", "strict", "engines_dirs")
-    given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    if given:
-        said = ", ".join(flags[name] for name in given)
+    names = given(context, "exclude", "budget_s", "rounds", "batch_sizes", "threads", "strict", "engines_dirs")
+    if names:
+        said = ", ".join(flags[name] for name in names)
         raise UsageError(f"{said}: --from races nothing, so this has no meaning with it")
 
 

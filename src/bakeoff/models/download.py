@@ -5,7 +5,6 @@ broken transfer goes on where it stopped, or begins anew where what lies there i
 certificates are those of urllib: ``HTTPS_PROXY``, ``SSL_CERT_FILE`` and their kin.
 """
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bakeoff.errors import ModelError
+from bakeoff.models.sources import sha256
 
 BASE_URL = "https://download.pytorch.org/models"
 URL_VARIABLE = "BAKEOFF_WEIGHTS_URL"
@@ -80,7 +80,7 @@ def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | 
     partial = target.with_name(target.name + ".part")
     begun = partial.is_file()
     _transfer(source, partial, progress or (lambda _done, _total: None))
-    digest = _sha256(partial)
+    digest = sha256(partial)
     if not digest.startswith(_prefix(target)):
         partial.unlink()
         if begun:  # what lay here may have been no beginning of this file
@@ -95,7 +95,7 @@ def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | 
 
 def keep(file: Path, target: Path, source: str) -> None:
     """Put `file`, which came from `source`, in place as `target`. Raises `ModelError` for another than it should be."""
-    if not file.is_file() or not (digest := _sha256(file)).startswith(_prefix(target)):
+    if not file.is_file() or not (digest := sha256(file)).startswith(_prefix(target)):
         found = f"of which the SHA-256 begins with {digest[:8]}" if file.is_file() else "which is not there"
         raise ModelError(f"{source} holds another {file.name}, {found}, not {_prefix(target)}")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def keep(file: Path, target: Path, source: str) -> None:
 
 def is_sound(target: Path) -> bool:
     """Whether the checkpoint is there, and the file that its name says."""
-    return target.is_file() and _sha256(target).startswith(_prefix(target))
+    return target.is_file() and sha256(target).startswith(_prefix(target))
 
 
 def _prefix(target: Path) -> str:
@@ -150,8 +150,3 @@ def _transfer(source: str, partial: Path, progress: Progress) -> None:
 
 def _continues(answer: http.client.HTTPResponse, have: int) -> bool:
     return answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

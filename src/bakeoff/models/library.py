@@ -24,7 +24,7 @@ from bakeoff.models import download, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.cached import holds_an_array, making, scratch_in
 from bakeoff.models.samples import Samples, own_file_of
-from bakeoff.models.sources import format_of
+from bakeoff.models.sources import format_of, sha256
 from bakeoff.records import ModelForm, ModelRecord, Shaping
 
 VERSION = 1
@@ -77,7 +77,7 @@ class ModelLibrary:
         if weights == "seeded":
             return self._built(_Source(f"{name}-seeded", name, weights, "write_seeded", {"name": name}), report)
         checkpoint = self._checkpoint(name, weights)
-        key = f"{name}-{_sha256(checkpoint)[:16]}"
+        key = f"{name}-{sha256(checkpoint)[:16]}"
         label = "trained" if weights == "trained" else checkpoint.name
         arguments = {"name": name, "weights": str(checkpoint)}
         return self._built(_Source(key, name, label, "write_trained", arguments), report)
@@ -106,7 +106,7 @@ class ModelLibrary:
             "data": {name: array.shape for name, array in arrays.items()},
         }
         asked = hashlib.sha256(msgspec.json.encode([arguments["shaping"], arguments["data"]], order="sorted"))
-        key = f"file-{name}-{_sha256(path)[:16]}-{asked.hexdigest()[:8]}"
+        key = f"file-{name}-{sha256(path)[:16]}-{asked.hexdigest()[:8]}"
         record = self._built(_Source(key, name, weights or path.name, "write_shaped", arguments, path.parent), report)
         return self._with_data(record, arrays, Path(shaping.data)) if shaping.data else record
 
@@ -196,7 +196,7 @@ class ModelLibrary:
     def _with_data(self, record: ModelRecord, arrays: dict[str, NDArray[np.generic]], path: Path) -> ModelRecord:
         """`record` with the user's own inputs put beside the model."""
         samples = user_inputs.samples(arrays, record)
-        record = msgspec.structs.replace(record, data_digest=_sha256(path), data_samples=len(samples[0]))
+        record = msgspec.structs.replace(record, data_digest=sha256(path), data_samples=len(samples[0]))
         for index, array in enumerate(samples):
             with making(own_file_of(self._folder(record), record, index), holds_an_array) as scratch:
                 if scratch:
@@ -215,7 +215,7 @@ class ModelLibrary:
                 made = scratch / "model.onnx"
                 arguments = {**source.arguments, "path": str(made)}
                 found = sandbox.run(source.task, arguments, report=report, what=source.name)
-                beside = {file: _sha256((source.folder or Path()) / file) for file in found.pop("files", ())}
+                beside = {file: sha256((source.folder or Path()) / file) for file in found.pop("files", ())}
                 known_by = {"name": source.name, "weights": source.weights, "digest": _digest(scratch)}
                 record = msgspec.convert(found | known_by, ModelRecord)
                 folder = self._folder(record)
@@ -233,7 +233,7 @@ class ModelLibrary:
             sound = _digest(self._folder(record)) == record.digest
             if folder:
                 beside = msgspec.json.decode(_beside(index).read_bytes(), type=dict[str, str])
-                sound = sound and all(_sha256(folder / file) == digest for file, digest in beside.items())
+                sound = sound and all(sha256(folder / file) == digest for file, digest in beside.items())
         except (OSError, msgspec.DecodeError):
             return None
         return record if sound else None
@@ -290,8 +290,8 @@ def onnx_file(path: Path) -> Path:
 
 def _digest(folder: Path) -> str:
     """Of the model in `folder`: of its file, and of the file with its weights if it is too large for one."""
-    digest, data = _sha256(folder / "model.onnx"), folder / "model.data"
-    return hashlib.sha256(f"{digest} {_sha256(data)}".encode()).hexdigest() if data.exists() else digest
+    digest, data = sha256(folder / "model.onnx"), folder / "model.data"
+    return hashlib.sha256(f"{digest} {sha256(data)}".encode()).hexdigest() if data.exists() else digest
 
 
 def _beside(index: Path) -> Path:
@@ -303,8 +303,3 @@ def _replace(path: Path, content: bytes) -> None:
     written = path.with_suffix(".new")
     written.write_bytes(content)
     written.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

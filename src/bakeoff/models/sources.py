@@ -77,6 +77,11 @@ def digest_of(files: dict[str, Path]) -> str:
     """sha256 over the files and their names, hex."""
     sha = hashlib.sha256()
     for name, path in sorted(files.items()):
-        with path.open("rb") as file:
-            sha.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        sha.update(f"{name} {sha256(path)}\n".encode())
     return sha.hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Of the file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
