@@ -29,7 +29,7 @@ class Moments(Record, frozen=True):
 
 
 class Score(Record, frozen=True):
-    """How fast a case was in a run, or why nobody knows."""
+    """How fast a case was in a run, or why that is unknown."""
 
     case: Case
     league: str
@@ -50,7 +50,7 @@ class CanaryRounds(Record, frozen=True):
     batch_size: int
     threads: int
     rounds: Mapping[int, float]
-    """round -> log(calls/s), on whatever scale: it is only ever compared with itself"""
+    """round -> log(calls/s), on any scale: it is only compared with itself"""
 
 
 class Scorecard(Record, frozen=True):

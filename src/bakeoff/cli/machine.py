@@ -37,10 +37,10 @@ def machine(audited: bool, as_json: bool) -> None:
     click.echo(machine_line(facts))
     click.echo("\n".join(_lines(facts)))
     if findings is not None:
-        click.echo("\n".join(_told_findings(findings)))
+        click.echo("\n".join(_finding_lines(findings)))
 
 
-def _told_findings(findings: Sequence[Finding]) -> list[str]:
+def _finding_lines(findings: Sequence[Finding]) -> list[str]:
     from bakeoff.report import wording
 
     if not findings:
@@ -50,10 +50,10 @@ def _told_findings(findings: Sequence[Finding]) -> list[str]:
 
 def _lines(facts: Mapping[str, Any]) -> list[str]:
     width = max(map(len, facts))
-    return [f"  {key.replace('_', ' '):<{width}}  {_told(key, value)}" for key, value in facts.items()]
+    return [f"  {key.replace('_', ' '):<{width}}  {_fact(key, value)}" for key, value in facts.items()]
 
 
-def _told(key: str, value: Any) -> str:
+def _fact(key: str, value: Any) -> str:
     if value is None:
         return "no limit" if key in ("cpu_quota", "memory_limit_bytes") else "unknown"
     if key.endswith("_bytes"):

@@ -10,15 +10,15 @@ from bakeoff.records import EngineSpec, EnvironmentSpec
 from bakeoff.scorecards import EngineSnapshot
 
 LARGEST_BYTES = 1_000_000
-"""of an engine's folders: adapters are small, and whatever is larger is no code"""
+"""of an engine's folders: adapters are small; a larger file is no code"""
 LOCKS = Path("locks")
 _NOT_OURS = {"__pycache__"}
 _DECLARATIONS = {".toml", ".lock"}
 """what a snapshot holds in its spec, and apart from the folders"""
 
 
-def take(engine: EngineSpec) -> EngineSnapshot:
-    """Everything that it takes to race `engine` again as it is.
+def snapshot_of(engine: EngineSpec) -> EngineSnapshot:
+    """The snapshot of `engine`: all that racing it again as it is needs.
 
     Raises `EngineFolderError` if its folders hold anything but text, or too much.
     """
@@ -31,12 +31,12 @@ def take(engine: EngineSpec) -> EngineSnapshot:
     return EngineSnapshot(spec=_moved(engine, lambda path: path.relative_to(path.parent.parent), _lock_of), files=files)
 
 
-def take_all(engines: Sequence[EngineSpec], note: Callable[[str], None]) -> list[EngineSnapshot]:
+def snapshots_of(engines: Sequence[EngineSpec], note: Callable[[str], None]) -> list[EngineSnapshot]:
     """A snapshot of each engine; one that cannot be kept is noted."""
     taken = []
     for engine in engines:
         try:
-            taken.append(take(engine))
+            taken.append(snapshot_of(engine))
         except EngineFolderError as error:
             note(f"{error}: no later gate can race it again as it is")
     return taken

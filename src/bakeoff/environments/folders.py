@@ -80,7 +80,7 @@ def read_record(folder: Path) -> OnDisk | None:
 
 
 def everything() -> list[OnDisk]:
-    """Every environment on disk, by name; of one whose record is lost what its folder's name tells."""
+    """Every environment on disk, by name; of one whose record is lost, what its folder's name says."""
     return [read_record(folder) or _without_record(folder) for folder in sorted(home().glob("[!.]*-" + _DIGITS))]
 
 
@@ -91,7 +91,7 @@ def _without_record(folder: Path) -> OnDisk:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Nobody else builds or removes `folder` meanwhile; waits for whoever does. A killed holder's lock is free."""
+    """No other process builds or removes `folder` meanwhile: waits for one that does. A killed one's lock is free."""
     locks = home() / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(locks / f"{folder.name}.lock"):
@@ -100,7 +100,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` to build in, gone again if the block raises. Hold `locked`.
+    """A new folder beside `folder` to build in, gone again if the block raises. Call it within `locked`.
 
     The name is new each time: the uv of a killed build may live on for a moment and must not write into ours.
     """
@@ -131,7 +131,7 @@ def put_in_place(aside: Path, folder: Path, spec: EnvironmentSpec, started: floa
 
 
 def discard(folder: Path) -> None:
-    """Remove `folder`, if it is there: out of sight at once, then file by file. Hold `locked`."""
+    """Remove `folder`, if it is there: out of sight at once, then file by file. Call it within `locked`."""
     if not folder.exists():
         return
     doomed = Path(tempfile.mkdtemp(prefix=f"{_REMOVING}{folder.name}-", dir=home()))
@@ -140,7 +140,7 @@ def discard(folder: Path) -> None:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what killed builds and removals of `folder` left behind. Hold `locked`."""
+    """Remove what killed builds and removals of `folder` left behind. Call it within `locked`."""
     for prefix in (_BUILDING, _REMOVING):
         for stale in home().glob(f"{prefix}{folder.name}-*"):
             shutil.rmtree(stale, ignore_errors=True)

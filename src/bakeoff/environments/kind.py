@@ -19,7 +19,7 @@ _SMOKE_TEST_S = 120.0
 
 @dataclasses.dataclass(frozen=True)
 class Build:
-    """One build under way: where, with whose settings, and who hears of it."""
+    """One build under way: its folder, its settings, and where it reports to."""
 
     folder: Path
     log: Path
@@ -32,7 +32,7 @@ class Build:
 
 
 class Kind(abc.ABC):
-    """What there is to ask of an environment, whatever its kind.
+    """The interface of all kinds of environments.
 
     What is answered here holds for kinds that bakeoff builds from a lock, into a folder of the cache that is keyed by
     the lock. An object has no state: there is one of each kind, in `kinds`.

@@ -16,9 +16,9 @@ def unpack(requirement: str, folder: Path) -> None:
 
 
 def unpack_into(folder: Path, *wanted: str | Path, log: Path, timeout_s: float | None = None) -> None:
-    """Put the files of what is `wanted`, as `uv pip install` is told it, into `folder`, which exists.
+    """Put the files of what is `wanted`, in words of `uv pip install`, into `folder`, which exists.
 
-    They come from where pip's configuration says. Wheels alone are taken, so that nothing of them runs. Raises
+    They come from where pip's configuration says. Wheels alone are taken, so that none of their code runs. Raises
     `ProgramFailedError`.
     """
     settings = pip_settings.read_pip_settings()

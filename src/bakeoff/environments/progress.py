@@ -1,4 +1,4 @@
-"""What an installation tells whoever waits for it."""
+"""The interface through which an installation reports how it goes."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from bakeoff.records import EnvironmentSpec, Installed
 
 
 class Report(Protocol):
-    """Hears how installations go. Calls come from several threads."""
+    """Receives the progress of installations. Calls come from several threads."""
 
     def started(self, spec: EnvironmentSpec) -> None:
         """`spec` is being built; environments that already stand are never announced."""

@@ -72,7 +72,7 @@ def moment(root: Path = ROOT) -> Moment:
 
 
 def load(root: Path = ROOT) -> Finding | None:
-    """The load average of the last minute, against all CPUs of the machine: it counts whoever runs on any of them."""
+    """The load average of the last minute, against all CPUs of the machine: it counts all that runs on any of them."""
     average, cpus = sensors.load_average(root), psutil.cpu_count() or 1
     if average is None or average <= LOAD * cpus:
         return None

@@ -25,7 +25,7 @@ class CpuTimes(NamedTuple):
     stolen: float
     """ready to run, while the hypervisor ran something else"""
     total: float
-    """whatever it did"""
+    """busy or not"""
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,5 @@ def _members(worker: int) -> list[int]:
 def _session(pid: int) -> int | None:
     try:
         return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):  # it has just ended, or is nobody we may ask about
+    except (ProcessLookupError, PermissionError):  # it has just ended, or is a process that we may not ask about
         return None

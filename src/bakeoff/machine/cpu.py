@@ -43,7 +43,7 @@ _WINDOWS_FEATURES = {38: "sse4_2", 39: "avx", 40: "avx2", 41: "avx512f", 19: "ne
 
 
 def name(root: Path = ROOT) -> str:
-    """The processor's name, as it calls itself; "" if nobody says."""
+    """The processor's name, as it calls itself; "" where the platform does not say."""
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string")
     if sys.platform == "win32":
@@ -119,7 +119,7 @@ def turbo(root: Path = ROOT) -> bool | None:
 
 
 def virtualization(root: Path = ROOT) -> str | None:
-    """The hypervisor beneath, or "a virtual machine" where it has no name; None on bare metal or if nobody says."""
+    """The hypervisor beneath, or "a virtual machine" where it has no name; None on bare metal or if unknown."""
     if sys.platform == "darwin":
         return "a virtual machine" if _sysctl("kern.hv_vmm_present") == "1" else None
     xen = text(root / "sys/hypervisor/type").strip()

@@ -1,4 +1,4 @@
-"""The small files in which Linux tells about itself."""
+"""The small files in which Linux describes itself."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ class Watch:
         self._before = snapshot(worker, root)
 
     def seen(self) -> Disturbance | None:
-        """What others took so far; None where the platform does not tell."""
+        """What others took so far; None where the platform does not say."""
         after = snapshot(self.worker, self.root)
         allowed = affinity() or sorted(after.cpus)
         return between(self._before, after, allowed, cgroups.cpu_quota(self.root))

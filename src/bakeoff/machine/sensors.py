@@ -24,7 +24,7 @@ def load_average(root: Path = ROOT) -> float | None:
 
 
 def swap_and_memory(root: Path = ROOT) -> tuple[int, int]:
-    """Bytes of swap in use and of physical memory; zeros where nobody tells."""
+    """Bytes of swap in use and of physical memory; zeros where the platform does not say."""
     meminfo = text(root / "proc/meminfo")
     if not meminfo and root == ROOT:
         return psutil.swap_memory().used, psutil.virtual_memory().total
@@ -54,7 +54,7 @@ def on_battery(root: Path = ROOT) -> bool:
 
 
 def throttled(root: Path = ROOT) -> int:
-    """How often a core or package was slowed down for its heat, since the start; 0 where nobody counts."""
+    """How often a core or package was slowed down for its heat, since the start; 0 where it is not counted."""
     counts = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/*_throttle_count")
     return sum(number(file) or 0 for file in counts)
 

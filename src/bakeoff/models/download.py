@@ -59,7 +59,7 @@ PATIENCE_S = 60.0
 """The longest silence of the server."""
 
 Progress = Callable[[int, int | None], None]
-"""Told the bytes there are and the bytes there will be, if the server says."""
+"""Called with the bytes there are and the bytes there will be, if the server says."""
 
 
 def fetch(name: str, folder: Path, url: str | None = None, progress: Progress | None = None) -> Path:

@@ -81,3 +81,12 @@ def input_sets(
     for k in range(sets):
         rows = [(k * stride + j) % count for j in range(batch_size)]
         yield [np.ascontiguousarray(stack(s[rows], axis)) for s, axis in zip(stacks, axes, strict=True)], rows
+
+
+def saved(arrays: Sequence[Array], folder: Path) -> list[str]:
+    """The paths of `arrays`, written under `folder`, which is made, as 0.npy, 1.npy, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [str(folder / f"{index}.npy") for index in range(len(arrays))]
+    for path, array in zip(paths, arrays, strict=True):
+        np.save(path, array, allow_pickle=False)
+    return paths

@@ -1,4 +1,4 @@
-"""One race at a time: whoever measures holds the machine, since a second race would make both wrong."""
+"""One race at a time: a race holds the lock of the machine, since a second race would make both wrong."""
 
 import json
 import os

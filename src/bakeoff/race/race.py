@@ -151,7 +151,7 @@ def start(
         library = ModelLibrary(paths.cache_dir())
         plan, models = resolve.models(plan, catalogue, library, observer)
         preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
-        kept = store.keep_snapshots(snapshot.take_all(preparation.engines, observer.note))
+        kept = store.keep_snapshots(snapshot.snapshots_of(preparation.engines, observer.note))
         run = RunRecord(
             name=store.new_run_name(dt.datetime.now().astimezone().date()),
             started_at=time.time(),

@@ -14,7 +14,7 @@ Settings = tuple[tuple[str, Scalar], ...]
 """settings by name, in the order of their names"""
 
 CANARY = "canary"
-"""what the contender is called that competes with nobody: fixed work that runs in every heat, under the heat's own
+"""name of the contender that is not compared with others: fixed work that runs in every heat, under the heat's own
 model name and batch size, to show what the machine did meanwhile"""
 
 THREADS = "threads"

@@ -17,7 +17,7 @@ class TensorSpec(Record, frozen=True):
     """a numpy name: "float32", "int64" """
     shape: tuple[int | None, ...]
     below: int | None = None
-    """integer inputs are drawn from 0 to below - 1; None where the model does not tell"""
+    """integer inputs are drawn from 0 to below - 1; None where the model does not say"""
 
     @property
     def batch_axis(self) -> int | None:
@@ -35,7 +35,7 @@ class TensorSpec(Record, frozen=True):
 
 
 PRECISIONS = ("fp32", "fp16", "bf16")
-"""the floating-point precisions that outputs are told apart by, the finest first"""
+"""the floating-point precisions that outputs are classified by, the finest first"""
 
 
 class Tolerances(Record, frozen=True):
@@ -89,13 +89,13 @@ class ModelRecord(Record, frozen=True):
     data_samples: int = 0
     """how many of them are raced"""
     pictures: int = 0
-    """how many labelled pictures tell its accuracy"""
+    """how many labelled pictures its accuracy is measured on"""
     pictures_digest: str = ""
     """sha256 of them and of their labels, hex; empty if there are none"""
     source: str = ""
-    """the format that its user brought, "pt2"; empty where that is ONNX and for built-in networks"""
+    """the format of the user's file, "pt2"; empty where that is ONNX and for built-in networks"""
     source_digest: str = ""
-    """sha256 of what the user brought, hex"""
+    """sha256 of the user's file, hex"""
     unconverted: str = ""
     """why there is no ONNX of it, so that only engines that take `source` itself can run it; empty where there is"""
     reference: str = "float64"

@@ -101,5 +101,5 @@ class Recipe(Record, frozen=True):
     requirements: tuple[str, ...]
     """every package of its environment, pinned"""
     script: str
-    """takes inputs.npz and outputs.npz as its arguments; "" where nobody has written one"""
+    """takes inputs.npz and outputs.npz as its arguments; "" where there is none"""
     why_no_script: str = ""

@@ -1,4 +1,4 @@
-"""A request: what somebody wants raced, in their own words."""
+"""A request: what is to be raced, as the user asked for it."""
 
 from collections.abc import Mapping
 

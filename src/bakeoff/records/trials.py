@@ -109,9 +109,9 @@ class Disturbance(Record, frozen=True):
     """
 
     others_cpu_s: float
-    """CPU seconds of everybody else, interrupts included"""
+    """CPU seconds of all other processes, interrupts included"""
     steal_s: float
-    """CPU seconds that a hypervisor gave to somebody else; 0 where none tells"""
+    """CPU seconds that a hypervisor gave to other machines; 0 where it does not say"""
     wall_s: float
     cpus: float
     """how many we may use: so many CPU seconds a second were there to be had"""
@@ -146,7 +146,7 @@ class Trial(Record, frozen=True):
     """raced again in the same round because others disturbed it: it stands for the case's trials of that round
     before it"""
     profile: bool = False
-    """a long trial for percentiles and the course of latencies, after `round`; its speed counts nowhere"""
+    """a long trial for percentiles and drift, after `round`; its speed counts nowhere"""
     accuracy: Accuracy | None = None
     """on the user's labelled pictures: in the first round, at the smallest batch size"""
 

@@ -57,7 +57,7 @@ class Store:
         """Open the store of an output folder, or at a ``sqlite:///`` or ``postgresql://`` URL, its schema up to date.
 
         With `create` it is made where there is none; without, that is an error, and a store on a read-only
-        disk can still be read. `say` hears of each row that is left out because it cannot be read.
+        disk can still be read. `say` gets a line for each row that is left out because it cannot be read.
         """
         backend = connect(target, create=create)
         return cls(backend.engine, backend.where, say)

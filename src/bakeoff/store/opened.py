@@ -13,7 +13,7 @@ from bakeoff.store.spool import Spool
 def opened(output: Path, url: str | None, say: Callable[[str], None], *, create: bool = True) -> Iterator[Store]:
     """The store at `url`, or else that of the output folder, open for the block.
 
-    `say` hears what became of trials that waited in the folder's spool, and of rows that cannot be read. Raises
+    `say` gets lines on trials that waited in the folder's spool, and on rows that cannot be read. Raises
     `StoreError`.
     """
     with Store.open(url or output, create=create, say=say) as store:

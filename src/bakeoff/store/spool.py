@@ -62,7 +62,7 @@ class Spool:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone():
-                # A line that somebody was killed over must not take this one with it.
+                # A line that a killed process left half must not take this one with it.
                 _append(self.path, (b"" if self._ends_well() else b"\n") + msgspec.json.encode(entry) + b"\n")
         except OSError as error:
             raise StoreError(f"the spool {self.path} could not be written: {error.strerror}") from error
@@ -70,7 +70,7 @@ class Spool:
     def deliver(self, store: Store, say: Callable[[str], None]) -> None:
         """Bring what waits for `store` into it, and keep what waits for another.
 
-        `say` hears how much was delivered, and what never can be. Raises `StoreError` if the store still takes nothing.
+        `say` gets lines on what was delivered, and on what never can be. Raises `StoreError` if the store still fails.
         """
         if not self.path.exists():
             return

@@ -33,7 +33,7 @@ class PlainView:
         self._done: tuple[int, str, int, bool] | None = None
 
     def installing(self) -> AbstractContextManager[Report]:
-        """Who hears how installations go."""
+        """The view of installations."""
         return progress()
 
     def say(self, what: str) -> None:
@@ -129,7 +129,7 @@ class NotebookView(LiveView):
 
 
 class Silence:
-    """Shows nothing, and hears nothing."""
+    """Shows nothing."""
 
     def installing(self) -> AbstractContextManager[Report]:
         """Installations go unseen as well."""
@@ -163,7 +163,7 @@ class _SilentReport:
 
 
 def view_on(console: Console) -> PlainView:
-    """The view that suits a terminal, a notebook with ipywidgets, or whatever else only takes lines."""
+    """The view that suits a terminal, a notebook with ipywidgets, or a log, which only takes lines."""
     if console.is_jupyter:
         return NotebookView(console) if find_spec("ipywidgets") else PlainView(console)
     return LiveView(console) if console.is_terminal else PlainView(console)

@@ -76,6 +76,6 @@ def test_imports_that_every_script_has_are_not_repeated() -> None:
 
 def test_a_kept_engine_keeps_its_recipe(tmp_path: Path) -> None:
     engine = CATALOGUE.engines["opencv"]
-    again = snapshot.restore(snapshot.take(engine), "opencv.then", tmp_path, [engine.environment])
+    again = snapshot.restore(snapshot.snapshot_of(engine), "opencv.then", tmp_path, [engine.environment])
     assert again.recipe
     assert script_of(again).splitlines()[2:] == script_of(engine).splitlines()[2:]

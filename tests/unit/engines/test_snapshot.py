@@ -46,7 +46,7 @@ def mine(tmp_path: Path) -> EngineSpec:
 
 
 def test_an_engine_comes_out_of_its_snapshot_as_it_went_in(mine: EngineSpec, tmp_path: Path) -> None:
-    packed = EngineSnapshot.from_bytes(snapshot.take(mine).to_bytes())
+    packed = EngineSnapshot.from_bytes(snapshot.snapshot_of(mine).to_bytes())
     found = snapshot.restore(packed, "mine.then", tmp_path / "snapshots", [])
     same = set(EngineSpec.__struct_fields__) - {"name", "title", "adapter", "environment"}
     for field in same:
@@ -58,7 +58,7 @@ def test_an_engine_comes_out_of_its_snapshot_as_it_went_in(mine: EngineSpec, tmp
 
 
 def test_its_environment_is_that_of_its_lock_to_the_byte(mine: EngineSpec, tmp_path: Path) -> None:
-    packed = snapshot.take(mine)
+    packed = snapshot.snapshot_of(mine)
     then = digest_of(mine.environment)
     assert snapshot.restore(packed, "then", tmp_path / "snapshots", [mine.environment]).environment == mine.environment
     mine.environment.lock.write_text("numpy==2.5.0\n")
@@ -76,7 +76,7 @@ def test_the_converter_of_its_models_comes_along(mine: EngineSpec, tmp_path: Pat
     toml = mine.adapter.with_name("engine.toml")
     toml.write_text(TOML.replace('format = "onnx", max_opset = 10', 'format = "their-file"'))
     engine = Catalogue.load([tmp_path / "engines"]).engines["mine"]
-    packed = EngineSnapshot.from_bytes(snapshot.take(engine).to_bytes())
+    packed = EngineSnapshot.from_bytes(snapshot.snapshot_of(engine).to_bytes())
     form = snapshot.restore(packed, "then", tmp_path / "snapshots", engine.environments).model
     assert form.format == "their-file"
     assert form.converter is not None
@@ -86,9 +86,9 @@ def test_the_converter_of_its_models_comes_along(mine: EngineSpec, tmp_path: Pat
 
 
 def test_a_change_of_the_code_makes_another_snapshot(mine: EngineSpec, tmp_path: Path) -> None:
-    before = snapshot.restore(snapshot.take(mine), "then", tmp_path / "snapshots", [])
+    before = snapshot.restore(snapshot.snapshot_of(mine), "then", tmp_path / "snapshots", [])
     mine.adapter.write_text("import another\n")
-    after = snapshot.restore(snapshot.take(mine), "then", tmp_path / "snapshots", [])
+    after = snapshot.restore(snapshot.snapshot_of(mine), "then", tmp_path / "snapshots", [])
     assert (before.adapter.read_text(), after.adapter.read_text()) == ("import helper\n", "import another\n")
 
 
@@ -96,24 +96,24 @@ def test_a_folder_of_more_than_code_is_refused(mine: EngineSpec) -> None:
     weights = mine.adapter.parent / "weights.bin"
     weights.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EngineFolderError, match=r"weights\.bin is no text"):
-        snapshot.take(mine)
+        snapshot.snapshot_of(mine)
     weights.write_bytes(b"0" * (snapshot.LARGEST_BYTES + 1))
     with pytest.raises(EngineFolderError, match="MB of code"):
-        snapshot.take(mine)
+        snapshot.snapshot_of(mine)
 
 
 def test_an_engine_that_cannot_be_kept_is_noted_and_the_others_are_kept(mine: EngineSpec) -> None:
     notes: list[str] = []
     (mine.adapter.parent / "weights.bin").write_bytes(b"\xff\xfe\x00")
     other = Catalogue.load().engines["onnxruntime"]
-    assert [each.spec.name for each in snapshot.take_all([mine, other], notes.append)] == ["onnxruntime"]
+    assert [each.spec.name for each in snapshot.snapshots_of([mine, other], notes.append)] == ["onnxruntime"]
     assert len(notes) == 1
     assert "weights.bin is no text" in notes[0]
 
 
 @pytest.mark.parametrize("name", ["../outside.py", "/outside.py", "a\\b.py", "c:outside.py"])
 def test_a_snapshot_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_path: Path, name: str) -> None:
-    bad = msgspec.structs.replace(snapshot.take(mine), files={name: "boom"})
+    bad = msgspec.structs.replace(snapshot.snapshot_of(mine), files={name: "boom"})
     with pytest.raises(EngineFolderError, match="outside of its folder"):
         snapshot.restore(bad, "then", tmp_path / "snapshots", [])
 
@@ -121,7 +121,7 @@ def test_a_snapshot_writes_nothing_outside_of_its_folder(mine: EngineSpec, tmp_p
 def test_the_folders_that_it_uses_besides_come_along() -> None:
     engine = Catalogue.load().engines["executorch"]
     assert [folder.name for folder in engine.uses] == ["pytorch"]
-    kept = snapshot.take(engine)
+    kept = snapshot.snapshot_of(engine)
     assert {"executorch/adapter.py", "pytorch/translator.py", "locks/executorch-1-5.lock"} <= kept.files.keys()
     assert kept.spec.uses == (Path("pytorch"),)
 

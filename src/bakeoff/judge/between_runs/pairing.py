@@ -45,7 +45,7 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
                     f"{model}: not the same network ({_short(digests[0], model)}, {_short(digests[1], model)})"
                 )
             elif old.league != new.league:
-                refused.append(f"{told(new.case)}: not the same league ({old.league}, {new.league})")
+                refused.append(f"{case_name(new.case)}: not the same league ({old.league}, {new.league})")
             elif old.status is Status.OK and new.status is Status.OK:
                 cases.append((old, new))
             elif old.status is Status.OK:
@@ -60,7 +60,7 @@ def same_hardware(before: Scorecard, after: Scorecard) -> bool:
     return all(before.machine.get(key) == after.machine.get(key) for key in HARDWARE)
 
 
-def told(case: Case) -> str:
+def case_name(case: Case) -> str:
     """``onnxruntime, resnet18, batch 1``."""
     return f"{case.contender.name}, {case.model}, batch {case.batch_size}"
 

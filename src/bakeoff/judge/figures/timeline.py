@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from statistics import geometric_mean, median
 
 from bakeoff.judge.case.disturbance import disturbed
-from bakeoff.judge.case.summary import throughput
-from bakeoff.records import CANARY, Heat, RunRecord, Status, Trial
+from bakeoff.judge.figures.canary import figures
+from bakeoff.records import Heat, RunRecord, Trial
 
 MOST = 400
 """heats that are listed one by one: in a longer race, each model's heats of a round become one"""
@@ -34,11 +34,7 @@ def _grouped(trials: Iterable[Trial], *, by_batch: bool) -> list[list[Trial]]:
 
 def _canary(heat: Sequence[Trial]) -> float | None:
     """Its calls per second; a heat that memory split has several."""
-    speeds = [
-        throughput(1, trial.measurement)
-        for trial in heat
-        if trial.case.contender.name == CANARY and trial.status is Status.OK and trial.measurement
-    ]
+    speeds = [figure.calls_per_s for figure in figures(heat)]
     return geometric_mean(speeds) if speeds else None
 
 

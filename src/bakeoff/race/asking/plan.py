@@ -46,7 +46,7 @@ def this_machine() -> Machine:
 
 
 def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
-    """The plan for a race, with defaults for whatever `request` leaves open.
+    """The plan for a race, with defaults for what `request` leaves open.
 
     Raises `UsageError` for what cannot be raced.
     """

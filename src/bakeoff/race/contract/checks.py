@@ -1,6 +1,6 @@
 """What every engine promises, tried in its real environment on a tiny network: one function for each promise.
 
-Whoever tries an engine, `bakeoff engines check` or the project's own tests, tries these. A check returns if the promise
+`bakeoff engines check` and the project's own tests run these. A check returns if the promise
 is kept and raises `BrokenPromiseError` if not; what the worker itself raises, a `WorkerError`, breaks it as well.
 """
 
@@ -192,10 +192,10 @@ def one_thread_uses_one_core_and_close_ends_the_process_well(subject: EngineUnde
         effective, burst = burst_of_a_large_batch(worker)
         of_each = burst.cpu_seconds
         used = sum(of_each.values())
-        told = f"{of_each}; in effect: {effective}"
-        promise(used < ONE_CORE * burst.seconds, f"more than one core's time: {told}")
+        counted = f"{of_each}; in effect: {effective}"
+        promise(used < ONE_CORE * burst.seconds, f"more than one core's time: {counted}")
         # On a busy machine two threads may get less than one core; that both did the work still shows.
-        promise(used < ONE_THREAD * max(of_each.values()), f"more than one thread works: {told}")
+        promise(used < ONE_THREAD * max(of_each.values()), f"more than one thread works: {counted}")
         code = worker.session.close()
         promise(code == 0, f"after `close` the worker ends with code {code}")
 
@@ -208,9 +208,9 @@ def two_threads_share_the_work(subject: EngineUnderTest) -> None:
             raise NotShownError(f"{subject.engine.name} has one thread, whatever is asked, and says so")
         of_each = burst.cpu_seconds
         used = sum(of_each.values())
-        told = f"{of_each}; in effect: {effective}"
-        promise(used < TWO_CORES * burst.seconds, f"more than two cores' time: {told}")
-        promise(used > TWO_THREADS * max(of_each.values()), f"one thread does the work: {told}")
+        counted = f"{of_each}; in effect: {effective}"
+        promise(used < TWO_CORES * burst.seconds, f"more than two cores' time: {counted}")
+        promise(used > TWO_THREADS * max(of_each.values()), f"one thread does the work: {counted}")
 
 
 def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.models.inputs import input_sets
+from bakeoff.models.inputs import input_sets, saved
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.samples import Samples
 from bakeoff.race.ready.conversion import in_form
@@ -91,10 +90,7 @@ class WorkerUnderTest:
         files, rows_of_sets = [], []
         samples = self.subject.samples.files
         for k, (arrays, rows) in enumerate(input_sets(samples, batch_size, SETS)):
-            paths_of_set = [self.subject.folder / f"input-{k}-{i}.npy" for i in range(len(arrays))]
-            for path, array in zip(paths_of_set, arrays, strict=True):
-                np.save(path, array)
-            files.append([str(path) for path in paths_of_set])
+            files.append(saved(arrays, self.subject.folder / f"set-{k}"))
             rows_of_sets.append(rows)
         self.session.prepare(files)
         return rows_of_sets

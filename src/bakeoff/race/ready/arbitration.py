@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bakeoff import limited
 from bakeoff.errors import ModelError, WorkerError
 from bakeoff.models import sandbox
-from bakeoff.models.inputs import input_sets
+from bakeoff.models.inputs import input_sets, saved
 from bakeoff.race.ready.runnable import Runnable, answers_in, worker_model
 from bakeoff.records import ModelRecord, Plan, Status
 from bakeoff.worker.session import WorkerSession
@@ -77,7 +77,7 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
     count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
         folder = Path(name)
-        sets = [_saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
+        sets = [saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
         with bounded.session(folder / "log", plan.timeout_s) as session:
             session.hello()
             session.load(worker_model(runnable, model, 1), runnable.settings(model.fixed_batch or 1))
@@ -87,14 +87,6 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
         return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]
     except ValueError as error:
         raise WorkerError(f"it answers in a shape of its own to each sample: {error}") from error
-
-
-def _saved(arrays: Sequence[Array], folder: Path) -> list[str]:
-    folder.mkdir()
-    names = [str(folder / f"{index}.npy") for index in range(len(arrays))]
-    for name, array in zip(names, arrays, strict=True):
-        np.save(name, array, allow_pickle=False)
-    return names
 
 
 def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord) -> list[Array]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bakeoff import limited, offline, paths
@@ -45,7 +45,7 @@ def in_form(
     library: ModelLibrary,
     note: Callable[[str], None],
 ) -> Path:
-    """`model` in `form`, converted now if it never was; a conversion is told to `note` with the time it took.
+    """`model` in `form`, converted now if it never was; `note` gets a line with the time that took.
 
     `standing` has the environments by name. Raises `UnsupportedModelError` where the model has no such form and
     `ModelTaskError` where the conversion failed, naming the converter and its reason, and
@@ -76,17 +76,17 @@ def in_form(
 
 
 def run(converter: Converter, installed: Installed, source: Path, target: Path, log: Path) -> None:
-    """Let `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
+    """Have `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
     words = [*installed.command, str(converter.script), str(source), str(target)]
-    programs.run(
-        limited.command(offline.command(words), sandbox.Limits().memory_mb),
-        env=spawn_environment(os.cpu_count() or 1, installed.env),
-        cwd=paths.worker_home(),
-        log=log,
-        timeout_s=LIMIT_S,
-    )
+    run_limited(words, spawn_environment(os.cpu_count() or 1, installed.env), paths.worker_home(), log)
     if not target.exists():
         raise programs.ProgramFailedError("it ended well and wrote nothing")
+
+
+def run_limited(words: Sequence[str], env: Mapping[str, str], folder: Path, log: Path) -> None:
+    """Run a command in `folder`, its memory and time limited, without network where the platform allows."""
+    bounded = limited.command(offline.command(words), sandbox.Limits().memory_mb)
+    programs.run(bounded, env=env, cwd=folder, log=log, timeout_s=LIMIT_S)
 
 
 def named(converter: Converter) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bakeoff.errors import ModelError, NoReferenceError, StoreError, WorkerError
 from bakeoff.judge.case.leagues import calibrated, fixed
 from bakeoff.judge.case.parity import compare
-from bakeoff.models.inputs import input_sets
+from bakeoff.models.inputs import input_sets, saved
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.samples import Samples
 from bakeoff.race.ready import arbitration, labelled_pictures
@@ -49,12 +49,7 @@ class Exam:
         rows_of_batch = batch_size if self.model.fixed_batch is None else 1
         axes = [spec.batch_axis for spec in self.model.inputs]
         for k, (arrays, rows) in enumerate(input_sets(self.samples, rows_of_batch, INPUT_SETS + 1, axes)):
-            place = folder / f"{self.model.name}-batch{batch_size}-set{k}"
-            place.mkdir(parents=True, exist_ok=True)
-            names = [str(place / f"{i}.npy") for i in range(len(arrays))]
-            for name, array in zip(names, arrays, strict=True):
-                np.save(name, array, allow_pickle=False)
-            paths.append(tuple(names))
+            paths.append(tuple(saved(arrays, folder / f"{self.model.name}-batch{batch_size}-set{k}")))
             expected.append(tuple(output[rows] for output in self.reference))
         fresh = InputSets(paths=tuple(paths[INPUT_SETS:]), expected=tuple(expected[INPUT_SETS:]))
         return InputSets(paths=tuple(paths[:INPUT_SETS]), expected=tuple(expected[:INPUT_SETS]), fresh=fresh)

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from bakeoff import limited, offline, paths
+from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds, programs
 from bakeoff.errors import ModelError, UsageError
-from bakeoff.models import sandbox
-from bakeoff.race.ready.conversion import LIMIT_S
+from bakeoff.race.ready.conversion import run_limited
 from bakeoff.race.ready.observer import Observer
 from bakeoff.race.ready.prepare import install_all
 from bakeoff.records import EnvironmentSpec, Plan
@@ -33,7 +32,7 @@ SCRIPT = "export_factory.py"
 def exported(plan: Plan, name: str, catalogue: Catalogue, observer: Observer) -> Iterator[Path]:
     """The exported program of the model called `name`, in a file that is gone when the block ends.
 
-    Raises `ModelError` in one line for whatever the user's code does instead.
+    Raises `ModelError` in one line where the user's code does something else.
     """
     importer = catalogue.importers[FORMAT]
     factory = Path(plan.files[name])
@@ -50,13 +49,7 @@ def exported(plan: Plan, name: str, catalogue: Catalogue, observer: Observer) ->
         target = Path(scratch) / f"{name}.{FORMAT}"
         words = [*command, str(importer.script.with_name(SCRIPT)), str(factory), str(target)]
         try:
-            programs.run(
-                limited.command(offline.command(words), sandbox.Limits().memory_mb),
-                env=env,
-                cwd=factory.parent,
-                log=log,
-                timeout_s=LIMIT_S,
-            )
+            run_limited(words, env, factory.parent, log)
         except programs.ProgramFailedError as error:
             raise ModelError(f"{factory.name} cannot be exported: {error}", f"the full log is {log}") from error
         yield target

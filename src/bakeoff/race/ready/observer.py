@@ -7,10 +7,10 @@ from bakeoff import environments
 
 
 class Observer(Protocol):
-    """Told only while no worker runs."""
+    """Receives what a race does; called only while no worker runs."""
 
     def installing(self) -> AbstractContextManager[environments.Report]:
-        """Who hears how installations go, for as long as they do."""
+        """Receives the progress of installations, for the block."""
 
     def say(self, what: str) -> None:
         """What happens next."""

@@ -81,7 +81,7 @@ def prepare(
     library: ModelLibrary,
     observer: Observer,
 ) -> Preparation:
-    """Bring everything that `plan` needs into place; `models` and the environments `standing` are by name.
+    """Everything that `plan` needs, put in place; `models` and the environments `standing` are by name.
 
     An environment that could not be built or a model that a form cannot carry become trials of round 0 in
     `Preparation.unready`. Raises `ModelError` for a model that nothing can judge.
@@ -89,7 +89,7 @@ def prepare(
     exams: dict[str, Exam] = {}
     runnables: dict[str, list[Runnable]] = {}
     unready: list[Trial] = []
-    field_ = [(contender, catalogue.engine_of(contender)) for contender in plan.contenders]
+    contenders = [(contender, catalogue.engine_of(contender)) for contender in plan.contenders]
     engine = catalogue.engines[ARBITER]
     judge = Contender(name=ARBITER, engine=ARBITER).having(threads=plan.threads)
     under_load = plan.scenario is not Scenario.LATENCY
@@ -97,7 +97,7 @@ def prepare(
         observer.say(f"preparing {name}")
         ready = {
             contender: make_ready(contender, its, model, standing, library, observer.note, loadgen=under_load)
-            for contender, its in field_
+            for contender, its in contenders
         }
         runnables[name] = [each for each in ready.values() if isinstance(each, Runnable)]
         unready += [
@@ -113,7 +113,7 @@ def prepare(
     return Preparation(
         exams=exams,
         runnables=runnables,
-        engines=unique([its for _, its in field_]),
+        engines=unique([its for _, its in contenders]),
         standing=standing,
         canary=catalogue.hidden.get(CANARY),
         unready=tuple(unready),

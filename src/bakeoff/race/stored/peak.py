@@ -20,6 +20,7 @@ from bakeoff.errors import WorkerError
 from bakeoff.judge.case.disturbance import too_much
 from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.machine.others import Watch
+from bakeoff.models.inputs import saved
 from bakeoff.race import machine_lock
 from bakeoff.race.heats.canary import uniform
 from bakeoff.records import CANARY, EngineSpec, Installed, Peak, RunRecord
@@ -39,8 +40,8 @@ AGAIN = "make the report again when this machine is quiet"
 def of_run(run: RunRecord, catalogue: Catalogue, say: Callable[[str], None]) -> tuple[Peak | None, str]:
     """The peak of the machine that `run` raced on, with as many threads; or None, and why.
 
-    It is measured now, in some seconds, if it never was and this is that machine, unless a race is going on. `say`
-    hears of it.
+    It is measured now, in some seconds, if it never was and this is that machine, unless a race is going on; `say`
+    gets a line then.
     """
     machine, threads = str(run.machine.get("digest") or ""), run.plan.threads
     place = paths.cache_dir() / "peaks" / f"{machine}-{threads}.json"
@@ -109,13 +110,7 @@ def _operands(folder: Path) -> list[list[str]]:
         (uniform(rng, SIDE, SIDE), uniform(rng, 1, KERNEL, KERNEL), uniform(rng, 1, 1, KERNEL, KERNEL)),
         (uniform(rng, 1, 1), uniform(rng, CHANNELS, IMAGE, IMAGE), uniform(rng, CHANNELS, CHANNELS, KERNEL, KERNEL)),
     ]
-    written = []
-    for k, arrays in enumerate(sets):
-        files = [folder / f"{k}-{i}.npy" for i in range(len(arrays))]
-        for file, array in zip(files, arrays, strict=True):
-            np.save(file, array, allow_pickle=False)
-        written.append([str(file) for file in files])
-    return written
+    return [saved(arrays, folder / str(k)) for k, arrays in enumerate(sets)]
 
 
 def _read(place: Path) -> Peak | None:
