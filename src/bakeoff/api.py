@@ -78,6 +78,10 @@ class Run:
         """The table and all that stands beneath it, as `bakeoff show` prints them, `width` columns wide."""
         return terminal.to_text(self._results, width=width)
 
+    def answer(self) -> str:
+        """A sentence for each model: what to use, what is as good, and how far the rest lies behind."""
+        return "\n".join(notes.answer_lines(self._results))
+
     def verdict(self) -> str:
         """A sentence for each model and batch size: who is faster, who is equivalent, and what is undecided."""
         return "\n".join(notes.verdict_lines(self._results))

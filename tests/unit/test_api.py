@@ -3,11 +3,13 @@
 import inspect
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -19,7 +21,7 @@ from bakeoff.cli import bakeoff as command
 from bakeoff.cli.run import run as run_command
 from bakeoff.judge.results import Results
 from bakeoff.records import Accuracy, Load, Scenario
-from bakeoff.report import columns
+from bakeoff.report import columns, json_file
 
 pytestmark = pytest.mark.unit
 
@@ -41,7 +43,8 @@ def test_a_stored_run_tells_its_table_its_verdict_and_its_cases(output: Path) ->
     run = bakeoff.stored("before", output=output)
     assert run.name == "2026-11-23-1"
     assert [(case.case.contender.name, case.trials) for case in run.cases] == [("fast", 6), ("slow", 6)]
-    assert run.table().startswith("run 2026-11-23-1")
+    assert run.table().startswith("tiny: use fast; slow is at least 2.0x slower\n\nrun 2026-11-23-1")
+    assert run.answer() == "tiny: use fast; slow is at least 2.0x slower"
     assert run.verdict().startswith("tiny, batch 1: fast is 2.0")
     assert run.verdicts[0].leader == "fast"
     assert "| fast |" in run._repr_markdown_()
@@ -153,3 +156,26 @@ def test_everything_public_is_there_and_nothing_is_imported_before_it_is_used() 
     code = "import sys, bakeoff; print([m for m in ('bakeoff.api', 'numpy', 'rich', 'msgspec') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_files_and_frames_hold_the_verdicts_with_their_intervals(output: Path) -> None:
+    run = bakeoff.stored("before", output=output)
+    done = CliRunner().invoke(command, ["show", "before", "--format", "json", "--output", str(output)])
+    document = json.loads(done.output)
+    schema = json.loads(Path(json_file.__file__).with_name("results.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    (verdict,), (answer,) = document["verdicts"], document["answers"]
+    assert (document["indifference"], answer["sentence"]) == (0.02, "use fast; slow is at least 2.0x slower")
+    fast, slow = verdict["standings"]
+    assert (fast["outcome"], slow["outcome"]) == ("leader", "slower")
+    assert slow["interval"][0] > 2.0
+    frame = run.frame()
+    assert frame["outcome"].to_list() == ["leader", "slower"]
+    assert frame["ratio_low"].to_list() == [each["interval"][0] for each in verdict["standings"]]
+
+
+def test_a_table_tells_ratio_interval_and_outcome_of_every_comparison(output: Path) -> None:
+    table = bakeoff.stored("before", output=output).table()
+    assert re.search(r"fast +leads\n", table)
+    assert re.search(r"slow +2\.0\dx \[2\.\d\d–2\.\d\d\]\n", table)  # noqa: RUF001
+    assert "= equivalent (±2%)" in table

@@ -6,7 +6,8 @@ from functools import cached_property
 from bakeoff.judge.between_runs.scorecard import scorecard
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary
-from bakeoff.judge.table.verdict import judge, zone
+from bakeoff.judge.table.answer import Answer, answers
+from bakeoff.judge.table.verdict import judge, seconds_per_round, zone
 from bakeoff.records import CanaryFigure, RunRecord, Summary, Trial, Verdict
 from bakeoff.scorecards import Scorecard
 
@@ -30,6 +31,16 @@ class Results:
     def verdicts(self) -> tuple[Verdict, ...]:
         """Per model, batch size and league: who leads, and how everybody else stands against it."""
         return tuple(judge(self.run, self.rows, self.trials, self.indifference))
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """Per model: what to use, in one sentence."""
+        return tuple(answers(self.verdicts, self.indifference))
+
+    @property
+    def seconds_per_round(self) -> float | None:
+        """How long a round of the whole race took; None before the first."""
+        return seconds_per_round(self.run, self.trials)
 
     @cached_property
     def canary(self) -> tuple[CanaryFigure, ...]:

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bakeoff.judge.case.summary import throughput
-from bakeoff.records import Load, Measurement, RunRecord, Status, Summary, Trial
+from bakeoff.records import Load, Measurement, RunRecord, Standing, Status, Summary, Trial
 
 
 class OfCase(NamedTuple):
@@ -19,6 +19,8 @@ class OfCase(NamedTuple):
     run: RunRecord
     found: Summary
     release: str
+    standing: Standing | None
+    """in its verdict; None without a speed"""
 
 
 class OfTrial(NamedTuple):
@@ -228,6 +230,38 @@ SUMMARY: tuple[Column[OfCase], ...] = (
         "images/s",
         "upper end of its 95% confidence interval",
         lambda of: of.found.fps_ci95 and of.found.fps_ci95[1],
+        "",
+    ),
+    Column(
+        "outcome",
+        "text",
+        "",
+        "in its table (model, batch size, league): leader, slower, equivalent or undecided; null without a speed",
+        lambda of: of.standing and of.standing.outcome.value,
+        "",
+    ),
+    Column(
+        "ratio",
+        "number",
+        "times",
+        "how many times the throughput of the fastest other in its table is this one's",
+        lambda of: of.standing and of.standing.ratio,
+        "",
+    ),
+    Column(
+        "ratio_low",
+        "number",
+        "times",
+        "lower end of its interval; all intervals of a table hold at once, with 95% confidence",
+        lambda of: of.standing and of.standing.interval and of.standing.interval[0],
+        "",
+    ),
+    Column(
+        "ratio_high",
+        "number",
+        "times",
+        "upper end of its interval",
+        lambda of: of.standing and of.standing.interval and of.standing.interval[1],
         "",
     ),
     latency("mean", "of one call, over all trials"),

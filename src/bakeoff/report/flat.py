@@ -44,7 +44,20 @@ KINDS: Mapping[str, Callable[[Results], Table]] = {"summary": summary, "trials":
 
 def of_cases(results: Results) -> list[OfCase]:
     """What the columns of cases are read from, row by row."""
-    return [OfCase(results.run, row, results.releases.get(row.case.contender.build, "")) for row in results.rows]
+    standings = {
+        (verdict.model, verdict.batch_size, standing.contender): standing
+        for verdict in results.verdicts
+        for standing in verdict.standings
+    }
+    return [
+        OfCase(
+            results.run,
+            row,
+            results.releases.get(row.case.contender.build, ""),
+            standings.get((row.case.model, row.case.batch_size, row.case.contender.name)),
+        )
+        for row in results.rows
+    ]
 
 
 def _of_trials(results: Results) -> list[OfTrial]:

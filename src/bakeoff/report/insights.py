@@ -1,34 +1,13 @@
 """What a report says in words beyond the verdicts, the same in HTML and in Markdown."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from bakeoff.records import BreakEven, Heat, Lead, Outcome, Peak, Recipe, Verdict
+from bakeoff.records import BreakEven, Heat, Lead, Peak, Recipe
 from bakeoff.report import wording
 from bakeoff.report.run_report import RunReport
 
 FEW = 4
 """so many engines are named; more are counted"""
-
-
-def headline(verdicts: Sequence[Verdict]) -> str:
-    """Who leads how often, and how much of that is decided.
-
-    "openvino leads in 5 of 8 cases, onnxruntime in 3. 38 of 40 comparisons with a leader are decided."
-    """
-    leaders = Counter(verdict.leader for verdict in verdicts)
-    if not leaders:
-        return "Nothing was measured."
-    cases = leaders.total()
-    (first, most), *others = leaders.most_common()
-    rest = f", {_listed([f'{name} in {count}' for name, count in others])}" if others else ""
-    said = f"{first} leads" if cases == 1 else f"{first} leads in {most} of {cases} cases{rest}"
-    if cases == 1:
-        return f"{said}; the verdict is {'decided' if verdicts[0].decided else 'undecided'}."
-    outcomes = Counter(standing.outcome for verdict in verdicts for standing in verdict.standings)
-    comparisons = outcomes.total() - outcomes[Outcome.LEADER]
-    decided = comparisons - outcomes[Outcome.UNDECIDED]
-    return f"{said}. {decided or 'None'} of {comparisons} comparisons with a leader are decided."
 
 
 def break_evens(report: RunReport) -> list[tuple[str, str]]:
@@ -99,8 +78,3 @@ def course(heats: Sequence[Heat]) -> str:
 def settings(recipe: Recipe) -> str:
     """``threads = 2, precision = 'fp32'``."""
     return ", ".join(f"{name} = {value!r}" for name, value in recipe.settings.items()) or "none are known"
-
-
-def _listed(words: Sequence[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last

@@ -21,6 +21,9 @@ def to_json(results: Results) -> str:
         "schema": SCHEMA,
         "run": _run(results.run),
         "machine": dict(results.run.machine),
+        "indifference": results.indifference,
+        "answers": results.answers,
+        "verdicts": results.verdicts,
         "cases": [_case(of) for of in flat.of_cases(results)],
         "canary": results.canary,
     }

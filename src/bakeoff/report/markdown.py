@@ -1,10 +1,10 @@
 """table.md: the study's table, and the figures behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Status, Summary
-from bakeoff.report import notes, wording
+from bakeoff.report import notes, standings, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.grid import Cell, lay_out
 from bakeoff.report.machine_line import machine_line
@@ -23,6 +23,7 @@ def to_markdown(results: Results) -> str:
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
         f"# bakeoff {escaped(run.name)}",
+        _list(f"**{escaped(model)}**: {escaped(said)}" for model, said in notes.answers(results)),
         _list(
             [
                 f"machine: {escaped(machine_line(run.machine))}",
@@ -36,11 +37,11 @@ def to_markdown(results: Results) -> str:
         _study_table(rows),
         LEGEND,
         _list(map(escaped, [*notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)])),
-        _list(map(escaped, notes.verdict_lines(results))),
+        *_verdicts(results),
     ]
     for title, lines in (
         ("Not ok", notes.failures(rows)),
-        ("Cautions", [*results.remarks, *notes.cautions(rows)]),
+        *notes.caution_groups(results),
         ("The machine, before the race", notes.findings(run)),
     ):
         if lines:
@@ -50,6 +51,15 @@ def to_markdown(results: Results) -> str:
     for model in models:
         parts += [f"## {escaped(model)}", _details(results, [row for row in rows if row.case.model == model])]
     return "\n\n".join(parts) + "\n"
+
+
+def _verdicts(results: Results) -> Iterator[str]:
+    found = standings.lay_out(results)
+    for each in found:
+        yield f"## {escaped(each.title)}: who is faster"
+        yield _table(each.header, each.rows)
+    if found:
+        yield _list(map(escaped, [standings.legend(results), *standings.waits(results)]))
 
 
 def _study_table(rows: Sequence[Summary]) -> str:

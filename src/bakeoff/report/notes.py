@@ -1,4 +1,4 @@
-"""The lines beneath a table: who is fastest, what failed and why, what to be careful about, how the machine was."""
+"""The lines around a table: what to use, what failed and why, what to be careful about, how the machine was."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,20 +8,30 @@ from bakeoff.records import Case, Load, RunRecord, Status, Summary
 from bakeoff.report import wording
 
 
+def answers(results: Results) -> list[tuple[str, str]]:
+    """Each model, with its league where there are several, and what to use for it."""
+    several = len({answer.league for answer in results.answers}) > 1
+    found: dict[str, list[tuple[str, str]]] = {row.case.model: [] for row in results.rows}
+    for answer in results.answers:
+        name = f"{answer.model}, {answer.league}" if several else answer.model
+        found[answer.model].append((name, answer.sentence))
+    return [said for model, of_model in found.items() for said in of_model or [(model, "nothing was measured")]]
+
+
+def answer_lines(results: Results) -> list[str]:
+    """The same as lines."""
+    return [f"{model}: {sentence}" for model, sentence in answers(results)]
+
+
 def verdict_lines(results: Results) -> list[str]:
     """The verdict on each model and batch size, in the order of the rows; leagues are never mixed in one sentence."""
-    return [f"{case}: {sentence}" for case, sentence in verdict_sentences(results)]
-
-
-def verdict_sentences(results: Results) -> list[tuple[str, str]]:
-    """The same in pairs: "resnet18, batch 1", and what is to be said of it."""
     several = len({verdict.league for verdict in results.verdicts}) > 1
     sentences: dict[tuple[str, int], list[str]] = {(row.case.model, row.case.batch_size): [] for row in results.rows}
     for verdict in results.verdicts:
         league = f"{verdict.league}: " if several else ""
         sentences[verdict.model, verdict.batch_size].append(f"{league}{verdict.sentence}")
     return [
-        (f"{model}, batch {batch}", sentence)
+        f"{model}, batch {batch}: {sentence}"
         for (model, batch), found in sentences.items()
         for sentence in found or ["nothing was measured."]
     ]
@@ -83,8 +93,32 @@ def _log(rows: Sequence[Summary]) -> str:
     return f" (log: {logs[-1]})" if logs else ""
 
 
+LONGER = "To be surer, race longer or on a quieter machine"
+OTHERWISE = "Ran otherwise than asked"
+ENGINE = "Look at the engine before you rely on it"
+ASKED_OF_READERS = {
+    **dict.fromkeys(("canary", "provisional", "disturbed", "spread"), LONGER),
+    **dict.fromkeys(("failures", "profile", "leak", "memory", "chatter", "versions"), ENGINE),
+    **dict.fromkeys(("bimodal", "warm-up", "slowdown", "step", "oscillation", "unsettled"), ENGINE),
+}
+"""kind of caution, the word before its colon -> what it asks of a reader; all others tell of a setting"""
+
+
+def caution_groups(results: Results) -> list[tuple[str, list[str]]]:
+    """Cautions on the run and on its rows, by what they ask of the reader."""
+    groups: dict[str, list[str]] = {LONGER: list(results.remarks), OTHERWISE: [], ENGINE: []}
+    for kind, lines in _cautions(results.rows).items():
+        groups[ASKED_OF_READERS.get(kind, OTHERWISE)] += lines
+    return [(title, lines) for title, lines in groups.items() if lines]
+
+
 def cautions(rows: Sequence[Summary]) -> list[str]:
-    """One line for each engine and kind of caution, in the words of its first cell.
+    """Those of the rows, kind by kind."""
+    return [line for lines in _cautions(rows).values() for line in lines]
+
+
+def _cautions(rows: Sequence[Summary]) -> dict[str, list[str]]:
+    """Kind -> a line for each engine, in the words of its first cell.
 
     Those that hold for the measured table as a whole, as "provisional" mostly does, come as one line for all.
     """
@@ -93,15 +127,15 @@ def cautions(rows: Sequence[Summary]) -> list[str]:
         for caution in row.cautions:
             kinds[caution.partition(":")[0]][row.case.contender.name].append(row)
     measured = [row for row in rows if row.status is Status.OK]
-    lines: list[str] = []
+    lines: dict[str, list[str]] = {}
     for kind, engines in kinds.items():
         held = [row for of_engine in engines.values() for row in of_engine]
         if len(held) == len(measured) and len({_caution(row, kind) for row in held}) == 1:
-            lines.append(f"all: {_caution(held[0], kind)}")
+            lines[kind] = [f"all: {_caution(held[0], kind)}"]
         elif kind == "provisional":
-            lines.append(_provisional(engines))
+            lines[kind] = [_provisional(engines)]
         else:
-            lines += [_caution_of(engine, kind, held, rows) for engine, held in engines.items()]
+            lines[kind] = [_caution_of(engine, kind, held, rows) for engine, held in engines.items()]
     return lines
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Summary
-from bakeoff.report import notes, wording
+from bakeoff.report import notes, standings, tables, wording
 from bakeoff.report.grid import Cell, Grid, lay_out
 from bakeoff.report.machine_line import machine_line
 
@@ -44,33 +44,42 @@ def laid_out(results: Results, width: int) -> RenderableType:
 
 def _parts(results: Results, width: int) -> Iterator[RenderableType]:
     run, rows = results.run, results.rows
+    for line in notes.answer_lines(results):
+        yield Text(line, style="bold")
+    yield Text()
     headline = f"run {run.name} · {wording.setting(run.plan)} · {wording.progress(run, rows)}"
-    yield Text(headline, style="bold")
+    yield Text(headline)
     yield Text(machine_line(run.machine))
-    for table in _tables(rows, width):
+    for table in _speeds(rows, width):
         yield Text()
         yield table
     yield Text()
     legend = LEGEND.format(figure=wording.FIGURE[run.plan.scenario])
     yield Text("\n".join([legend, *notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)]), style="dim")
-    yield from _lines("", notes.verdict_lines(results))
+    verdicts = standings.lay_out(results)
+    for each in verdicts:
+        yield Text()
+        yield Text(each.title, style="bold")
+        yield Text(tables.as_text(each.header, each.rows, width=width))
+    if verdicts:
+        yield Text()
+        yield Text("\n".join([standings.legend(results), *standings.waits(results)]), style="dim")
     yield from _lines("Not ok:", notes.failures(rows))
-    yield from _lines("Cautions:", [*results.remarks, *notes.cautions(rows)])
+    for title, lines in notes.caution_groups(results):
+        yield from _lines(f"{title}:", lines)
     yield from _lines("The machine, before the race:", notes.findings(run))
 
 
 def _lines(title: str, lines: Sequence[str]) -> Iterator[RenderableType]:
-    """Notes, under a title and indented if they have one."""
-    if not lines:
-        return
-    yield Text()
-    if title:
+    """Notes, indented under their title; nothing without any."""
+    if lines:
+        yield Text()
         yield Text(title, style="bold")
-    for line in lines:
-        yield Padding(Text(line), (0, 0, 0, 2 if title else 0))
+        for line in lines:
+            yield Padding(Text(line), (0, 0, 0, 2))
 
 
-def _tables(rows: Sequence[Summary], width: int) -> list[Table]:
+def _speeds(rows: Sequence[Summary], width: int) -> list[Table]:
     together = _table(lay_out(rows))
     unbounded = Console(file=io.StringIO(), width=10_000)
     if Measurement.get(unbounded, unbounded.options, together).maximum <= width:

@@ -67,7 +67,7 @@ def test_the_json_is_what_its_schema_says(run: RunRecord, rows: Rows, schema: di
 
 def test_every_case_has_exactly_the_promised_fields(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:
     document = json.loads(to_json(the_results(run, rows)))
-    assert list(document) == ["schema", "run", "machine", "cases", "canary"]
+    assert list(document) == ["schema", "run", "machine", "indifference", "answers", "verdicts", "cases", "canary"]
     assert all(case.keys() == set(CASE_FIELDS) for case in document["cases"])
     assert len(document["cases"]) == len(rows)
     # Files from before there was accuracy are results too.

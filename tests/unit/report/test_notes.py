@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from tests.unit.made import the_results
 
+from bakeoff.judge.case.steady_state import Kind
 from bakeoff.records import RunRecord, Summary, Tolerances, Verdict
 from bakeoff.report import notes
 from bakeoff.report.markdown import to_markdown
@@ -72,3 +73,19 @@ def test_a_reference_other_than_float64_is_named(run: RunRecord) -> None:
     other = msgspec.structs.replace(run.models[0], reference="openvino alone", tolerances=tolerances)
     said = f"errors on {other.name}: against openvino alone, wrong beyond 1.0e-03, a fixed number"
     assert notes.tolerances(msgspec.structs.replace(run, models=(other,))) == [said]
+
+
+def test_cautions_are_grouped_by_what_they_ask_of_the_reader(run: RunRecord, rows: Rows) -> None:
+    leaking = [msgspec.structs.replace(rows[0], cautions=("leak: memory grew by 1 MB a call, to 900 MB",)), *rows[1:]]
+    groups = dict(notes.caution_groups(the_results(run, leaking, remarks=("canary: the machine was faster",))))
+    assert groups == {
+        notes.LONGER: ["canary: the machine was faster", "provisional, with 2 rounds: keras"],
+        notes.OTHERWISE: ["keras (resnet18 batch 1): cores: 3.1 used with 2 threads asked (and 7 more of its cells)"],
+        notes.ENGINE: ["openvino (resnet18 batch 1): leak: memory grew by 1 MB a call, to 900 MB"],
+    }
+    assert notes.caution_groups(the_results(run, rows[:1])) == []
+
+
+def test_every_kind_of_course_asks_to_look_at_the_engine() -> None:
+    kinds = set(Kind) - {Kind.FLAT}
+    assert {notes.ASKED_OF_READERS[kind] for kind in kinds} == {notes.ENGINE}

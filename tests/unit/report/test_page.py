@@ -26,7 +26,7 @@ from bakeoff.records import (
     Summary,
     Verdict,
 )
-from bakeoff.report import insights, pdf
+from bakeoff.report import pdf
 from bakeoff.report.document import to_document
 from bakeoff.report.page import cells, charts, to_html
 from bakeoff.report.run_report import RunReport
@@ -208,22 +208,6 @@ def test_markdown_holds_what_only_a_report_tells(run: RunRecord, rows: Sequence[
     assert "| openvino | resnet18 | 1 | 100 GFLOP/s | 50% |" in text
     assert "1 was disturbed: others took up to 30% of the CPU time" in text
     assert "\n    openvino==1\n" in text
-
-
-def test_the_headline_counts_who_leads(run: RunRecord, rows: Sequence[Summary]) -> None:
-    verdicts = a_report(run, rows).results.verdicts
-    assert (
-        insights.headline(verdicts) == "openvino leads in 8 of 8 cases. 8 of 8 comparisons with a leader are decided."
-    )
-    first, *others = verdicts
-    leader, beaten = first.standings
-    open_ = msgspec.structs.replace(beaten, outcome=Outcome.UNDECIDED)
-    undecided = msgspec.structs.replace(first, leader="keras", standings=(leader, open_))
-    said = insights.headline((undecided, *others))
-    assert said == "openvino leads in 7 of 8 cases, keras in 1. 7 of 8 comparisons with a leader are decided."
-    alone = insights.headline((undecided,))
-    assert alone == "keras leads; the verdict is undecided."
-    assert insights.headline(()) == "Nothing was measured."
 
 
 def test_names_beside_points_are_pushed_up_until_they_are_apart() -> None:

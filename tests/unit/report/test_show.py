@@ -30,7 +30,12 @@ def shown(output: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("format_", "start"),
-    [("table", "run 2026-11-23-1"), ("md", "# bakeoff 2026-11-23-1"), ("csv", "contender,"), ("json", "{")],
+    [
+        ("table", "resnet18: nothing was measured"),
+        ("md", "# bakeoff 2026-11-23-1"),
+        ("csv", "contender,"),
+        ("json", "{"),
+    ],
 )
 def test_every_format_is_printed_without_colour_codes(output: Path, format_: str, start: str) -> None:
     text = shown(output, "--format", format_)

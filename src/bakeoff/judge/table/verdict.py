@@ -75,13 +75,19 @@ def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial], indi
     """The verdicts of a run: of its rows that are ok, within their leagues, with what deciding the rest would take."""
     leagues = {row.case: row.league for row in rows if row.status is Status.OK}
     measured = [trial for trial in trials if trial.case in leagues]
-    rounds = max((trial.round for trial in measured), default=0)
+    pace = seconds_per_round(run, measured)
     return verdicts(
         measured,
         league=lambda case: leagues[case],
-        seconds_per_round=lambda _: run.elapsed_s / rounds if rounds else None,
+        seconds_per_round=lambda _: pace,
         indifference=indifference,
     )
+
+
+def seconds_per_round(run: RunRecord, trials: Iterable[Trial]) -> float | None:
+    """How long a round of the whole race took; None before the first."""
+    rounds = max((trial.round for trial in trials), default=0)
+    return run.elapsed_s / rounds if rounds else None
 
 
 def zone(asked: float | None, *plans: Plan) -> float:

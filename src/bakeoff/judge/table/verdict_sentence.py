@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bakeoff.judge.table.answer import between
 from bakeoff.records import Record
 
 FEW = 3
@@ -27,8 +28,8 @@ def sentence(shares: Sequence[Share]) -> str:
     """The verdict on `shares`, the leader first: who is fastest, who ties, what is open, how far the rest lie behind.
 
     "openvino is 1.12x [1.08-1.16] faster than onnxruntime; keras is 2.10x [1.90-2.33] slower." where the lead is
-    certain, else "openvino leads; onnxruntime is equivalent to it; jax is undecided against it (about 9 more
-    minutes); the other 5 are 1.45x (mnn) to 4.10x (keras) slower." (with en dashes in the intervals).
+    certain, else "openvino leads; onnxruntime is equivalent to it; jax is undecided: between 3% slower and 6% faster
+    (about 9 more minutes); the other 5 are 1.45x (mnn) to 4.10x (keras) slower." (with en dashes in the intervals).
     """
     leader, *others = shares
     if not others:
@@ -54,13 +55,10 @@ def _equal(contenders: Sequence[str]) -> list[str]:
 
 
 def _open(shares: Sequence[Share]) -> list[str]:
-    """Those that wait for the same are named together."""
-    waits: dict[str, list[str]] = {}
-    for share in shares:
-        waits.setdefault(share.wait, []).append(share.contender)
+    """Each with its interval, as far as it has one, and what it waits for."""
     return [
-        f"{_list(engines)} {'is' if len(engines) == 1 else 'are'} undecided against it ({wait})"
-        for wait, engines in waits.items()
+        f"{share.contender} is undecided{f': {between(*share.interval)}' if share.interval else ''} ({share.wait})"
+        for share in shares
     ]
 
 

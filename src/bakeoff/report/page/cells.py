@@ -8,6 +8,7 @@ import msgspec
 from bakeoff.records import Accuracy, Outcome, PeakShare, Status, Summary, Tolerances
 from bakeoff.report import insights, wording
 from bakeoff.report.run_report import RunReport
+from bakeoff.report.standings import interval
 
 Key = tuple[str, int, str]
 """model, batch size, engine"""
@@ -81,6 +82,30 @@ def speeds(report: RunReport) -> Table:
             )
         )
     return Table(tuple(titles), tuple(rows))
+
+
+def standings(report: RunReport) -> Table:
+    """Every verdict: who stands how against the fastest other."""
+    several = len({verdict.league for verdict in report.results.verdicts}) > 1
+    columns = [("model", False), ("batch", True), *[("league", False)] * several, ("engine", False)]
+    columns += [("times slower", True), ("interval", False), ("verdict", False), ("rounds", True)]
+    return Table(
+        tuple(columns),
+        tuple(
+            (
+                Cell(verdict.model),
+                _number(verdict.batch_size, str(verdict.batch_size)),
+                *([Cell(verdict.league)] if several else []),
+                Cell(standing.contender, strong=standing.outcome is Outcome.LEADER),
+                _number(standing.ratio, wording.NONE if standing.ratio is None else f"{standing.ratio:.2f}x"),
+                Cell(interval(standing) or wording.NONE),
+                Cell(OUTCOMES[standing.outcome]),
+                _number(standing.rounds, str(standing.rounds)),
+            )
+            for verdict in report.results.verdicts
+            for standing in verdict.standings
+        ),
+    )
 
 
 def _as_read(row: Summary) -> tuple[bool, str, int, float]:

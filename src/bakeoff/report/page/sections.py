@@ -6,7 +6,7 @@ import msgspec
 from markupsafe import Markup
 
 from bakeoff.records import Recipe, Status, Summary
-from bakeoff.report import insights, notes, wording
+from bakeoff.report import insights, notes, standings, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.machine_line import machine_line
 from bakeoff.report.page import cells, charts
@@ -29,8 +29,9 @@ class Shown(msgspec.Struct, frozen=True):
     report: RunReport
     title: str
     facts: Sequence[tuple[str, str]]
-    headline: str
-    verdicts: Sequence[tuple[str, str]]
+    answers: Sequence[tuple[str, str]]
+    standings: cells.Table
+    waits: Sequence[str]
     speeds: cells.Table
     accuracy: Sequence[str]
     """what it is of, if anybody has one"""
@@ -47,7 +48,7 @@ class Shown(msgspec.Struct, frozen=True):
     peak: cells.Table
     peak_said: str
     failures: Sequence[str]
-    cautions: Sequence[str]
+    cautions: Sequence[tuple[str, Sequence[str]]]
     findings: Sequence[str]
     machine: Sequence[tuple[str, str]]
     command: str
@@ -70,8 +71,9 @@ def of_run(report: RunReport, anchor: str) -> Shown:
             ("settings", wording.setting(run.plan)),
             ("machine", machine_line(run.machine)),
         ],
-        headline=insights.headline(report.results.verdicts),
-        verdicts=notes.verdict_sentences(report.results),
+        answers=notes.answers(report.results),
+        standings=cells.standings(report),
+        waits=standings.waits(report.results),
         speeds=cells.speeds(report),
         accuracy=notes.accuracy(run),
         throughput=[*_throughput(report, anchor)],
@@ -87,7 +89,7 @@ def of_run(report: RunReport, anchor: str) -> Shown:
         peak=cells.peak(report),
         peak_said=f"The peak is {insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
         failures=notes.failures(rows),
-        cautions=[*report.results.remarks, *notes.cautions(rows)],
+        cautions=notes.caution_groups(report.results),
         findings=notes.findings(run),
         machine=cells.facts(run.machine),
         command=command_line(run.plan),
