@@ -1,5 +1,6 @@
 """`bakeoff models`: the networks there are, their trained weights, and their files."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import click
 
 from bakeoff.cli.params import as_request, shaping_options
 from bakeoff.errors import ModelError, UsageError
+
+say = functools.partial(click.echo, err=True)
 
 
 @click.group()
@@ -119,7 +122,7 @@ def show(file: Path, as_json: bool) -> None:
     """
     from bakeoff.models.library import describe
 
-    found = describe(_as_onnx(file), lambda what: click.echo(what, err=True))
+    found = describe(_as_onnx(file), say)
     click.echo(json.dumps(found, indent=2) if as_json else _shown(found))
 
 
@@ -186,9 +189,6 @@ def path(
     from bakeoff.models.library import ModelLibrary, is_file_name
     from bakeoff.race.asking.plan import shaping_of
     from bakeoff.records import Shaping
-
-    def say(what: str) -> None:
-        click.echo(what, err=True)
 
     library, wish = ModelLibrary(paths.cache_dir()), shaping_of(as_request(**asked))
     if is_file_name(name):

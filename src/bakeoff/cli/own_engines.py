@@ -1,5 +1,6 @@
 """`bakeoff engines new` and `check`: an engine of the user's own, from its first line to its promises."""
 
+import functools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from bakeoff.records import EngineSpec
 
 FILLED = "nothing is left to fill in"
+say = functools.partial(click.echo, err=True)
 SIGNS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
@@ -118,9 +120,6 @@ def _bench(engine: "EngineSpec", scratch: Path) -> "EngineUnderTest | CheckResul
     from bakeoff.race.contract.subject import MODEL, EngineUnderTest
     from bakeoff.records import Installed
     from bakeoff.views.installing import progress
-
-    def say(what: str) -> None:
-        click.echo(what, err=True)
 
     with progress() as report:
         standing = environments.install(engine.environments, report)

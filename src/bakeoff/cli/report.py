@@ -1,5 +1,6 @@
 """`bakeoff report`: a run as a document to keep and to show."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from bakeoff.cli.params import DEFAULT_OUTPUT, indifference_option, store_option
 if TYPE_CHECKING:
     from bakeoff.report.run_report import RunReport
 
+say = functools.partial(click.echo, err=True)
 FORMATS = click.Choice(["html", "md", "pdf"])
 
 
@@ -61,7 +63,7 @@ def report(
     kind = format_ or {".md": "md", ".pdf": "pdf"}.get(target.suffix.lower() if target else "", "html")
     catalogue = Catalogue.load()
     with opened(results, store_url, create=False) as store:
-        reports = [gather(run, store, catalogue, _say, indifference) for run in runs or ("latest",)]
+        reports = [gather(run, store, catalogue, say, indifference) for run in runs or ("latest",)]
     content = _content(kind, reports)
     if target is None and kind == "md":
         click.echo(content.decode(), nl=False)
@@ -71,10 +73,6 @@ def report(
     click.echo(
         f"{target}: {', '.join(each.results.run.name for each in reports)} ({len(content) / 1e3:.0f} kB)", err=True
     )
-
-
-def _say(what: str) -> None:
-    click.echo(what, err=True)
 
 
 def _content(kind: str, reports: "Sequence[RunReport]") -> bytes:

@@ -8,7 +8,7 @@ from bakeoff.judge.results import Results
 from bakeoff.report.terminal import to_text
 
 PIPE_WIDTH = 120
-"""columns where nobody says how many there are"""
+"""columns where stdout is no terminal"""
 
 
 def table_text(results: Results) -> str:

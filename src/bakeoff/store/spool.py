@@ -22,7 +22,7 @@ UNDELIVERABLE = ".undeliverable.jsonl"
 """the suffix of the file beside"""
 
 
-class Entry(Record, frozen=True):
+class SpooledTrials(Record, frozen=True):
     """What one attempt would have stored."""
 
     store: str
@@ -51,7 +51,7 @@ class Spool:
 
     def keep(self, store: Store, run: RunRecord, trials: Sequence[Trial]) -> None:
         """Append what is new of `run` to the file, and see it on the disk. Raises `StoreError` if that fails too."""
-        entry = Entry(
+        entry = SpooledTrials(
             store=store.where,
             run=run.name,
             trials=tuple(trials),
@@ -136,17 +136,17 @@ def _append(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _read(line: bytes) -> Entry:
+def _read(line: bytes) -> SpooledTrials:
     """The entry of a line, as any bakeoff wrote it. Raises `msgspec.DecodeError` if it is not whole."""
     found = msgspec.json.decode(line, type=dict[str, Any])
     try:
         trials = [{**trial, "case": older.case(trial["case"])} for trial in found["trials"]]
     except (KeyError, TypeError) as error:
         raise msgspec.DecodeError(f"no trial: {error}") from error
-    return msgspec.convert({**found, "trials": trials}, Entry, str_keys=True)
+    return msgspec.convert({**found, "trials": trials}, SpooledTrials, str_keys=True)
 
 
-def _store(entry: Entry, store: Store) -> None:
+def _store(entry: SpooledTrials, store: Store) -> None:
     """Raises `RefusedError` if the store will never take it, `StoreError` if it cannot now."""
     if entry.started_at not in (None, store.run(entry.run).started_at):
         raise RefusedError(f"the run {entry.run} of the store {store.where} is another one of that name")

@@ -63,7 +63,7 @@ class Exam:
             made = {size: self.input_sets(size, folder) for size in plan.sizes(self.model.name)}
             if self.model.pictures:
                 size, place = min(made), folder / f"{self.model.name}-pictures"
-                labelled = labelled_pictures.material(self.model, Path(plan.pictures), size, library, place)
+                labelled = labelled_pictures.labelled_sets(self.model, Path(plan.pictures), size, library, place)
                 made[size] = replace(made[size], labelled=labelled)
         except OSError as error:
             raise StoreError(

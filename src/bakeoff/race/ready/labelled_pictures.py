@@ -39,7 +39,7 @@ def preprocessing(model: ModelRecord) -> pictures.Preprocessing | None:
     return architecture.preprocessing if architecture and model.classes else None
 
 
-def found(model: ModelRecord, where: Path) -> Pictures:
+def labelled_in(model: ModelRecord, where: Path) -> Pictures:
     """The labelled pictures of `where`, for a `model` that can take them. Raises `ModelError` if they are no such."""
     known = preprocessing(model)
     assert known is not None  # noqa: S101 - the caller saw to it
@@ -53,36 +53,36 @@ def with_pictures(model: ModelRecord, where: Path, library: ModelLibrary) -> Mod
 
     Raises `ModelError` where one cannot be opened or has no label.
     """
-    these = found(model, where)
-    prepared(model, these, library)
-    return msgspec.structs.replace(model, pictures=len(these.files), pictures_digest=these.digest)
+    labelled = labelled_in(model, where)
+    prepared(model, labelled, library)
+    return msgspec.structs.replace(model, pictures=len(labelled.files), pictures_digest=labelled.digest)
 
 
-def prepared(model: ModelRecord, these: Pictures, library: ModelLibrary) -> NDArray[np.float32]:
-    """`these` as the model's input, [pictures, 3, height, width]."""
+def prepared(model: ModelRecord, labelled: Pictures, library: ModelLibrary) -> NDArray[np.float32]:
+    """`labelled` as the model's input, [pictures, 3, height, width]."""
 
     def write(target: Path) -> None:
         arguments = {
-            "files": [str(file) for file in these.files],
-            "how": msgspec.to_builtins(these.preprocessing),
+            "files": [str(file) for file in labelled.files],
+            "how": msgspec.to_builtins(labelled.preprocessing),
             "target": str(target),
         }
         sandbox.run("preprocess", arguments, what=model.name)
 
-    file = library.converted(model, f"pictures-{these.digest[:16]}.npy", write)
+    file = library.converted(model, f"pictures-{labelled.digest[:16]}.npy", write)
     array: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
     return array
 
 
-def material(model: ModelRecord, where: Path, batch_size: int, library: ModelLibrary, folder: Path) -> Labelled:
+def labelled_sets(model: ModelRecord, where: Path, batch_size: int, library: ModelLibrary, folder: Path) -> Labelled:
     """The pictures of `where` as input sets of `batch_size`, written under `folder`; the last is filled up."""
-    these = found(model, where)
-    inputs = prepared(model, these, library)
+    labelled = labelled_in(model, where)
+    inputs = prepared(model, labelled, library)
     folder.mkdir(parents=True, exist_ok=True)
     paths, labels = [], []
     for first in range(0, len(inputs), batch_size):
         place = folder / f"{first}.npy"
         np.save(place, np.take(inputs, range(first, first + batch_size), axis=0, mode="wrap"), allow_pickle=False)
         paths.append(str(place))
-        labels.append(tuple(these.labels[first : first + batch_size]))
+        labels.append(tuple(labelled.labels[first : first + batch_size]))
     return Labelled(paths=tuple(paths), labels=tuple(labels))

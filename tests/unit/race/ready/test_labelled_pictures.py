@@ -51,7 +51,7 @@ def test_the_last_batch_is_filled_up_with_the_first_pictures_which_have_no_label
     pictures: Path, tmp_path: Path
 ) -> None:
     library: Any = Library(tmp_path, 3)
-    made = labelled_pictures.material(a_model("resnet18"), pictures, 2, library, tmp_path / "sets")
+    made = labelled_pictures.labelled_sets(a_model("resnet18"), pictures, 2, library, tmp_path / "sets")
     assert made.labels == ((3, 1), (4,))
     assert [np.load(path)[:, 0, 0, 0].tolist() for path in made.paths] == [[0, 1], [2, 0]]
 
