@@ -11,7 +11,30 @@ BURSTS = 2
 TIMEOUT_S = 300.0
 
 
-class Request(Record, frozen=True):
+class Options(Record, frozen=True):
+    """What a request and the plan that is made of it both say. Paths of a plan are absolute."""
+
+    weights: str = "seeded"
+    seed: int = 0
+    rounds: int | None = None
+    """at most so many; None: as many as the budget holds"""
+    indifference: float = INDIFFERENCE
+    """the relative difference in throughput within which contenders are equivalent: what the race is sized for"""
+    timeout_s: float = TIMEOUT_S
+    """the deadline of each request to a worker"""
+    bursts: int = BURSTS
+    """bursts of each case in a heat, until the first rounds have shown how many are worth their time"""
+    quick: bool = False
+    latency_bound_s: float | None = None
+    """server: what 99% of the latencies must stay within; None: see `bakeoff.race.heats.load`"""
+    python: str = ""
+    """the interpreter in which the user's own code builds its models; empty: one with PyTorch and `requirements`"""
+    requirements: str = ""
+    """path of a requirements file: what that code needs besides PyTorch"""
+    engines_dirs: tuple[str, ...] = ()
+
+
+class Request(Options, frozen=True, kw_only=True):
     """What to race, as it was asked for and nothing resolved; `bakeoff.race.asking.plan.make_plan` makes a plan of it.
 
     Commands, the Python API, the gate and the study all ask by it. None and empty mean: the default. Paths are as they
@@ -28,22 +51,12 @@ class Request(Record, frozen=True):
     batch_sizes: tuple[int, ...] = ()
     threads: int | None = None
     """None: the CPUs that this process may use"""
-    weights: str = "seeded"
-    rounds: int | None = None
-    """at most so many; None: as many as the budget holds"""
     budget_s: float | None = None
-    indifference: float = INDIFFERENCE
-    """a relative difference in throughput below which nobody cares: within it, contenders are equivalent"""
     target_ci: float | None = None
     """how far a contender's interval may reach to each side, relative, before it needs no more rounds; None: as far as
     the indifference, 0: out of reach, so that no precision ends the race"""
-    timeout_s: float = TIMEOUT_S
-    seed: int = 0
-    quick: bool = False
-    bursts: int = BURSTS
     profile: bool | None = None
     scenario: str = "latency"
-    latency_bound_s: float | None = None
     shapes: Mapping[str, tuple[int, ...]] = {}
     """of models of one's own, by the name of an input or of an axis"""
     batch_axis: tuple[str, ...] = ()
@@ -51,11 +64,6 @@ class Request(Record, frozen=True):
     """path of an .npz of real inputs"""
     data: str = ""
     """a folder of labelled pictures, or some of its files by a pattern"""
-    python: str = ""
-    """the interpreter that builds what a factory returns"""
-    requirements: str = ""
-    """path of a requirements file: what a factory needs besides PyTorch"""
-    engines_dirs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     strict: bool = False
     """measure nothing if the audit finds anything"""

@@ -9,7 +9,7 @@ import msgspec
 from bakeoff.records.base import Record
 from bakeoff.records.contenders import Case, Contender
 from bakeoff.records.models import ModelRecord, Shaping
-from bakeoff.records.requests import INDIFFERENCE, Request
+from bakeoff.records.requests import INDIFFERENCE, Options, Request
 from bakeoff.records.trials import Finding
 
 
@@ -59,7 +59,7 @@ class Scenario(StrEnum):
     """at random, as a Poisson process: what counts is at which rate they may come with latencies within a bound"""
 
 
-class Plan(Record, frozen=True):
+class Plan(Options, frozen=True, kw_only=True):
     """What to race, completely: the same plan and seed give the same order of everything."""
 
     models: tuple[str, ...]
@@ -67,39 +67,21 @@ class Plan(Record, frozen=True):
     batch_sizes: tuple[int, ...]
     threads: int
     """of every contender whose settings do not say otherwise"""
-    weights: str = "seeded"
-    seed: int = 0
-    rounds: int | None = None
-    """at most so many; None: as many as the budget holds"""
     budget_s: float = 900.0
-    indifference: float = INDIFFERENCE
-    """the relative difference within which contenders are equivalent: what the race is sized for"""
     target_ci: float = INDIFFERENCE
     """how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
     target_ci_rest: float = 0.05
     """the same for engines that are certainly beaten"""
-    timeout_s: float = 300.0
-    """the deadline of each request to a worker"""
-    bursts: int = 2
-    """bursts of each case in a heat, until the first rounds have told how many are worth their time"""
-    quick: bool = False
     profile: bool = False
     """whether a share of the budget goes to a profile trial of each case"""
-    engines_dirs: tuple[str, ...] = ()
     files: Mapping[str, str] = {}
     """the absolute path of each model that is a user's own file, by its name in `models`; of one that the user's own
     code builds, FOLDER/package.module:factory"""
-    python: str = ""
-    """the interpreter in which the user's own code builds its models; empty: one with PyTorch and `requirements`"""
-    requirements: str = ""
-    """absolute path of a requirements file: what that code needs besides"""
     shaping: Shaping = Shaping()
     """of the user's own models"""
     fixed_batches: Mapping[str, int] = {}
     """the one batch size of each model that has no batch axis"""
     scenario: Scenario = Scenario.LATENCY
-    latency_bound_s: float | None = None
-    """server: what 99% of the latencies must stay within; None: see `bakeoff.race.heats.load`"""
     pictures: str = ""
     """absolute path of a folder of labelled pictures, or of some of its files by a pattern; empty: no accuracy"""
     request: Request | None = None
