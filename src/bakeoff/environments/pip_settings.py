@@ -1,4 +1,4 @@
-"""The user's package configuration: what pip was told about mirrors, certificates and wheel folders, for uv.
+"""The user's package configuration: what pip's configuration says of mirrors, certificates and wheel folders, for uv.
 
 uv does not read pip's configuration, and people behind a mirror or beside a wheelhouse have nothing else.
 """

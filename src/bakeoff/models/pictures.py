@@ -1,4 +1,4 @@
-"""Labelled pictures, by which a trained network's accuracy is told: their names, labels and preprocessing.
+"""Labelled pictures, on which a trained network's accuracy is measured: their names, labels and preprocessing.
 
 They are opened by `bakeoff.models.sandboxed.preprocessing` alone.
 """

@@ -19,5 +19,5 @@ class Backend:
     before_migrating: Callable[[Engine], None]
     """once, outside of any transaction"""
     shut_out_others: Callable[[Connection], None]
-    """within a transaction that writes: nobody else migrates until it ends"""
+    """within a transaction that writes: no other process migrates until it ends"""
     read_only: bool = False

@@ -32,7 +32,7 @@ def backend(path: Path, *, create: bool) -> Backend:
         where=str(path),
         elsewhere=ELSEWHERE,
         before_migrating=_use_write_ahead_log,
-        shut_out_others=_nobody_else_writes,
+        shut_out_others=_already_exclusive,
         read_only=read_only,
     )
 
@@ -73,7 +73,7 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _nobody_else_writes(_connection: Connection) -> None:
+def _already_exclusive(_connection: Connection) -> None:
     """A transaction that writes has SQLite's only write lock from its first statement on."""
 
 

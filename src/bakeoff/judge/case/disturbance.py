@@ -1,7 +1,7 @@
 """Which trials others disturbed, and which trials count.
 
-Who computes beside us slows an engine down, and pairing by round does not cover it, since it hits whoever has the
-turn. So a batch size in which any trial was disturbed is raced again, and trials that stay disturbed are left out
+Other processes slow an engine down, and pairing by round does not cover it, since that hits the engine whose turn it
+is. So a batch size in which any trial was disturbed is raced again, and trials that stay disturbed are left out
 where enough others are. Every choice here rests on the CPU time of others alone, never on a measured speed: what is
 left is then a fair sample of what undisturbed rounds would show.
 """

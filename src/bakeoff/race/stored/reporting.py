@@ -23,8 +23,8 @@ def gather(
 ) -> RunReport:
     """The report of the run that `name` means. Raises `StoreError` if there is none, `UsageError` if it was under load.
 
-    The machine's peak is measured if it never was and this is that machine, see `bakeoff.race.stored.peak`; `say` hears
-    of it.
+    The machine's peak is measured if it never was and this is that machine, see `bakeoff.race.stored.peak`; `say` gets
+    a line then.
     """
     run = store.run(name)
     if run.plan.scenario is not Scenario.LATENCY:

@@ -153,7 +153,7 @@ def _score(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in ("status", "reason", "framework_version")},
         "case": case,
-        # Empty in files from before outputs told the league.
+        # Empty in files from before leagues followed from outputs.
         "league": row.get("league") or case["contender"]["precision"],
         "moments": from_interval(throughput.fps, throughput.fps_ci95, throughput.trials) if throughput.fps else None,
     }
