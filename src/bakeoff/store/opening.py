@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy import Connection, insert, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from bakeoff.errors import StoreError
 from bakeoff.store import postgres, sqlite
 from bakeoff.store.backend import Backend
 from bakeoff.store.failures import plainly
-from bakeoff.store.schema import HEAD, REVISIONS
+from bakeoff.store.schema import ALEMBIC_VERSION, HEAD, METADATA, REVISIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -60,7 +60,11 @@ def _bring_to_head(backend: Backend, *, create: bool) -> None:
     with backend.engine.execution_options(writes=True).begin() as connection:
         backend.shut_out_others(connection)
         # Asked again with others shut out: another process may have come first.
-        if _revision(connection, backend, may_be_empty=create) != HEAD:
+        revision = _revision(connection, backend, may_be_empty=create)
+        if revision is None:
+            METADATA.create_all(connection)
+            connection.execute(insert(ALEMBIC_VERSION).values(version_num=HEAD))
+        elif revision != HEAD:
             _migrate(connection)
 
 
@@ -85,7 +89,7 @@ def _revision(connection: Connection, backend: Backend, *, may_be_empty: bool) -
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic.command import upgrade  # noqa: PLC0415 - slow to import, and needed once in a store's life
+    from alembic.command import upgrade  # noqa: PLC0415 - slow to import, and needed only where a store is older
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()

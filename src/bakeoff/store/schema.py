@@ -3,7 +3,19 @@
 Written for SQLite and PostgreSQL alike: no type or default that only one of them has.
 """
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 
 REVISIONS = ("0001", "0002", "0003")
 """Every schema revision, oldest first. Kept here too so that a store at head opens without Alembic, which is
@@ -93,3 +105,11 @@ ENGINE_SNAPSHOTS = Table(
     Column("content", LargeBinary, nullable=False),
 )
 """What an engine was when it raced, each once: its adapter, settings and lock, to race it again as it was."""
+
+ALEMBIC_VERSION = Table(
+    "alembic_version",
+    METADATA,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it, which then takes a new store, made of these tables at once, for one that it led to `HEAD`."""

@@ -139,23 +139,41 @@ def test_what_is_new_is_found_in_old_runs_too(first_store: str) -> None:
     assert row == ("ab" * 32, "cd" * 8, None, "onnxruntime")
 
 
-def test_every_migration_can_be_undone_and_done_again(first_store: str) -> None:
-    Store.open(first_store).close()
-    engine = create_engine(address(first_store))
+def lead_back(target: str) -> None:
+    """Undo every migration but the first."""
+    engine = create_engine(address(target))
     with engine.begin() as connection:
         settings = config()
         settings.attributes["connection"] = connection
         downgrade(settings, "0001")
     engine.dispose()
+
+
+def test_every_migration_can_be_undone_and_done_again(first_store: str) -> None:
+    Store.open(first_store).close()
+    lead_back(first_store)
     with Store.open(first_store, create=False) as store:
         assert len(store.trials()) == 1
 
 
-def test_the_migrations_lead_to_the_very_schema_that_the_code_uses(first_store: str) -> None:
-    engine = connect(first_store, create=False).engine
+def differences(target: str) -> list[Any]:
+    """What a store's schema, brought to head, is other than that of the code."""
+    engine = connect(target, create=False).engine
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        found: list[Any] = compare_metadata(MigrationContext.configure(connection), METADATA)
     engine.dispose()
+    return found
+
+
+def test_the_migrations_lead_to_the_very_schema_that_the_code_uses(first_store: str) -> None:
+    assert differences(first_store) == []
+
+
+def test_a_new_store_is_as_if_the_migrations_had_led_to_it(target: str) -> None:
+    Store.open(target).close()
+    assert differences(target) == []
+    lead_back(target)
+    assert differences(target) == []
 
 
 def test_the_revisions_known_without_alembic_are_those_of_the_migrations() -> None:
