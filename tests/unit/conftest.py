@@ -1,10 +1,14 @@
 """Shared by the unit tests: a cache of their own, and doubling engines for the real worker."""
 
+import json
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from bakeoff.models import sandbox
 
 DOUBLER = """
 import os, sys, time
@@ -45,3 +49,15 @@ def adapter(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model worker's tasks without a process for each, which takes half a second: test_sandbox.py has those."""
+    from bakeoff.models.sandboxed import tasks  # noqa: PLC0415 - onnx, for those who ask alone
+
+    def run(task: str, arguments: dict[str, Any], *, report: sandbox.Report | None = None, **_options: object) -> Any:
+        done = tasks.TASKS[task](report=report or (lambda _: None), **json.loads(json.dumps(arguments)))
+        return json.loads(json.dumps(done))
+
+    monkeypatch.setattr(sandbox, "run", run)

@@ -11,6 +11,7 @@ from bakeoff.models.download import CHECKPOINTS
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_list_says_what_each_network_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models").mkdir()

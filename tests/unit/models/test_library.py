@@ -2,7 +2,6 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +13,6 @@ from bakeoff.errors import ModelError, ModelTaskError
 from bakeoff.models import sandbox
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.library import ModelLibrary
-from bakeoff.models.sandboxed import tasks
 from bakeoff.models.sandboxed.seeding import seeded_weights
 from bakeoff.records import ModelForm, ModelRecord, Shaping
 
@@ -42,16 +40,6 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "run", refuse)
 
 
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model worker's tasks without a process for each."""
-
-    def run(task: str, arguments: dict[str, Any], **_options: object) -> Any:
-        return tasks.TASKS[task](report=lambda _: None, **arguments)
-
-    monkeypatch.setattr(sandbox, "run", run)
-
-
 def test_a_built_in_network_is_written_and_described(library: ModelLibrary, tiny_record: ModelRecord) -> None:
     assert (tiny_record.name, tiny_record.weights, tiny_record.classes) == (TINY, "seeded", 10)
     assert tiny_record.inputs[0].at(4) == (4, 3, 32, 32)
@@ -64,6 +52,7 @@ def test_what_is_in_the_cache_is_not_made_again(library: ModelLibrary, tiny_reco
     assert library.resolve(TINY) == tiny_record
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_damaged_file_in_the_cache_is_made_anew(library: ModelLibrary, tiny_record: ModelRecord) -> None:
     library.path(tiny_record).write_bytes(b"damaged")
     assert library.resolve(TINY) == tiny_record
@@ -129,6 +118,7 @@ def test_what_a_converter_wrote_is_made_anew_where_it_is_not_sound(
     assert library.converted(tiny_record, "twice", write, lambda _: True) == path
 
 
+@pytest.mark.usefixtures("in_process")
 def test_each_form_is_made_once(
     library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +151,7 @@ def test_what_could_not_be_made_is_not_tried_again(
     assert tries == ["convert"]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_reference_is_kept_cut_and_extended(library: ModelLibrary, tiny_record: ModelRecord) -> None:
     said: list[str] = []
     [two] = library.samples(tiny_record, 0, 2).reference(said.append)
@@ -173,6 +164,7 @@ def test_a_reference_is_kept_cut_and_extended(library: ModelLibrary, tiny_record
     assert np.array_equal(two[:1], one)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_rounded_answers_are_kept_for_each_precision(
     library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +184,7 @@ def test_samples_are_files_of_contiguous_arrays(library: ModelLibrary, tiny_reco
     assert library.samples(tiny_record, seed=3, count=5).files == [path]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_checkpoint_with_the_same_weights_is_the_same_model(
     library: ModelLibrary, tiny_record: ModelRecord, tmp_path: Path
 ) -> None:
@@ -217,6 +210,7 @@ def test_an_unknown_name_gets_close_matches(library: ModelLibrary) -> None:
     assert "resnet50" in str(caught.value.advice)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_users_own_onnx_file_is_taken(library: ModelLibrary, tiny_record: ModelRecord, tiny_path: Path) -> None:
     record = library.add(tiny_path)
     assert (record.name, record.digest) == ("resnet-tiny.onnx", tiny_record.digest)

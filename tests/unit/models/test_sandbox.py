@@ -48,8 +48,8 @@ def test_a_model_that_takes_too_long_is_stopped(net: Net, tmp_path: Path) -> Non
     weights = {"times": np.int64(10**12), "yes": np.array(True)}
     hog = net([helper.make_node("Loop", ["times", "yes", "x"], ["y"], body=body)], weights)
     began = time.monotonic()
-    with pytest.raises(ModelTaskError, match=r"hog: stopped after the 1.5 s that a model may take"):
-        reference_of(hog, tmp_path, Limits(seconds=1.5))
+    with pytest.raises(ModelTaskError, match=r"hog: stopped after the 1 s that a model may take"):
+        reference_of(hog, tmp_path, Limits(seconds=1))
     assert time.monotonic() - began < 10
 
 
@@ -61,7 +61,7 @@ def test_a_worker_that_dies_is_one_line(tiny_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("length", [0, 15, 3000, 27_000])
+@pytest.mark.parametrize("length", [0, 3000])
 def test_a_model_cut_short_is_one_line(tiny_path: Path, tmp_path: Path, length: int) -> None:
     (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:length])
     with pytest.raises(ModelError, match=r"cut: (not an? (sound )?ONNX model|the file is empty)") as caught:

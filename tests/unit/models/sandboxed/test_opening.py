@@ -32,6 +32,14 @@ def test_a_broken_model_is_one_clear_line(tmp_path: Path, name: str) -> None:
     assert not path.with_name("taken.onnx").exists()
 
 
+@pytest.mark.parametrize("length", [0, 15, 3000, 27_000])
+def test_a_model_cut_short_is_one_clear_line(tiny_path: Path, tmp_path: Path, length: int) -> None:
+    (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:length])
+    with pytest.raises(ModelError, match=r"^(not an? (sound )?ONNX model|the file is empty)") as caught:
+        tasks.inspect(report=lambda _: None, path=str(tmp_path / "cut.onnx"))
+    assert "\n" not in str(caught.value)
+
+
 def test_the_same_kind_of_model_unbroken_is_taken(tmp_path: Path) -> None:
     content(GOOD)(tmp_path / "model.onnx")
     take(tmp_path / "model.onnx")

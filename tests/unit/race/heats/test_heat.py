@@ -1,11 +1,15 @@
-"""Heats with real workers, on a network that doubles its input."""
+"""Heats on a network that doubles its input: with real workers, and, where these do not matter, in this process."""
 
+import contextlib
 import dataclasses
+import gc
 import itertools
+import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +17,7 @@ import psutil
 import pytest
 from tests.unit.made import a_contender, a_plan
 
+from bakeoff.errors import WorkerError
 from bakeoff.judge.case.disturbance import disturbed, last_tries
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
@@ -30,6 +35,9 @@ from bakeoff.records import (
     TensorSpec,
     Trial,
 )
+from bakeoff.worker import worker
+from bakeoff.worker.replies import Envelope
+from bakeoff.worker.session import T, Usage, WorkerSession
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +83,73 @@ def context(tmp_path: Path) -> HeatContext:
     )
 
 
+class OwnCode(WorkerSession):
+    """The worker's own code, called in this process: a process takes it 0.2 s to start."""
+
+    def __init__(self, adapter: Path, log: Path, timeout_s: float) -> None:
+        self.log = log
+        self.timeout_s = timeout_s
+        self._worker = worker.Worker(str(adapter))  # type: ignore[no-untyped-call]
+
+    def call(self, op: str, reply: type[T], *, timeout_s: float | None = None, **arguments: Any) -> T:
+        del timeout_s
+        request = json.loads(json.dumps(arguments))
+        line = worker.answer(getattr(self._worker, op), request)  # type: ignore[no-untyped-call]
+        return msgspec.json.decode(line, type=Envelope).content(op, reply)
+
+    @property
+    def pid(self) -> int:
+        return 2**22 + 1  # nobody's
+
+    def suspend(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def rss_bytes(self) -> int | None:
+        return None
+
+    def usage(self) -> Usage:
+        return Usage(helpers_cpu_s=0.0, log_bytes=0)
+
+    def close(self) -> int:
+        with contextlib.suppress(WorkerError):
+            self.call("close", msgspec.Raw)
+        return 0
+
+    def kill(self) -> None:
+        pass
+
+
+class OneProcess(Host):
+    """This machine without other processes on it: whether others disturb each next burst, then nobody."""
+
+    def __init__(self, *disturbed: bool) -> None:
+        self.disturbed = list(disturbed)
+
+    def start_worker(
+        self, command: Sequence[str], adapter: Path, env: Mapping[str, str], log: Path, timeout_s: float
+    ) -> WorkerSession:
+        del command, env
+        return OwnCode(adapter, log, timeout_s)
+
+    def watch(self, worker: int | None) -> Callable[[], Disturbance]:
+        assert worker is not None
+        others = 1.0 if self.disturbed and self.disturbed.pop(0) else 0.0
+        return lambda: Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
+
+
+@pytest.fixture
+def one_process(context: HeatContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeatContext]:
+    """The context of a heat whose workers are none; what they do to this process is undone."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "bakeoff_adapter", sys)
+    gc.freeze()  # a worker collects its garbage before each burst, and this process has much to look at
+    yield dataclasses.replace(context, host=OneProcess())
+    gc.unfreeze()
+
+
 def material(folder: Path, batch_size: int) -> InputSets:
     folder.mkdir()
     arrays = [np.arange(1, 1 + WIDTH * batch_size, dtype=np.float32).reshape(batch_size, WIDTH) + k for k in range(6)]
@@ -112,7 +187,7 @@ def test_every_contender_gets_a_measured_trial_at_every_batch_size(context: Heat
 
 
 def test_labelled_pictures_are_classified_after_timing_and_those_that_fill_up_a_batch_do_not_count(
-    context: HeatContext, adapter: Adapter, tmp_path: Path
+    one_process: HeatContext, adapter: Adapter, tmp_path: Path
 ) -> None:
     labels = ((3, 7), (5,))
     paths = []
@@ -120,9 +195,9 @@ def test_labelled_pictures_are_classified_after_timing_and_those_that_fill_up_a_
         path = tmp_path / f"pictures{number}.npy"
         np.save(path, np.eye(WIDTH, dtype=np.float32)[list(classes)])
         paths.append(str(path))
-    materials = dict(context.inputs)
+    materials = dict(one_process.inputs)
     materials[2] = dataclasses.replace(materials[2], labelled=Labelled(paths=tuple(paths), labels=labels))
-    first = dataclasses.replace(context, inputs=materials)
+    first = dataclasses.replace(one_process, inputs=materials)
     trials = race(first, [runnable("a", adapter())])
     assert trials["a", 2].accuracy == Accuracy(right=2, pictures=3)
     assert trials["a", 1].accuracy is None
@@ -150,13 +225,13 @@ def test_only_one_worker_runs_at_a_time(context: HeatContext, adapter: Adapter, 
         assert end <= begin
 
 
-def test_the_order_follows_from_the_seed(context: HeatContext, adapter: Adapter) -> None:
+def test_the_order_follows_from_the_seed(one_process: HeatContext, adapter: Adapter) -> None:
     def order(seed: int) -> list[str]:
         said: list[str] = []
         plan = msgspec.structs.replace(
-            context.plan, seed=seed, contenders=(a_contender("a"), a_contender("b")), bursts=4
+            one_process.plan, seed=seed, contenders=(a_contender("a"), a_contender("b")), bursts=4
         )
-        own = dataclasses.replace(context, plan=plan, say=said.append)
+        own = dataclasses.replace(one_process, plan=plan, say=said.append)
         list(run_heat(own, [runnable(name, adapter()) for name in "ab"], set(plan.cases())))
         return said
 
@@ -164,10 +239,10 @@ def test_the_order_follows_from_the_seed(context: HeatContext, adapter: Adapter)
     assert order(7) != order(8)
 
 
-def test_a_rival_that_fails_is_a_row_and_the_others_go_on(context: HeatContext, adapter: Adapter) -> None:
+def test_a_rival_that_fails_is_a_row_and_the_others_go_on(one_process: HeatContext, adapter: Adapter) -> None:
     wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
     raises = adapter("def run(self, k):\n    raise ValueError('odd')", "raises")
-    trials = race(context, [runnable("good", adapter()), runnable("wrong", wrong), runnable("raises", raises)])
+    trials = race(one_process, [runnable("good", adapter()), runnable("wrong", wrong), runnable("raises", raises)])
     assert {trials["good", size].status for size in BATCH_SIZES} == {Status.OK}
     assert {trials["wrong", size].status for size in BATCH_SIZES} == {Status.WRONG}
     assert trials["wrong", 1].measurement is None
@@ -200,13 +275,13 @@ ROGUES = {
 }
 
 
-def test_no_adapter_costs_more_than_its_row(context: HeatContext, adapter: Adapter) -> None:
-    plan = msgspec.structs.replace(context.plan, batch_sizes=(1,), bursts=1)
+def test_no_adapter_costs_more_than_its_row(one_process: HeatContext, adapter: Adapter) -> None:
+    plan = msgspec.structs.replace(one_process.plan, batch_sizes=(1,), bursts=1)
     rogues = [
         runnable(name, adapter(f"def {method}(self, *_):\n    {body}", name))
         for name, (method, body, _, _) in ROGUES.items()
     ]
-    trials = race(dataclasses.replace(context, plan=plan), [runnable("good", adapter()), *rogues])
+    trials = race(dataclasses.replace(one_process, plan=plan), [runnable("good", adapter()), *rogues])
     assert trials["good", 1].status is Status.OK
     for name, (_, _, status, reason) in ROGUES.items():
         trial = trials[name, 1]
@@ -279,20 +354,20 @@ def test_a_hang_is_a_row_and_leaves_no_process(context: HeatContext, adapter: Ad
     assert not psutil.pid_exists(int(pid.read_text()))
 
 
-def test_garbage_while_timed_is_caught_after_the_burst(context: HeatContext, adapter: Adapter) -> None:
+def test_garbage_while_timed_is_caught_after_the_burst(one_process: HeatContext, adapter: Adapter) -> None:
     cheat = """
     calls = 0
     def run(self, k):
         self.calls += 1
         self.result = self.sets[k] * np.float32(2 if self.calls <= 5 else 3)
     """
-    trials = race(context, [runnable("cheat", adapter(cheat, "cheat"))])
+    trials = race(one_process, [runnable("cheat", adapter(cheat, "cheat"))])
     assert trials["cheat", 1].status is Status.WRONG
     assert "while timed" in trials["cheat", 1].reason
 
 
 def test_answers_from_memory_are_found_out_by_inputs_that_were_kept_back(
-    context: HeatContext, adapter: Adapter
+    one_process: HeatContext, adapter: Adapter
 ) -> None:
     cheat = """
     known = {}
@@ -303,14 +378,14 @@ def test_answers_from_memory_are_found_out_by_inputs_that_were_kept_back(
             self.known[content] = self.sets[k] * np.float32(2)
         self.result = self.known[content]
     """
-    trials = race(context, [runnable("cheat", adapter(cheat, "cheat"))])
+    trials = race(one_process, [runnable("cheat", adapter(cheat, "cheat"))])
     assert {trial.status for trial in trials.values()} == {Status.WRONG}
     assert "a new input takes" in trials["cheat", 1].reason
-    later = dataclasses.replace(context, round=2)
+    later = dataclasses.replace(one_process, round=2)
     assert race(later, [runnable("cheat", adapter(cheat, "cheat"))])["cheat", 1].status is Status.OK
 
 
-def test_changing_an_input_is_wrong_even_if_the_answer_is_right(context: HeatContext, adapter: Adapter) -> None:
+def test_changing_an_input_is_wrong_even_if_the_answer_is_right(one_process: HeatContext, adapter: Adapter) -> None:
     scribbles = """
     def prepare(self, input_sets):
         self.given = [inputs[0] for inputs in input_sets]
@@ -319,7 +394,7 @@ def test_changing_an_input_is_wrong_even_if_the_answer_is_right(context: HeatCon
         self.result = self.sets[k] * np.float32(2)
         self.given[k][:] = 0
     """
-    trial = race(context, [runnable("scribbler", adapter(scribbles, "scribbler"))])["scribbler", 1]
+    trial = race(one_process, [runnable("scribbler", adapter(scribbles, "scribbler"))])["scribbler", 1]
     assert trial.status is Status.WRONG
     assert trial.reason.startswith("it changes its inputs: x of set ")
 
@@ -342,19 +417,19 @@ def test_threads_that_spin_are_counted_once_more_without(
 
 
 def test_what_only_the_first_round_does_is_told_apart_from_what_each_does(
-    context: HeatContext, adapter: Adapter
+    one_process: HeatContext, adapter: Adapter
 ) -> None:
     told: list[float] = []
     for round_, expected in ((1, len(BATCH_SIZES)), (2, 0)):
         told.clear()
-        race(dataclasses.replace(context, round=round_, happens_once=told.append), [runnable("good", adapter())])
+        race(dataclasses.replace(one_process, round=round_, happens_once=told.append), [runnable("good", adapter())])
         assert len(told) == expected
         assert all(seconds > 0 for seconds in told)
 
 
-def test_nothing_more_is_raced_once_the_time_is_up(context: HeatContext, adapter: Adapter) -> None:
+def test_nothing_more_is_raced_once_the_time_is_up(one_process: HeatContext, adapter: Adapter) -> None:
     answers = iter([False, True])
-    own = dataclasses.replace(context, time_is_up=lambda: next(answers))
+    own = dataclasses.replace(one_process, time_is_up=lambda: next(answers))
     assert len(race(own, [runnable("a", adapter())])) == 1
 
 
@@ -371,47 +446,37 @@ def test_abandoning_a_heat_midway_leaves_no_worker_behind(context: HeatContext, 
 # What others disturb
 
 
-class Crowded(Host):
-    """This machine, but for its counters: whether others disturb each next burst, then nobody."""
-
-    def __init__(self, *busy: bool) -> None:
-        self.busy = list(busy)
-
-    def watch(self, worker: int | None) -> Callable[[], Disturbance]:
-        assert worker is not None
-        others = 1.0 if self.busy and self.busy.pop(0) else 0.0
-        return lambda: Disturbance(others_cpu_s=others, steal_s=0.0, wall_s=0.5, cpus=2.0, resolution_s=0.04)
-
-
 def tries_of(context: HeatContext, *engines: Runnable) -> list[Trial]:
     plan = msgspec.structs.replace(context.plan, contenders=tuple(e.contender for e in engines))
     return list(itertools.chain.from_iterable(run_heat(context, engines, set(plan.cases()))))
 
 
-def test_a_batch_size_that_others_disturbed_is_raced_again_whole(context: HeatContext, adapter: Adapter) -> None:
-    own = dataclasses.replace(context, repeats_help=lambda: True, host=Crowded(True))
+def test_a_batch_size_that_others_disturbed_is_raced_again_whole(one_process: HeatContext, adapter: Adapter) -> None:
+    own = dataclasses.replace(one_process, repeats_help=lambda: True, host=OneProcess(True))
     tries = tries_of(own, runnable("a", adapter()), runnable("b", adapter()))
     first, again = tries[0].case.batch_size, tries[4:]
     assert [trial.repeat for trial in tries] == [False] * 4 + [True] * 2
-    assert [trial.round for trial in again] == [context.round] * 2
+    assert [trial.round for trial in again] == [one_process.round] * 2
     assert {(trial.case.contender.name, trial.case.batch_size) for trial in again} == {("a", first), ("b", first)}
     assert [disturbed(trial) for trial in tries].count(True) == 1
     spoilt = next(trial for trial in tries if disturbed(trial))
     assert spoilt.disturbance
-    assert spoilt.disturbance.wall_s == 0.5 * context.plan.bursts
+    assert spoilt.disturbance.wall_s == 0.5 * one_process.plan.bursts
     assert len(last_tries(tries)) == 4
 
 
-def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(context: HeatContext, adapter: Adapter) -> None:
-    own = dataclasses.replace(context, repeats_help=lambda: True, host=Crowded(True, True))
+def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(one_process: HeatContext, adapter: Adapter) -> None:
+    own = dataclasses.replace(one_process, repeats_help=lambda: True, host=OneProcess(True, True))
     wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
     tries = tries_of(own, runnable("good", adapter()), runnable("wrong", wrong))
     assert [trial.case.contender.name for trial in tries if trial.repeat] == ["good"]
 
 
-def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(context: HeatContext, adapter: Adapter) -> None:
-    in_vain = dataclasses.replace(context, repeats_help=lambda: False)
-    late = dataclasses.replace(context, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
+def test_nothing_is_raced_again_when_that_was_in_vain_or_the_time_is_up(
+    one_process: HeatContext, adapter: Adapter
+) -> None:
+    in_vain = dataclasses.replace(one_process, repeats_help=lambda: False)
+    late = dataclasses.replace(one_process, repeats_help=lambda: True, time_is_up=iter([False, False, True]).__next__)
     for own in (in_vain, late):
-        tries = tries_of(dataclasses.replace(own, host=Crowded(True)), runnable("a", adapter()))
+        tries = tries_of(dataclasses.replace(own, host=OneProcess(True)), runnable("a", adapter()))
         assert [trial.repeat for trial in tries] == [False, False]

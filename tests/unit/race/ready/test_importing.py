@@ -94,6 +94,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_model_is_imported_once_and_the_time_it_took_is_told(
     tmp_path: Path, source: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_measure_that_the_cache_lost_half_of_is_taken_anew(tmp_path: Path) -> 
         assert importing.holds_a_number(kept) is is_one
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_cannot_be_converted_is_left_to_engines_that_take_it_as_it_is(
     tmp_path: Path, source: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +199,7 @@ def test_own_models_have_names() -> None:
     assert names == ["shop.nets.small", "net.pt2", "", "sm"]
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("error", "said", "noted"),
     [
