@@ -51,6 +51,7 @@ def gate(
     answer it is undecided (3), and says what it would take. Two runs measured at different times are compared
     through the canary that every run carries; --rerace needs no RUN and no canary: it races the baseline's engines,
     as they were, against what they are now, in the same rounds, until the answer is certain or the budget is spent.
+    --max-slowdown is to a gate what --indifference is to a race: a rerace is sized for it.
 
     \b
     Examples:

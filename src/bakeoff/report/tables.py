@@ -11,11 +11,20 @@ from rich.text import Text
 from bakeoff.report import wording
 
 
-def as_text(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, right: Sequence[int] = ()) -> str:
-    """Columns, those of `right` (from 0) to the right; what does not fit into `width` is folded within its column."""
+def as_text(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int,
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+) -> str:
+    """Columns, those of `right` (from 0) to the right; what does not fit into `width` is folded within its column, but
+    for those of `whole`.
+    """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+        table.add_column(name, justify="right" if index in right else "left", overflow="fold", no_wrap=index in whole)
     for row in rows:
         table.add_row(*map(Text, row))
     console = Console(file=io.StringIO(), width=width, highlight=False, legacy_windows=False)

@@ -60,7 +60,7 @@ def _parts(results: Results, width: int) -> Iterator[RenderableType]:
     for each in verdicts:
         yield Text()
         yield Text(each.title, style="bold")
-        yield Text(tables.as_text(each.header, each.rows, width=width))
+        yield Text(tables.as_text(each.header, each.rows, width=width, whole=(0,)))
     if verdicts:
         yield Text()
         yield Text("\n".join([standings.legend(results), *standings.waits(results)]), style="dim")
