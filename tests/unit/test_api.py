@@ -20,7 +20,7 @@ from bakeoff import api
 from bakeoff.cli import bakeoff as command
 from bakeoff.cli.run import run as run_command
 from bakeoff.judge.results import Results
-from bakeoff.records import Accuracy, Load, Scenario
+from bakeoff.records import Accuracy, Load, Scenario, Trial
 from bakeoff.report import columns, json_file
 
 pytestmark = pytest.mark.unit
@@ -179,3 +179,13 @@ def test_a_table_tells_ratio_interval_and_outcome_of_every_comparison(output: Pa
     assert re.search(r"fast +leads\n", table)
     assert re.search(r"slow +2\.0\dx \[2\.\d\d–2\.\d\d\]\n", table)  # noqa: RUF001
     assert "= equivalent (±2%)" in table
+
+
+def test_verdicts_stand_in_the_order_of_the_plan_whatever_was_raced_first(output: Path) -> None:
+    run = bakeoff.stored("before", output=output)
+
+    def at(size: int) -> list[Trial]:
+        return [msgspec.structs.replace(t, case=msgspec.structs.replace(t.case, batch_size=size)) for t in run.trials]
+
+    record = msgspec.structs.replace(run.record, plan=msgspec.structs.replace(run.record.plan, batch_sizes=(1, 8)))
+    assert [verdict.batch_size for verdict in Results(record, [*at(8), *at(1)]).verdicts] == [1, 8]

@@ -29,8 +29,10 @@ class Results:
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Per model, batch size and league: who leads, and how everybody else stands against it."""
-        return tuple(judge(self.run, self.rows, self.trials, self.indifference))
+        """Per model, batch size and league, in the order of the plan: who leads, and how everybody else stands."""
+        models = self.run.plan.models
+        found = judge(self.run, self.rows, self.trials, self.indifference)
+        return tuple(sorted(found, key=lambda verdict: (models.index(verdict.model), verdict.batch_size)))
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:

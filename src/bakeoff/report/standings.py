@@ -26,8 +26,7 @@ class Standings(msgspec.Struct, frozen=True):
 def lay_out(results: Results) -> list[Standings]:
     """A table for each model and league that has any interval, in the order of the plan."""
     groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
-    models = results.run.plan.models
-    for verdict in sorted(results.verdicts, key=lambda verdict: (models.index(verdict.model), verdict.batch_size)):
+    for verdict in results.verdicts:
         groups[verdict.model, verdict.league].append(verdict)
     several = len({league for _, league in groups}) > 1
     return [
