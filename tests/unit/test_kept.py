@@ -48,12 +48,7 @@ def with_names(case: Mapping[str, Any]) -> Any:
 def same(found: Any, then: Any) -> bool:
     """Whether `found` has all that `then` has, lists item by item."""
     if isinstance(then, Mapping):
-        if (
-            "contender" in found
-            and "contender" not in then
-            and "batch_size" in then
-            and len(then) == len(with_names(found))
-        ):
+        if then.keys() == CASE:
             return bool(with_names(found) == then)
         return all(key in found and same(found[key], value) for key, value in then.items())
     if isinstance(then, Sequence) and not isinstance(then, str):
