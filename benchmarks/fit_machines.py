@@ -102,15 +102,15 @@ def of_report(page: str) -> dict[str, Any]:
                     "latency_s": round(latency, 5),
                 }
     noise = {
-        "call": 0.03,
+        "call": 0.012,
         "spike_share": 0.03,
-        "spike": 0.2,
+        "spike": 0.12,
         "process": 0.009,
         "drift": 0.025,
         "drift_s": 120.0,
         "crowds": [
-            {"share": 0.09, "seconds": 0.35, "slowdown": 0.06},
-            {"share": 0.01, "seconds": 4.0, "slowdown": 0.06},
+            {"share": 0.09, "seconds": 0.35, "slowdown": 0.08},
+            {"share": 0.01, "seconds": 4.0, "slowdown": 0.08},
         ],
         "unrest": 0.5,
         "unrest_s": 60.0,
@@ -160,9 +160,9 @@ def of_store(trials: Sequence[Trial], quiet: Mapping[str, Any]) -> dict[str, Any
         "cases": cases,
         "costs": {"prepare_s": 80.0, "turn_s": 0.03, "ready_s": 0.05, "new_inputs_s": 0.6, "end_s": 0.3},
         "noise": {
-            "call": 0.05,
+            "call": 0.035,
             "spike_share": 0.03,
-            "spike": 0.2,
+            "spike": 0.17,
             "process": 0.015,
             "drift": 0.10,
             "drift_s": 120.0,

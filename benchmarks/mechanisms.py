@@ -80,8 +80,8 @@ MECHANISMS = (
     Mechanism(
         "error shared out over the looks",
         "judge/table/looks.py",
-        "return (1 - CONFIDENCE) * 0.5 ** (number + 1)",
-        "return 1 - CONFIDENCE",
+        "        return SPENT[number]\n",
+        "        return 1 - CONFIDENCE\n",
         ("tests/unit/judge/table/test_looks.py", "tests/simulation/test_races.py"),
     ),
     Mechanism(
@@ -122,22 +122,22 @@ MECHANISMS = (
     Mechanism(
         "an interval from the variances of all batch sizes",
         "judge/table/best.py",
-        "    return min(by_own, by_pooled) / math.sqrt(rounds)\n",
+        "    return min(by_own, moderated) / math.sqrt(rounds)\n",
         "    return by_own / math.sqrt(rounds)\n",
         ("tests/unit/judge/table/test_best.py", "tests/simulation/test_batch_sizes.py"),
     ),
     Mechanism(
-        "half of the error for each of two intervals",
+        "a share of the error for each of two intervals",
         "judge/table/best.py",
-        "critical(rounds, 2 * comparisons, last, pooled_df)",
-        "critical(rounds, comparisons, last, pooled_df)",
+        "critical(rounds, comparisons / (1 - OWN), last, df)",
+        "critical(rounds, comparisons, last, df)",
         ("tests/unit/judge/table/test_best.py",),
     ),
     Mechanism(
-        "the floor of rounds",
+        "looks at fixed rounds",
         "judge/table/looks.py",
-        "FLOOR = 5\n",
-        "FLOOR = 2\n",
+        "FROM, THEN = 5, 7\n",
+        "FROM, THEN = 4, 5\n",
         (
             "tests/unit/judge/table/test_looks.py",
             "tests/unit/judge/table/test_stopping.py",
@@ -145,11 +145,11 @@ MECHANISMS = (
         ),
     ),
     Mechanism(
-        "bursts from variance components",
-        "judge/table/effort.py",
-        "                chosen[size] = best_bursts(found, costs, len(plan.contenders) - 1, len(plan.sizes(model)))\n",
-        "                pass\n",
-        ("tests/unit/judge/table/test_effort.py",),
+        "turns from variance components",
+        "race/heats/heat.py",
+        "return left if left and turn < effort.turns_worth(costs, of_turns, context.of_processes) else ()",
+        "return ()",
+        ("tests/unit/race/heats/test_heat.py",),
     ),
     Mechanism(
         "audit: load",
@@ -196,7 +196,7 @@ MECHANISMS = (
     Mechanism(
         "disturbed rounds left out",
         "judge/case/disturbance.py",
-        "    return undisturbed if len(undisturbed) >= FLOOR else set(rounds)\n",
+        "    return undisturbed if len(undisturbed) >= FEWEST else set(rounds)\n",
         "    return set(rounds)\n",
         ("tests/unit/judge/case/test_disturbance.py", "tests/unit/judge/case/test_summary.py"),
     ),
@@ -259,7 +259,7 @@ MECHANISMS = (
     Mechanism(
         "outputs checked before",
         "race/heats/attempt.py",
-        '            self.check(reply, self.inputs.expected[k], "")\n',
+        '        self.check(reply, self.inputs.expected[k], "")\n',
         "",
         ("tests/unit/race/heats/test_heat.py",),
     ),

@@ -130,4 +130,5 @@ def test_a_race_of_four_rounds_decides_more() -> None:
         together += [each for table in said(tables, sequential) for each in decided(table)]
         alone += [each for logs in tables for each in decided(standings(compare_array(names(8), logs)))]
     print(f"\ngaps over 10% decided in 4 rounds: {share(together):.0%}, by each table alone {share(alone):.0%}")
-    assert share(together) > share(alone) + 0.2
+    assert share(together) > share(alone) + 0.02
+    assert share(together) > 0.7

@@ -193,7 +193,7 @@ def test_all_intervals_behind_the_best_hold_at_once(engines: int) -> None:
 
     held = share([hold() for _ in range(2000)])
     print(f"\nall {engines} intervals, one look: hold in {held:.1%}")
-    assert 0.95 - 2 * STANDARD_ERROR <= held <= 0.98
+    assert 0.95 - 2 * STANDARD_ERROR <= held <= 0.985
 
 
 # The whole procedure: looks and dropping

@@ -1,8 +1,13 @@
 """The time a race may take, over all its sittings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from bakeoff.judge.table import effort
 from bakeoff.race.host import THIS, Host
+from bakeoff.records import Case, Measurement, Trial
+
+ROUND = 0.25
+"""of what is left for heats, at most, that one round takes where turns make it longer: intervals rest on rounds"""
 
 
 class Budget:
@@ -15,7 +20,7 @@ class Budget:
         self._spent_before_s = spent_before_s
         self.host = host
         self._start = host.monotonic()
-        self._heats: dict[str, float] = {}
+        self._overhead: dict[str, float] = {}
 
     @property
     def spent_s(self) -> float:
@@ -44,10 +49,26 @@ class Budget:
         until = self.spent_s + self._for_heats_s / heats
         return lambda: self.spent_s >= until
 
-    def learn(self, model: str, seconds: float) -> None:
-        """A heat of `model` took so long; the next will be expected to take the same."""
-        self._heats[model] = seconds
+    def learn(self, model: str, seconds: float, measured: Sequence[Measurement]) -> None:
+        """A heat of `model` took so long, of which its trials `measured` account for a part."""
+        accounted = effort.accounted_s(measured)
+        if accounted:
+            self._overhead[model] = max(1.0, seconds / accounted)
 
-    def holds_a_heat_of(self, model: str) -> bool:
-        """Whether a heat of `model` is expected to end in time; one never seen is given its chance."""
-        return self._for_heats_s > self._heats.get(model, 0.0)
+    def expected_s(self, model: str, trials: Sequence[Trial], wanted: Collection[Case]) -> float:
+        """How long the next heat of `model` takes at least; 0 for one never seen, which is given its chance."""
+        return self._overhead.get(model, 0.0) * effort.least_s(trials, wanted)
+
+    def holds(self, seconds: float) -> bool:
+        """Whether heats that take so long are expected to end in time."""
+        return self._for_heats_s > seconds
+
+    def aim_s(self, model: str, least: Mapping[str, float], last: bool) -> float:
+        """How long the heat of `model` should take, its turns included.
+
+        `least` has what it and the heats after it in the round take at least. One round takes no more than `ROUND` of
+        what is left, unless it is the `last`.
+        """
+        whole = self._for_heats_s * (1.0 if last else ROUND)
+        ahead = sum(least.values())
+        return whole * (least[model] / ahead if all(least.values()) else 1 / len(least))

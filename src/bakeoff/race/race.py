@@ -2,8 +2,10 @@
 
 import datetime as dt
 import functools
+import math
 import random
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +26,7 @@ from bakeoff.judge.case.disturbance import repeats_help
 from bakeoff.judge.case.leagues import leagues
 from bakeoff.judge.results import Results
 from bakeoff.judge.table import effort, stopping
+from bakeoff.judge.table.verdict import duration
 from bakeoff.machine.fingerprint import fingerprint
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_audit, machine_lock
@@ -287,24 +290,58 @@ def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> No
     plan = race.run.plan
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
         race.budget.reserved_s = profile.reserve_s(plan, round_)
-        order = order_of_models(plan, round_)
-        for position, name in enumerate(order):
-            wanted = still_wanted(race, round_, name)
-            if wanted and race.budget.holds_a_heat_of(name):
-                context = replace(
-                    setup.contexts[name],
-                    round=round_,
-                    bursts=effort.bursts(plan, race.trials, round_, name),
-                    time_is_up=race.budget.share(len(order) - position),
-                    say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
-                    repeats_help=lambda: repeats_help(race.trials),
-                )
-                run_one_heat(race, context, preparation.runnables[name], wanted, setup.canary)
-        race.budget.reserved_s = profile.reserve_s(plan, round_ + 1)
-        left = [name for name in plan.models if still_wanted(race, round_ + 1, name)]
+        wanted = {name: still_wanted(race, round_, name) for name in order_of_models(plan, round_)}
+        least = {name: race.budget.expected_s(name, race.trials, cases) for name, cases in wanted.items() if cases}
         been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed
-        if not been_further and not any(race.budget.holds_a_heat_of(name) for name in left):
+        if not been_further and not race.budget.holds(sum(least.values())):
             return
+        last, begin = not race.budget.holds(2 * sum(least.values())), race.budget.spent_s
+        for position, name in enumerate(least):
+            context = replace(
+                setup.contexts[name],
+                round=round_,
+                aim_s=race.budget.aim_s(name, dict([*least.items()][position:]), last),
+                turns_before=turns_before(race, name),
+                of_processes=0.0 if last else effort.process_variance(of_model(race, name), plan.names),
+                time_is_up=race.budget.share(len(least) - position),
+                say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
+                repeats_help=lambda: repeats_help(race.trials),
+            )
+            run_one_heat(race, context, preparation.runnables[name], wanted[name], setup.canary)
+        if round_ == 1 and plan.scenario is Scenario.LATENCY and len(plan.contenders) > 1:
+            tell_the_outlook(race, race.budget.spent_s - begin)
+
+
+def tell_the_outlook(race: Race, round_s: float) -> None:
+    """Say once, after the first round, what this machine can decide in the time that is left."""
+    plan = race.run.plan
+    variances = []
+    for name in plan.models:
+        for rounds in turns_before(race, name).values():
+            turns = max((len(each) for each in rounds[0]), default=0) if rounds else 0
+            if turns > 1:
+                variances.append(effort.turn_variance(rounds) / turns + effort.PROCESS_SD**2)
+    if not variances:
+        return
+    sd = math.sqrt(2 * statistics.median(variances))
+    gap, seconds = effort.outlook(sd, len(plan.contenders) - 1, round_s, race.budget.left_s, plan.indifference)
+    race.observer.note(
+        f"after the first round: in the time that is left this machine can tell differences of about {gap:.0%}; "
+        f"to be sure within {100 * plan.indifference:g}% would take {duration(seconds)}"
+    )
+
+
+def turns_before(race: Race, model: str) -> dict[int, list[list[list[float]]]]:
+    """By batch size, what the turns of `model` took so far."""
+    sizes: dict[int, list[Trial]] = {}
+    for trial in of_model(race, model):
+        sizes.setdefault(trial.case.batch_size, []).append(trial)
+    return {size: effort.turns_of(trials, race.run.plan.names) for size, trials in sizes.items()}
+
+
+def of_model(race: Race, name: str) -> list[Trial]:
+    """The trials of one model."""
+    return [trial for trial in race.trials if trial.case.model == name]
 
 
 def run_profiles(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:
@@ -345,7 +382,7 @@ def run_one_heat(
 
     Under load one engine has the machine to itself: there is no canary beside it, and nothing to split.
     """
-    begin, extra = race.budget.spent_s, list[float]()
+    begin, extra, known = race.budget.spent_s, list[float](), len(race.trials)
     context = replace(context, happens_once=extra.append)
     field_ = [runnable for runnable in runnables if any(case.contender.name == runnable.name for case in wanted)]
     heats: Iterable[Iterable[list[Trial]]] = [run_load(context, field_, wanted, race.trials)]
@@ -354,7 +391,8 @@ def run_one_heat(
         heats = (run_heat(context, *canary.join(canary_runnable, group, wanted, race.trials)) for group in groups)
     for trials in chain.from_iterable(heats):
         race.keep(trials)
-    race.budget.learn(context.model.name, race.budget.spent_s - begin - sum(extra))
+    seconds = race.budget.spent_s - begin - sum(extra)
+    race.budget.learn(context.model.name, seconds, [t.measurement for t in race.trials[known:] if t.measurement])
 
 
 def order_of_models(plan: Plan, round_: int) -> list[str]:

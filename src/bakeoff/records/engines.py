@@ -81,6 +81,8 @@ class EngineFields(Record, frozen=True):
     """no contender: in no list, group or count"""
     takes: tuple[str, ...] = ()
     """formats of users' own files that it runs as they are: "pt2" """
+    loads_once: bool = False
+    """what it loads serves all batch sizes, as fast as if it were loaded for each"""
     spins: bool = False
     """its threads spin while they wait, which looks like work: they are counted without that, too"""
 

@@ -23,7 +23,7 @@ class Options(Record, frozen=True):
     timeout_s: float = TIMEOUT_S
     """the deadline of each request to a worker"""
     bursts: int = BURSTS
-    """bursts of each case in a heat, until the first rounds have shown how many are worth their time"""
+    """bursts of each case in a heat, at least; see `bakeoff.judge.table.effort`"""
     quick: bool = False
     latency_bound_s: float | None = None
     """server: what 99% of the latencies must stay within; None: see `bakeoff.race.heats.load`"""

@@ -60,7 +60,7 @@ class Scenario(StrEnum):
 
 
 class Plan(Options, frozen=True, kw_only=True):
-    """What to race, completely: the same plan and seed give the same order of everything."""
+    """What to race, completely: the same plan and seed give the same order, however many turns are worth their time."""
 
     models: tuple[str, ...]
     contenders: tuple[Contender, ...]
@@ -70,7 +70,7 @@ class Plan(Options, frozen=True, kw_only=True):
     budget_s: float = 900.0
     target_ci: float = INDIFFERENCE
     """how far a contender's interval may reach to each side, relative, before it needs no more rounds"""
-    target_ci_rest: float = 0.05
+    target_ci_rest: float = 0.25
     """the same for engines that are certainly beaten"""
     profile: bool = False
     """whether a share of the budget goes to a profile trial of each case"""

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.made import a_contender
+from tests.unit.made import a_case, a_contender, a_measurement
 
-from bakeoff.race.budget import Budget
+from bakeoff.race.budget import ROUND, Budget
 from bakeoff.race.heats.memory import ROOM_TO_SPARE, groups
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm
+from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm, Status, Trial
 
 pytestmark = pytest.mark.unit
 
@@ -39,19 +39,36 @@ def test_a_budget_counts_what_an_earlier_sitting_has_used() -> None:
     assert budget.left_s <= 0.1
 
 
-def test_a_heat_is_only_begun_if_one_like_it_would_end_in_time() -> None:
-    budget = Budget(60.0)
-    assert budget.holds_a_heat_of("resnet50")
-    budget.learn("resnet50", 61.0)
-    assert not budget.holds_a_heat_of("resnet50")
-    assert budget.holds_a_heat_of("resnet18")
+def a_trial(model: str, load_s: float) -> Trial:
+    measured = a_measurement(((0.5,), (0.5,)), load_s=load_s)
+    return Trial(
+        round=1, case=a_case(engine="a", model=model, batch_size=1, threads=1), status=Status.OK, measurement=measured
+    )
+
+
+def test_a_heat_is_expected_to_take_what_its_trials_tell_and_as_much_more_as_the_last_one_did() -> None:
+    budget, trial = Budget(60.0), a_trial("resnet50", load_s=8.0)
+    assert trial.measurement
+    assert budget.expected_s("resnet50", [trial], {trial.case}) == 0  # given its chance
+    budget.learn("resnet50", 15.0, [trial.measurement])  # of which the trial tells 10
+    assert budget.expected_s("resnet50", [trial], {trial.case}) == pytest.approx(15.0)
+    assert budget.expected_s("resnet50", [trial], set()) == 0
+    assert budget.holds(59.0)
+    assert not budget.holds(61.0)
+
+
+def test_a_round_takes_its_share_of_the_budget_and_the_last_one_all() -> None:
+    budget = Budget(100.0)
+    assert budget.aim_s("a", {"a": 0.0, "b": 0.0}, last=False) == pytest.approx(100 * ROUND / 2, rel=0.01)
+    assert budget.aim_s("a", {"a": 3.0, "b": 1.0}, last=False) == pytest.approx(100 * ROUND * 0.75, rel=0.01)
+    assert budget.aim_s("b", {"b": 1.0}, last=True) == pytest.approx(100, rel=0.01)
 
 
 def test_a_spent_budget_holds_nothing() -> None:
     budget = Budget(1.0, spent_before_s=2.0)
     assert budget.share(1)()
     assert budget.left_s == 0
-    assert not budget.holds_a_heat_of("resnet18")
+    assert not budget.holds(0.0)
 
 
 def test_a_first_heat_leaves_its_share_to_the_second() -> None:

@@ -9,13 +9,14 @@ left is then a fair sample of what undisturbed rounds would show.
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from bakeoff.judge.table.looks import FLOOR
 from bakeoff.records import Case, Disturbance, Trial
 
 SHARE = 0.05
 """of the CPU time that there was, taken by others, above which a trial is disturbed ..."""
 MOST_CPUS = 0.5
 """... and CPUs taken above which it is, however many there are: all threads of an engine wait for the slowest"""
+FEWEST = 5
+"""undisturbed rounds that are enough to leave out the others"""
 VAIN_REPEATS = 2
 """so many more repeats may have been disturbed again than not, before no more are tried"""
 
@@ -71,6 +72,6 @@ def counted(trials: Iterable[Trial]) -> list[Trial]:
 
 
 def quiet(rounds: Collection[int], spoilt: Collection[int]) -> set[int]:
-    """The rounds to use: those that were not disturbed if these are five, the floor before the first look; else all."""
+    """The rounds to use: those that were not disturbed if these are five; else all."""
     undisturbed = set(rounds) - set(spoilt)
-    return undisturbed if len(undisturbed) >= FLOOR else set(rounds)
+    return undisturbed if len(undisturbed) >= FEWEST else set(rounds)

@@ -13,12 +13,15 @@ Only those k - 1 comparisons have to hold at once, whoever leads in the sample. 
 Student's t on log ratios paired by round, with Bonferroni's share of the error. That assumes neither equal
 variances of engines, nor anything about how engines of a round depend on each other, nor equal numbers of rounds.
 
-What a few rounds lack is degrees of freedom: with three rounds of eight engines such an interval reaches 17 standard
-errors to each side, and a gap of four times stays undecided. So where there are tables of other batch sizes, a pair
-gets a second interval around the same mean, whose variance is pooled over all batch sizes of the two engines, which are
-loaded and run anew for each. Both get half of the error, so that both hold at once, and the narrower counts. Pooling
-supposes that deviations at two batch sizes are independent and of one size. docs/method.md has what
-`benchmarks/batch_sizes.py` found of that in real races, and `tests/simulation/test_batch_sizes.py` what comes of it.
+What a few rounds lack is degrees of freedom: with two rounds an interval by a pair's own variance reaches a hundred
+standard errors to each side, and a gap of five times stays undecided. So a pair's variance is *moderated* (Smyth,
+"Linear Models and Empirical Bayes Methods for Assessing Differential Expression", Statistical Applications in Genetics
+and Molecular Biology 3, 2004): its own is averaged, by degrees of freedom, with that of the same two engines at the
+other batch sizes and with that of all pairs of the model. What others tell counts for no more than `LIKENESS` degrees
+of freedom each, however many rounds there are, since noise is not of one size: as unlike as variances that are known
+from so many degrees of freedom, which is what real races show of engines and of batch sizes. Deviations at two batch
+sizes are supposed to be independent. docs/method.md has what `benchmarks/batch_sizes.py` found of both in real races,
+and `tests/simulation/test_batch_sizes.py` what comes of it.
 """
 
 import math
@@ -30,12 +33,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.judge.table.looks import FLOOR, Critical, at_once, look_rounds, looks_done, sequential
+from bakeoff.judge.case import disturbance
+from bakeoff.judge.table.looks import Critical, at_once, look_rounds, looks_done, sequential
 
 Matrix = NDArray[np.float64]
 
 FEWEST_ROUNDS = 2
 """in common, before two engines can be compared at all"""
+LIKENESS = 16.0
+"""Degrees of freedom that the variances of other batch sizes, or of other pairs, are worth at most: the most with which
+intervals still hold in 95% of races where noise is as unlike as in the worst of four real ones, as
+`benchmarks/batch_sizes.py` found it and `tests/simulation/test_batch_sizes.py` draws it"""
+OWN = 0.1
+"""of the error, for an interval by a pair's own variance alone: so that one which is much quieter than all others,
+after some rounds, is not lost among them"""
 PROBABLE_ERROR = 0.6745
 """in standard errors: half of all means lie this close to the truth"""
 MOST_ROUNDS = 10_000
@@ -56,10 +67,10 @@ class Comparison:
     """mean log ratio of row over column; NaN without common rounds"""
     sd: Matrix
     """standard deviation of the log ratio between rounds; NaN below two common rounds"""
-    pooled_sd: Matrix
-    """the same, pooled over all batch sizes"""
-    pooled_df: NDArray[np.int64]
-    """degrees of freedom of `pooled_sd`; 0 where there is no other batch size"""
+    moderated_sd: Matrix
+    """the same, averaged with what other batch sizes and other pairs tell"""
+    df: NDArray[np.int64]
+    """degrees of freedom of `moderated_sd`"""
     half_width: Matrix
     """of the simultaneous interval around `mean`; infinite below two common rounds"""
     critical: Critical
@@ -105,7 +116,8 @@ class Comparison:
         rounds = int(self.rounds[engine, other])
         if rounds < FEWEST_ROUNDS:
             return math.inf
-        return at_once(rounds, 1) * float(self.sd[engine, other]) / math.sqrt(rounds)
+        df = int(self.df[engine, other])
+        return at_once(rounds, 1, df=df) * float(self.moderated_sd[engine, other]) / math.sqrt(rounds)
 
     def rounds_to_decide(self, engine: int, effect: float) -> int | None:
         """How many more rounds would tell whether the leader is beyond log ratio `effect` ahead of `engine`.
@@ -117,13 +129,12 @@ class Comparison:
         rounds, last = int(self.rounds[pair]), int(self.last[pair])
         if rounds < FEWEST_ROUNDS:
             return None
-        sd, pooled_sd, pooled_df = float(self.sd[pair]), float(self.pooled_sd[pair]), int(self.pooled_df[pair])
+        own_sd, sd, df = float(self.sd[pair]), float(self.moderated_sd[pair]), int(self.df[pair])
         room = max(abs(float(self.mean[pair]) - effect), PROBABLE_ERROR * sd / math.sqrt(rounds))
         number = looks_done(last)
         while (later := look_rounds(number)) <= MOST_ROUNDS:
             used = rounds + later - last
-            df_then = pooled_df * (used - 1) // (rounds - 1)
-            if half_width(self.critical, self._comparisons, used, later, sd, pooled_sd, df_then) < room:
+            if half_width(self.critical, self._comparisons, used, later, own_sd, sd, df + used - rounds) < room:
                 return later - last
             number += 1
         return None
@@ -197,12 +208,10 @@ def compare_array(
     """
     own = _paired(logs, disturbed)
     others = [_paired(*sibling) for sibling in siblings]
-    df_of_others = sum((other.df for other in others), np.zeros_like(own.df))
-    pooled_df = np.where(df_of_others > 0, own.df + df_of_others, 0)
-    squares = sum((other.squares for other in others), own.squares)
+    variance, df = _moderated(own, others)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sd, pooled_sd = np.sqrt(own.squares / own.df), np.sqrt(squares / pooled_df)
-    pairs = zip(*(matrix.ravel().tolist() for matrix in (own.rounds, own.last, sd, pooled_sd, pooled_df)), strict=True)
+        sd, moderated_sd = np.sqrt(own.squares / own.df), np.sqrt(variance)
+    pairs = zip(*(matrix.ravel().tolist() for matrix in (own.rounds, own.last, sd, moderated_sd, df)), strict=True)
     reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
     return Comparison(
         contenders=tuple(engines),
@@ -210,24 +219,27 @@ def compare_array(
         last=own.last,
         mean=own.mean,
         sd=sd,
-        pooled_sd=pooled_sd,
-        pooled_df=pooled_df,
+        moderated_sd=moderated_sd,
+        df=df,
         half_width=np.array(reach).reshape(sd.shape),
         critical=critical,
     )
 
 
 def half_width(
-    critical: Critical, comparisons: int, rounds: int, last: int, sd: float, pooled_sd: float, pooled_df: int
+    critical: Critical, comparisons: int, rounds: int, last: int, own_sd: float, sd: float, df: int
 ) -> float:
-    """Of the interval of a pair's mean log ratio, by its own variance or the pooled one; infinite below two rounds."""
+    """Of the interval of a pair's mean log ratio, the narrower of two; infinite below two rounds.
+
+    `sd` is moderated and known from `df` degrees of freedom. The pair's `own_sd` gets `OWN` of the error.
+    """
     if rounds < FEWEST_ROUNDS:
         return math.inf
-    if not pooled_df:
-        return critical(rounds, comparisons, last, rounds - 1) * sd / math.sqrt(rounds)
-    by_own = critical(rounds, 2 * comparisons, last, rounds - 1) * sd
-    by_pooled = critical(rounds, 2 * comparisons, last, pooled_df) * pooled_sd
-    return min(by_own, by_pooled) / math.sqrt(rounds)
+    if df == rounds - 1:
+        return critical(rounds, comparisons, last, df) * own_sd / math.sqrt(rounds)
+    by_own = critical(rounds, comparisons / OWN, last, rounds - 1) * own_sd
+    moderated = critical(rounds, comparisons / (1 - OWN), last, df) * sd
+    return min(by_own, moderated) / math.sqrt(rounds)
 
 
 class _Paired(NamedTuple):
@@ -244,12 +256,38 @@ class _Paired(NamedTuple):
         return np.maximum(self.rounds - 1, 0)
 
 
+def _moderated(own: _Paired, others: Sequence[_Paired]) -> tuple[Matrix, NDArray[np.int64]]:
+    """Variance of each pair's log ratio and its degrees of freedom, k x k; `others` are the other batch sizes."""
+    squares_of_others = sum((other.squares for other in others), np.zeros_like(own.squares))
+    df_of_others = sum((other.df for other in others), np.zeros_like(own.df))
+    squares, df = own.squares + squares_of_others, own.df + df_of_others
+    # Those of as many rounds: who was dropped took fewer turns as well. Of n pairs of k engines, k - 1 are independent.
+    alike = (own.rounds.ravel()[:, None] == own.rounds.ravel()[None, :]) & ~np.eye(len(df), dtype=bool).ravel()[None, :]
+    squares_of_all = (alike @ squares.ravel()).reshape(df.shape) / 2 - squares
+    count_of_all = (alike @ df.ravel()).reshape(df.shape) / 2 - df
+    pairs = alike.sum(axis=1).reshape(df.shape) / 2
+    engines = (1 + np.sqrt(1 + 8 * pairs)) / 2
+    df_of_all = count_of_all * 2 / engines
+    known = own.df.astype(float)
+    total, weights = own.squares.copy(), known.copy()
+    for of_those, freedom, count in (
+        (squares_of_others, df_of_others, df_of_others),
+        (squares_of_all, df_of_all, count_of_all),
+    ):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weight = np.where(count > 0, 1 / (1 / freedom + 1 / LIKENESS), 0.0)
+            total += np.where(count > 0, weight * of_those / count, 0.0)
+        weights += weight
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known > 0, total / weights, np.nan), np.maximum(own.df, np.floor(weights).astype(np.int64))
+
+
 def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
     ratios = logs[:, None, :] - logs[None, :, :]
     there = raced = np.isfinite(ratios)
     if disturbed is not None:
         undisturbed = raced & ~(disturbed[:, None, :] | disturbed[None, :, :])
-        there = np.where(undisturbed.sum(axis=2, keepdims=True) >= FLOOR, undisturbed, raced)
+        there = np.where(undisturbed.sum(axis=2, keepdims=True) >= disturbance.FEWEST, undisturbed, raced)
     rounds = there.sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds

@@ -1,130 +1,154 @@
-"""How many bursts a trial is worth, from the variances and the costs that the first rounds showed.
+"""How many turns a trial is worth, while it takes them.
 
-A trial costs its process (load, checks, warm-up) and then so much for each burst. Of the variance of a ratio, a part
-differs between processes and is only sampled by starting more of them; the rest differs between bursts. More bursts
-make a round more precise, and leave time for fewer rounds. In a long race that is best settled by sqrt(process cost /
-burst cost x burst variance / process variance) bursts to a process (Kalibera & Jones, "Rigorous Benchmarking in
-Reasonable Time", 2013, section 6.2). A short one has a second reason for more rounds: Student's quantile falls steeply
-over the first few. So the number is the one whose interval would be narrowest at the end of the budget.
+A trial costs its process (starting, loading, checks, warming up) and then so much for each turn. Of the variance of a
+ratio, a part differs between processes and is only sampled by starting more of them; the rest differs between turns,
+since a turn is short and the machine's neighbours hit whoever has it. In a long race sqrt(process cost / turn cost x
+turn variance / process variance) turns to a process make the narrowest intervals (Kalibera & Jones, "Rigorous
+Benchmarking in Reasonable Time", 2013, section 6.2). The variance of turns is estimated as they come.
 
-All engines of a table get the same number, since they take turns; it comes from variances and costs, never from speed
-or rank, and from fixed rounds, so that no look at a verdict can change it.
+Whoever lies far behind the best needs fewer: its turns end once their noise leaves no doubt that two rounds decide.
+How far it lies behind is judged by the calls that warmed it up, which count nowhere else: so the number of its turns
+depends on no figure that a verdict rests on.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.judge.table.best import FEWEST_ROUNDS, half_width
+from bakeoff.judge.table.best import MOST_ROUNDS, half_width
 from bakeoff.judge.table.looks import sequential
-from bakeoff.records import Measurement, Plan, Record, Status, Trial
+from bakeoff.records import Case, Measurement, Record, Trial
 
-ROUNDS = 3
-"""the first so many tell"""
-FEWEST, MOST = 1, 6
-"""bursts: variances from three rounds are rough, and a heat must not grow beyond what its worst guess can cost"""
+FEWEST, MOST = 2, 64
+"""turns of a trial, where two rounds may tell little else"""
+PROCESS_SD = 0.01
+"""between two processes of an engine, until rounds have told; what was found is 0.9 to 1.7%"""
+PROCESS_DF = 8
+"""degrees of freedom that this is worth"""
+LEAST_PROCESS_SD = 0.004
+DECIDES = 4.5
+"""standard errors of a trial's log ratio that a gap must exceed for two rounds to decide it in 95% of races: Student's
+quantile of the first look for eight engines, and that of the power, over the root of two"""
 
 Matrix = NDArray[np.float64]
 
 
-class Components(Record, frozen=True):
-    """Of one table: variances of log throughput, what rounds and turns share taken out."""
-
-    process: float
-    burst: float
-
-
-class Pace(Record, frozen=True):
-    """What a round of the whole race costs, and the time there is for all of them, in seconds."""
+class Costs(Record, frozen=True):
+    """Of one contender at one batch size, in seconds."""
 
     process_s: float
-    burst_s: float
-    """for one burst of every case"""
-    budget_s: float
-
-    def rounds(self, bursts_: int) -> float:
-        """How many rounds the budget holds with so many bursts to a trial."""
-        return self.budget_s / (self.process_s + bursts_ * self.burst_s)
+    turn_s: float
 
 
-def bursts(plan: Plan, trials: Iterable[Trial], round_: int, model: str) -> dict[int, int]:
-    """How many bursts each case of `model` gets in round `round_`, by batch size: the plan's number, until known."""
-    chosen = dict.fromkeys(plan.sizes(model), plan.bursts)
-    if round_ > ROUNDS:
-        first = [trial for trial in trials if 0 < trial.round <= ROUNDS and trial.case.contender in plan.contenders]
-        costs = pace(first, plan.budget_s)
-        for size in plan.sizes(model):
-            found = components(t for t in first if (t.case.model, t.case.batch_size) == (model, size))
-            if found:
-                chosen[size] = best_bursts(found, costs, len(plan.contenders) - 1, len(plan.sizes(model)))
-    return chosen
+def turn_variance(trials: Iterable[Sequence[Sequence[float]]]) -> float:
+    """Variance of a turn's log latency that neither engines nor turns explain; NaN where no two turns can tell.
 
-
-def best_bursts(found: Components, pace_: Pace, comparisons: int, sizes: int) -> int:
-    """The number of bursts, within bounds, whose intervals are narrowest by the end of the budget.
-
-    A verdict has so many `comparisons`, and the variances of so many batch `sizes` to rest on.
+    Each of `trials` has the mean latencies of each contender's turns, taken in cycles; the first ones that all have
+    count.
     """
-
-    def reach(number: int) -> float:
-        whole = max(FEWEST_ROUNDS, round(pace_.rounds(number)))
-        sd = math.sqrt(max(0.0, found.process) + found.burst / number)
-        pooled_df = sizes * (whole - 1) if sizes > 1 else 0
-        return half_width(sequential, max(1, comparisons), whole, whole, sd, sd, pooled_df)
-
-    return min(range(FEWEST, MOST + 1), key=reach)
-
-
-def pace(trials: Iterable[Trial], budget_s: float) -> Pace:
-    """What a round costs by the trials of the first ones, and the budget."""
-    measured = [trial.measurement for trial in trials if trial.measurement and not trial.profile]
-    return Pace(
-        process_s=sum(m.import_s * m.cold + m.load_s + m.prepare_s + sum(m.warm_up) for m in measured) / ROUNDS,
-        burst_s=sum(fmean(m.burst_s) + _untimed(m) for m in measured) / ROUNDS,
-        budget_s=budget_s,
-    )
+    total, df = 0.0, 0
+    for turns in trials:
+        common = min((len(each) for each in turns if len(each) > 1), default=0)
+        rows = [each[:common] for each in turns if len(each) >= common]
+        if common > 1:
+            freedom = max(1, len(rows) - 1) * (common - 1)
+            total, df = total + freedom * interaction(np.log(rows)), df + freedom
+    return total / df if df else math.nan
 
 
-def components(trials: Iterable[Trial]) -> Components | None:
-    """The components of one table, from its trials of the first rounds; None where these cannot tell.
-
-    They can with two bursts in every trial, of engines that have all of the three rounds.
-    """
-    by_engine: dict[str, dict[int, Measurement]] = defaultdict(dict)
+def turns_of(trials: Iterable[Trial], names: Collection[str]) -> list[list[list[float]]]:
+    """The mean latencies of the turns of one table's `trials`, round by round."""
+    rounds: dict[int, list[list[float]]] = {}
     for trial in trials:
-        measured = trial.measurement
-        if trial.status is Status.OK and not trial.profile and measured:
-            by_engine[trial.case.contender.name][trial.round] = measured
-    complete = [rounds for rounds in by_engine.values() if len(rounds) == ROUNDS]
-    measured_ = [rounds[r] for rounds in complete for r in sorted(rounds)]
-    counts = {len(measurement.latencies) for measurement in measured_}
-    if len(counts) != 1 or min(counts) < 2:  # noqa: PLR2004 - a variance
-        return None
-    logs = _log_means(complete)
-    of_bursts = fmean(_interaction(logs[:, r]) for r in range(ROUNDS))
-    return Components(process=_interaction(logs.mean(axis=2)) - of_bursts / logs.shape[2], burst=of_bursts)
+        if trial.measurement and not trial.profile and trial.case.contender.name in names:
+            rounds.setdefault(trial.round, []).append([fmean(turn) for turn in trial.measurement.latencies])
+    return [*rounds.values()]
 
 
-def _log_means(complete: Iterable[Mapping[int, Measurement]]) -> NDArray[np.float64]:
-    """Log of the mean latency: (engines, rounds, bursts)."""
-    return np.array(
-        [[[math.log(fmean(burst)) for burst in rounds[r].latencies] for r in sorted(rounds)] for rounds in complete]
-    )
+def turns_worth(costs: Costs, of_turns: float, of_processes: float) -> float:
+    """The number of turns after which another process is worth more than another turn, given both variances.
+
+    Infinite where processes do not differ, as where there will be no other.
+    """
+    return math.inf if not of_processes else math.sqrt(costs.process_s / costs.turn_s * of_turns / of_processes)
 
 
-def _interaction(values: Matrix) -> float:
+def is_told(behind: float, turns: int, of_turns: float, of_processes: float) -> bool:
+    """Whether so many turns a round are enough for an engine that lies `behind` the best, in log throughput."""
+    return behind > DECIDES * math.sqrt(2 * (of_processes + of_turns / turns))
+
+
+def process_variance(trials: Iterable[Trial], names: Collection[str]) -> float:
+    """Variance of log throughput between processes of one engine, rounds taken out, as one model's `trials` tell."""
+    tables: dict[int, dict[str, dict[int, Measurement]]] = {}
+    for trial in trials:
+        if trial.measurement and not trial.profile and trial.round and trial.case.contender.name in names:
+            table = tables.setdefault(trial.case.batch_size, {})
+            table.setdefault(trial.case.contender.name, {})[trial.round] = trial.measurement
+    total, df = PROCESS_DF * PROCESS_SD**2, float(PROCESS_DF)
+    for table in tables.values():
+        found, freedom = _excess(table)
+        total, df = total + freedom * found, df + freedom
+    return max(total / df, LEAST_PROCESS_SD**2)
+
+
+def _excess(table: Mapping[str, Mapping[int, Measurement]]) -> tuple[float, int]:
+    """What trials vary by beyond their turns, and the degrees of freedom of that, among those with the most rounds."""
+    most = max(map(len, table.values()))
+    whole = [rounds for rounds in table.values() if len(rounds) == most]
+    rounds = sorted(set.intersection(*(set(each) for each in whole)))
+    if len(whole) < 2 or len(rounds) < 2:  # noqa: PLR2004 - rows and columns of residuals
+        return 0.0, 0
+    logs = [[[math.log(fmean(burst)) for burst in each[r].latencies] for r in rounds] for each in whole]
+    means = np.array([[fmean(turns) for turns in each] for each in logs])
+    of_turns = [float(np.var(turns, ddof=1)) / len(turns) for each in logs for turns in each if len(turns) > 1]
+    return interaction(means) - (fmean(of_turns) if of_turns else 0.0), (len(whole) - 1) * (len(rounds) - 1)
+
+
+def outlook(sd: float, comparisons: int, round_s: float, left_s: float, effect: float) -> tuple[float, float]:
+    """The relative difference that can be told by the end, and the seconds more until one of `effect` can.
+
+    `sd` is that of a round's log ratio, `round_s` what a round takes. The estimate supposes that all stays as it is.
+    """
+
+    def reach(rounds: int) -> float:
+        df = rounds - 1 + PROCESS_DF
+        return half_width(sequential, max(1, comparisons), rounds, rounds, sd, sd, df)
+
+    by_the_end = max(2, 1 + round(left_s / round_s))
+    number = next((n for n in range(2, MOST_ROUNDS) if reach(n) <= math.log1p(effect)), MOST_ROUNDS)
+    return math.expm1(math.log1p(effect) + reach(by_the_end)), (number - 1) * round_s
+
+
+def least_s(trials: Iterable[Trial], wanted: Collection[Case]) -> float:
+    """What a round of the cases `wanted` takes with the fewest turns, by the latest trial of each that was raced."""
+    latest = {trial.case: trial.measurement for trial in trials if trial.measurement and not trial.profile}
+    known = {case: latest[case] for case in wanted if case in latest}
+    imports = {(case.contender.name, case.model): m.import_s for case, m in known.items()}
+    return sum(imports.values()) + sum(_ready_s(m) + FEWEST * _turn_s(m) for m in known.values())
+
+
+def accounted_s(measured: Iterable[Measurement]) -> float:
+    """What trials tell that they took."""
+    return sum(m.import_s * m.cold + _ready_s(m) + len(m.latencies) * _turn_s(m) for m in measured)
+
+
+def _ready_s(m: Measurement) -> float:
+    return m.load_s + m.prepare_s + sum(m.warm_up)
+
+
+def _turn_s(m: Measurement) -> float:
+    """The call before each turn that refills the caches costs about as much as any other."""
+    return fmean(m.burst_s) + fmean(fmean(turn) for turn in m.latencies)
+
+
+def interaction(values: Matrix) -> float:
     """Variance of what rows (engines) and columns (rounds, turns) do not explain; of an only row, all of it."""
     rows, columns = values.shape
     residuals = values - values.mean(axis=1, keepdims=True)
     if rows > 1:
         residuals = residuals - residuals.mean(axis=0, keepdims=True)
     return float((residuals**2).sum() / (max(1, rows - 1) * (columns - 1)))
-
-
-def _untimed(measurement: Measurement) -> float:
-    """The call before each burst that refills the caches costs about as much as any other."""
-    return fmean(latency for burst in measurement.latencies for latency in burst)

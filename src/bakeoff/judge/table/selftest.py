@@ -13,7 +13,7 @@ from statistics import NormalDist, fmean
 from bakeoff.judge.case.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.figures.statistics import t_quantile
 from bakeoff.judge.table.best import Comparison, compare
-from bakeoff.judge.table.looks import FLOOR, at_once
+from bakeoff.judge.table.looks import at_once
 from bakeoff.judge.table.verdict import log_throughputs, standings
 from bakeoff.records import INDIFFERENCE, Outcome, Record, Trial
 
@@ -23,6 +23,8 @@ SIZE_CONFIDENCE = 0.99
 """of the interval that must hold the delay: a self-test that cries wolf one time in twenty is soon not heeded"""
 MOST_ROUNDS = 1000
 """beyond which no number is given"""
+FEWEST_ROUNDS = 5
+"""below which nothing is told"""
 
 
 class Names(Record, frozen=True):
@@ -69,7 +71,7 @@ def examine(trials: Iterable[Trial], names: Names, delay: float) -> Finding | No
         return None
     spoilt = {case.contender.name: rounds for case, rounds in disturbed_rounds(tries).items()}
     pairs = compare({engine: table[engine] for engine in engines}, at_once, spoilt)
-    if pairs.rounds.min() < FLOOR:
+    if pairs.rounds.min() < FEWEST_ROUNDS:
         return None
     # The two equal ones are judged by themselves: against a third that leads, both could be slower and still be equal.
     _, not_leading = standings(
@@ -111,4 +113,4 @@ def resolvable(sd: float, rounds: int) -> float:
 def rounds_to_resolve(difference: float, sd: float) -> int | None:
     """The fewest rounds that resolve a relative `difference`; None where a thousand do not."""
     fewest = next((n for n in range(2, MOST_ROUNDS + 1) if resolvable(sd, n) <= difference), None)
-    return None if fewest is None else max(fewest, FLOOR)
+    return None if fewest is None else max(fewest, FEWEST_ROUNDS)

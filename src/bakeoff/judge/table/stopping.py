@@ -18,7 +18,7 @@ from bakeoff.records import INDIFFERENCE, Case, Outcome, Plan, Status, Trial
 
 TARGET_CI = INDIFFERENCE
 """how far a contender's interval may reach to each side, relative"""
-TARGET_CI_REST = 0.05
+TARGET_CI_REST = 0.25
 """the same for engines that are certainly beaten"""
 
 

@@ -129,6 +129,15 @@ def every_load_replaces_the_one_before_and_agrees_with_the_reference(worker: Wor
         load_and_compare(worker, batch_size)
 
 
+def what_it_loads_once_serves_all_batch_sizes(worker: WorkerUnderTest) -> None:
+    """Where its engine.toml says so: loaded for one batch size, it answers at another, and at the first again."""
+    if not worker.subject.engine.loads_once:
+        raise NotShownError("it is loaded for each batch size")
+    load_or_refuse(worker, 2)
+    for batch_size in (1, 3, 2):
+        compare_answers(worker, batch_size)
+
+
 def the_settings_that_took_effect_are_those_asked_for(worker: WorkerUnderTest) -> None:
     """As far as `load` tells: threads, precision, provider."""
     effective = load_or_refuse(worker, 1)
@@ -243,10 +252,15 @@ def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> N
 
 
 def load_and_compare(worker: WorkerUnderTest, batch_size: int, more: float = 1.0) -> None:
-    """The answers to every input set in shape, dtype and value against the float64 reference; `more` times as far."""
+    """Load the network, and see that its answers are right; `more` times as far off as usual."""
+    load_or_refuse(worker, batch_size)
+    compare_answers(worker, batch_size, more)
+
+
+def compare_answers(worker: WorkerUnderTest, batch_size: int, more: float = 1.0) -> None:
+    """The answers to every input set in shape, dtype and value against the float64 reference."""
     subject = worker.subject
     reference = subject.samples.reference()
-    load_or_refuse(worker, batch_size)
     for k, rows in enumerate(worker.prepare(batch_size)):
         outputs = worker.outputs(k)
         where = f"batch {batch_size}, input set {k}"
@@ -297,6 +311,7 @@ def truncated(model: Path, folder: Path) -> Path:
 SHARED: Sequence[Callable[[WorkerUnderTest], None]] = (
     hello_names_the_version_of_the_framework,
     every_load_replaces_the_one_before_and_agrees_with_the_reference,
+    what_it_loads_once_serves_all_batch_sizes,
     the_settings_that_took_effect_are_those_asked_for,
     running_other_sets_leaves_inputs_and_answers_as_they_were,
     a_precision_that_it_lacks_is_refused_with_a_reason,

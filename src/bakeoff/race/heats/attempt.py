@@ -1,8 +1,7 @@
 """One worker at one batch size: it gets ready, it runs its bursts, and a trial comes of it."""
 
-import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,20 +19,20 @@ from bakeoff.judge.case import parity
 from bakeoff.judge.case.steady_state import warmed_up
 from bakeoff.machine.others import together
 from bakeoff.race.heats.worker import HeatWorker
-from bakeoff.race.ready.runnable import answers_in, worker_model
+from bakeoff.race.ready.runnable import answers_in
 from bakeoff.records import Accuracy, Disturbance, Measurement, Parity, Status, Trial
 from bakeoff.worker.replies import Burst, Outputs
 from bakeoff.worker.session import Usage, WorkerSession
 
 WARM_UP_CALLS = 3
 """so many inferences at a time, until the medians of such blocks stop trending"""
-WARM_UP_S = 0.5
+WARM_UP_S = 0.2
 """... or so long have been spent on it: a slow network gets a single call, beside the checked ones before it and the
 untimed one of each burst"""
-BURST_S = 0.4
-"""A burst aims at this, within its bounds: long enough to outweigh the switch between workers, short enough that
-the machine does not drift within a turn."""
-BURST_MIN, BURST_MAX = 2, 32
+BURST_S = 0.05
+"""A turn aims at this, within its bounds. What disturbs a shared machine lasts for some 0.3 s (docs/method.md): many
+turns shorter than that meet it as often as they should, where few long ones meet it or not."""
+CALLS, MOST_CALLS = 2, 32
 
 Array = NDArray[np.generic]
 
@@ -66,6 +65,11 @@ class Attempt:
         self.busy_without_spinning: float | None = None
         self.accuracy: Accuracy | None = None
         self.cold = False
+        self.ready_s = 0.0
+        """how long it took to get ready"""
+        self.fewest_calls = CALLS
+        """timed calls of a turn, however long one takes"""
+        self.fewest_turns = 1
 
     @property
     def alive(self) -> bool:
@@ -79,33 +83,33 @@ class Attempt:
 
     def get_ready(self) -> None:
         """Load for this batch size, check outputs, warm up."""
-        worker = self.worker
+        worker, host = self.worker, self.worker.context.host
+        begin = host.monotonic()
         with worker.awake() as session:
             self.cold, worker.fresh = worker.fresh, False
-            model = worker_model(worker.runnable, worker.context.model, self.case.batch_size)
-            loaded = session.load(model, self.requested())
+            loaded = worker.load(session, self.case.batch_size)
             self.effective, self.load_s = loaded.effective, loaded.seconds
             self.prepare_s = session.prepare(self.inputs.paths).seconds
-            first = self.check_first(lambda k: session.outputs(k, worker.scratch))
-            self.first_inference_s = first[0]
-            self.warm_up = [*first, *self._warm_up(session)]
+            # One input set, since turns check the others.
+            one = [worker.context.round % self.inputs.sets]
+            (self.first_inference_s,) = self.check_first(lambda k: session.outputs(k, worker.scratch), one)
+            self.warm_up = [self.first_inference_s, *self._warm_up(session)]
+        self.ready_s = host.monotonic() - begin
 
     def _warm_up(self, session: WorkerSession) -> list[float]:
-        """Run until the latencies are steady, for `WARM_UP_S` at most; the checked inferences came before."""
+        """Run until the latencies have settled, for `WARM_UP_S` at most, but once; a checked inference came before."""
         latencies: list[float] = []
         order = [k % self.inputs.sets for k in range(WARM_UP_CALLS)]
         while not latencies or (sum(latencies) < WARM_UP_S and not warmed_up(latencies)):
-            left = WARM_UP_S - sum(latencies)
+            # The checked one counts for as long as this one takes: a first inference may compile.
+            left = WARM_UP_S - sum(latencies) - max(latencies, default=0.0)
             latencies += session.warm_up(order, at_least=1, at_most_seconds=left)
         return latencies
 
-    def check_first(self, ask: Callable[[int], Outputs]) -> list[float]:
-        """Check what `ask` gets for an input set, before any clock runs: all sets in the first round, one in each later
-        one. Returns the seconds that each took.
-        """
-        context, sets = self.worker.context, self.inputs.sets
+    def check_first(self, ask: Callable[[int], Outputs], sets: Iterable[int]) -> list[float]:
+        """Check what `ask` gets for each of some input sets, before any clock runs; the seconds that each took."""
         seconds = []
-        for k in range(sets) if context.round == 1 else [context.round % sets]:
+        for k in sets:
             reply = ask(k)
             seconds.append(reply.seconds)
             self.check(reply, self.inputs.expected[k], "")
@@ -123,10 +127,11 @@ class Attempt:
         if status is not Status.OK:
             raise WrongOutputsError(f"{reason}{when}")
 
-    def burst(self, rng: random.Random) -> None:
-        """One turn: an untimed call, then a few timed ones; the last one's outputs are checked."""
-        first = rng.randrange(self.inputs.sets)
-        order = [(first + i) % self.inputs.sets for i in range(self._burst_size())]
+    def burst(self) -> None:
+        """One turn: an untimed call, then a few timed ones; the last one's outputs are checked, set by set in turn."""
+        size, sets = self._burst_size(), self.inputs.sets
+        first = (self.worker.context.round + len(self.bursts) + 2 - size) % sets  # so that the checked one moves on
+        order = [(first + i) % sets for i in range(size)]
         others = self.worker.context.host.watch(self.worker.pid)
         with self.worker.awake() as session:
             before = session.usage()
@@ -144,8 +149,17 @@ class Attempt:
             self.rss_mb.append(held / 1e6)
 
     def _burst_size(self) -> int:
-        latency = statistics.median(self.warm_up[-WARM_UP_CALLS:])
-        return max(BURST_MIN, min(BURST_MAX, round(BURST_S / max(latency, 1e-9))))
+        return max(self.fewest_calls, min(MOST_CALLS, round(BURST_S / self.warm_latency)))
+
+    @property
+    def warm_latency(self) -> float:
+        """Of a call, in seconds, as the last calls of the warm-up tell; never zero."""
+        return max(statistics.median(self.warm_up[-WARM_UP_CALLS:]), 1e-9)
+
+    @property
+    def turns(self) -> list[float]:
+        """The mean latency of each turn so far, in seconds."""
+        return [statistics.fmean(burst.latencies) for burst in self.bursts]
 
     def requested(self) -> dict[str, Any]:
         """The settings as the adapter gets them."""

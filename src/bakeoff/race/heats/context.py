@@ -1,12 +1,13 @@
 """What all contenders of a heat share: the model, its inputs, the answers expected, and the rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from bakeoff.judge.table import effort
 from bakeoff.race.host import THIS, Host
 from bakeoff.race.ready.runnable import InputSets, Runnable
 from bakeoff.records import ModelRecord, Plan
@@ -33,12 +34,12 @@ class HeatContext:
     happens_once: Callable[[float], None] = lambda seconds: None  # noqa: ARG005 - nobody plans by it
     """told how many seconds went into what a later heat will not do again"""
     host: Host = THIS
-    bursts: Mapping[int, int] = field(default_factory=dict)
-    """of each case, by batch size; the plan's number where none is given"""
-
-    def bursts_at(self, batch_size: int) -> int:
-        """How many turns each worker takes."""
-        return self.bursts.get(batch_size, self.plan.bursts)
+    aim_s: float = 0.0
+    """how long the heat should take: turns go on while they pay and this holds, beyond the plan's least number"""
+    turns_before: Mapping[int, Sequence[Sequence[Sequence[float]]]] = field(default_factory=dict)
+    """by batch size, what turns took in the rounds before: see `effort.turn_variance`"""
+    of_processes: float = effort.PROCESS_SD**2
+    """variance of log throughput between processes of one engine"""
 
     def with_task_of(self, runnable: Runnable) -> Self:
         """The context as `runnable` runs it: this one, unless it has a task of its own."""

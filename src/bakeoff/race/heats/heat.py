@@ -5,23 +5,30 @@ pool of a rival steals time. Drift of the machine then hits all alike, and ratio
 """
 
 import functools
+import math
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 from typing import TypeVar
 
 from bakeoff.errors import WorkerError
 from bakeoff.judge.case import settings_check
 from bakeoff.judge.case.disturbance import disturbed
+from bakeoff.judge.table import effort
 from bakeoff.race.heats.accuracy import count_right
-from bakeoff.race.heats.attempt import Attempt
+from bakeoff.race.heats.attempt import CALLS, Attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.new_inputs import check_on_new_inputs
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import Runnable
-from bakeoff.records import Case, Trial
+from bakeoff.records import CANARY, Case, Trial
 
 T = TypeVar("T")
+FAR = 1.3
+"""times the best latency, beyond which a turn may be a single call: what lies so far behind needs no fine figure ..."""
+HOPELESS = 2.0
+"""... and beyond which there is but one turn"""
 
 
 def run_heat(
@@ -36,16 +43,20 @@ def run_heat(
     rng = random.Random(f"{context.plan.seed}/{context.round}/{context.model.name}")  # noqa: S311 - an order, no secret
     workers = [HeatWorker(runnable, context) for runnable in runnables]
     casualties: list[Attempt] = []
+    begin = context.host.monotonic()
     try:
         for worker in shuffled(workers, rng):
             context.say(f"starting {worker.name}")
             attempt_to(worker.start)
         spoilt: list[list[Attempt]] = []
-        for batch_size in shuffled(sorted({case.batch_size for case in wanted}), rng):
+        sizes = shuffled(sorted({case.batch_size for case in wanted}), rng)
+        for position, batch_size in enumerate(sizes):
             if context.time_is_up():
                 break
+            now = context.host.monotonic()
+            until = now + (begin + context.aim_s - now) / (len(sizes) - position)
             field = [Attempt(c, batch_size) for c in workers if c.case(batch_size) in wanted]
-            trials = yield from raced(context, field, casualties, rng)
+            trials = yield from raced(context, field, casualties, rng, until)
             if any(map(disturbed, trials)):
                 spoilt.append(field)
         else:  # all have had their turn
@@ -64,10 +75,10 @@ def run_heat(
 
 
 def raced(
-    context: HeatContext, field: Sequence[Attempt], casualties: list[Attempt], rng: random.Random
+    context: HeatContext, field: Sequence[Attempt], casualties: list[Attempt], rng: random.Random, until: float = 0.0
 ) -> Generator[list[Trial], None, list[Trial]]:
     """Race one batch size; yield and return its trials, but for those of `casualties`, which grow by who died."""
-    race_one_batch_size(context, field, rng)
+    race_one_batch_size(context, field, rng, until)
     look_closer(context, field, rng)
     dead = [attempt for attempt in field if attempt.killed_its_worker]
     casualties += dead
@@ -81,17 +92,63 @@ def anew(field: Sequence[Attempt]) -> list[Attempt]:
     return [Attempt(a.worker, a.case.batch_size, repeat=True) for a in field if a.alive]
 
 
-def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: random.Random) -> None:
-    """Get all ready, then let them take turns; whoever fails is out of it and keeps its reason."""
+def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: random.Random, until: float = 0.0) -> None:
+    """Get all ready, then let them take turns; whoever fails is out of it and keeps its reason.
+
+    Turns beyond the plan's least number go on while they pay, until the clock shows `until` at most.
+    """
     batch_size = field[0].case.batch_size
     for attempt in shuffled(field, rng):
         context.say(f"batch {batch_size}: loading and checking {attempt.case.contender.name}")
         attempt.error = attempt_to(attempt.get_ready)
-    turns = context.bursts_at(batch_size)
-    for turn in range(turns):
-        for attempt in shuffled([a for a in field if a.alive], rng):
-            context.say(f"batch {batch_size}: burst {turn + 1} of {turns}, {attempt.case.contender.name}")
-            attempt.error = attempt_to(functools.partial(attempt.burst, rng))
+    take_turns(context, [attempt for attempt in field if attempt.alive], rng, until)
+
+
+def take_turns(context: HeatContext, field: Sequence[Attempt], rng: random.Random, until: float) -> None:
+    """Let `field` take turns: first as many as their distance from the best asks for, then while they pay."""
+    best = best_latency(field)
+    for attempt in field:
+        distance = attempt.warm_latency / best
+        attempt.fewest_calls = CALLS if distance <= FAR else 1
+        attempt.fewest_turns = 1 if distance > HOPELESS else context.plan.bursts + (distance <= FAR)
+    turning = list(field)
+    rng = random.Random(rng.random())  # noqa: S311 - an order of its own: how many turns there are changes no other
+    for turn in range(1, effort.MOST + 1):
+        for attempt in shuffled(turning, rng):
+            context.say(f"batch {attempt.case.batch_size}: turn {turn}, {attempt.case.contender.name}")
+            attempt.error = attempt_to(attempt.burst)
+        turning = [attempt for attempt in turning if attempt.alive]
+        worth = worth_a_turn(context, turning, turn, best) if context.host.monotonic() < until else ()
+        turning = [attempt for attempt in turning if turn < attempt.fewest_turns or attempt in worth]
+        if not turning:
+            break
+
+
+def best_latency(field: Sequence[Attempt]) -> float:
+    """The least of all contenders' latencies, in seconds, as their warm-ups tell; of the canary's if it is alone."""
+    contenders = [attempt for attempt in field if attempt.case.contender.name != CANARY]
+    return min((attempt.warm_latency for attempt in contenders or field), default=1.0)
+
+
+def worth_a_turn(context: HeatContext, turning: Sequence[Attempt], turn: int, best: float) -> Sequence[Attempt]:
+    """Those of `turning` for which one more pays: see `bakeoff.judge.table.effort`. The canary has had enough."""
+    turning = [a for a in turning if a.case.contender.name != CANARY and a.warm_latency <= HOPELESS * best]
+    if not turning:
+        return ()
+    before = context.turns_before.get(turning[0].case.batch_size, ())
+    of_turns = effort.turn_variance([*before, [attempt.turns for attempt in turning]])
+    if math.isnan(of_turns):
+        return turning
+    left = [
+        attempt
+        for attempt in turning
+        if not effort.is_told(math.log(attempt.warm_latency / best), turn, of_turns, context.of_processes)
+    ]
+    costs = effort.Costs(
+        process_s=sum(attempt.ready_s for attempt in left),
+        turn_s=sum(fmean(attempt.turns) * (len(attempt.bursts[0].latencies) + 1) for attempt in left),
+    )
+    return left if left and turn < effort.turns_worth(costs, of_turns, context.of_processes) else ()
 
 
 def look_closer(context: HeatContext, field: Sequence[Attempt], rng: random.Random) -> None:

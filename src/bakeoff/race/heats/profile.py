@@ -5,14 +5,12 @@ A worker profiles its batch sizes one after another.
 """
 
 import functools
-import random
 from collections.abc import Callable, Generator, Sequence
 
 import msgspec
 
 from bakeoff.judge.case.profile import expected_s, long_enough
 from bakeoff.judge.results import Results
-from bakeoff.judge.table.looks import FLOOR
 from bakeoff.race.heats.attempt import Attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import attempt_to
@@ -20,15 +18,17 @@ from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Case, Outcome, Plan, Status, Summary, Trial
 
-SHARE = 0.2
-"""of the budget, at most, and once the first look's rounds are in: a verdict is worth more than a percentile"""
+SHARE = 0.05
+"""of the budget, at most, and once there are some rounds: a verdict is worth more than a percentile"""
+FEWEST_ROUNDS = 5
+"""before profiles are owed anything"""
 START_S = 2.0
 """what a worker is taken to need besides loading: starting, importing, checking, warming up"""
 
 
 def reserve_s(plan: Plan, round_: int) -> float:
     """What rounds from `round_` on must leave of the budget for profiles, in seconds."""
-    return SHARE * plan.budget_s if plan.profile and round_ > FLOOR else 0.0
+    return SHARE * plan.budget_s if plan.profile and round_ > FEWEST_ROUNDS else 0.0
 
 
 def in_turn(results: Results) -> list[list[Case]]:
@@ -62,7 +62,6 @@ def run_profiles(
     context: HeatContext, runnable: Runnable, cases: Sequence[Case], fits: Callable[[Case], bool]
 ) -> Generator[Trial, None, None]:
     """The profile trials of one worker's `cases`, as they come; a case that no longer `fits` the time gets none."""
-    rng = random.Random(f"{context.plan.seed}/profile/{context.model.name}/{runnable.name}")  # noqa: S311 - an order
     worker = HeatWorker(runnable, context)
     try:
         for case in cases:
@@ -70,20 +69,20 @@ def run_profiles(
                 continue
             context.say(f"batch {case.batch_size}: profiling {case.contender.name}")
             attempt = Attempt(worker, case.batch_size)
-            attempt.error = attempt_to(functools.partial(run_long, attempt, rng))
+            attempt.error = attempt_to(functools.partial(run_long, attempt))
             yield msgspec.structs.replace(attempt.trial(), profile=True)
         worker.close()
     finally:
         worker.abandon()
 
 
-def run_long(attempt: Attempt, rng: random.Random) -> None:
+def run_long(attempt: Attempt) -> None:
     """Get ready, then burst after burst, until the trial is long enough; memory is read before and after each."""
     attempt.get_ready()
     attempt.read_memory()
     host = attempt.worker.context.host
     begin, calls = host.monotonic(), 0
     while not long_enough(calls, host.monotonic() - begin):
-        attempt.burst(rng)
+        attempt.burst()
         attempt.read_memory()
         calls += len(attempt.bursts[-1].latencies)

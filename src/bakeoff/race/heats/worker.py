@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.heats.context import HeatContext
-from bakeoff.race.ready.runnable import Runnable
+from bakeoff.race.ready.runnable import Runnable, worker_model
 from bakeoff.records import Case, file_name
-from bakeoff.worker.replies import Hello
+from bakeoff.worker.replies import Hello, Loaded
 from bakeoff.worker.session import WorkerSession
 
 
@@ -21,6 +23,8 @@ class HeatWorker:
         self.session: WorkerSession | None = None
         self.hello: Hello | None = None
         self.fresh = True
+        self.loaded: Loaded | None = None
+        """what it said when it loaded the model, where that serves all batch sizes"""
         name = f"{file_name(runnable.name)}-{context.model.name}-round{context.round}{what_for}"
         self.log = context.logs / f"{name}.log"
         self.scratch = context.scratch / name
@@ -60,7 +64,7 @@ class HeatWorker:
             self.abandon()
             self._cannot_start = error
             raise
-        self.fresh = True
+        self.fresh, self.loaded = True, None
         self.session.suspend()
 
     @contextmanager
@@ -78,6 +82,16 @@ class HeatWorker:
             raise
         finally:
             session.suspend()
+
+    def load(self, session: WorkerSession, batch_size: int) -> Loaded:
+        """Load the model for `batch_size`, unless what is loaded serves it; the worker's reply."""
+        if self.loaded:
+            return msgspec.structs.replace(self.loaded, seconds=0.0)
+        model = worker_model(self.runnable, self.context.model, batch_size)
+        reply = session.load(model, self.runnable.settings(batch_size))
+        if self.runnable.engine.loads_once:
+            self.loaded = reply
+        return reply
 
     def abandon(self) -> None:
         """Kill the worker, if any."""

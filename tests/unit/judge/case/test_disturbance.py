@@ -159,7 +159,7 @@ def test_the_race_goes_by_undisturbed_rounds() -> None:
 
 
 def test_a_look_spends_its_own_error_however_many_of_its_rounds_it_rests_on() -> None:
-    """Seven rounds are the second look, whether two of them are left out or not; five would be the first again."""
+    """Seven rounds are the fourth look, whether two of them are left out or not; five would be the third again."""
     rounds = {r: math.log(100 + r % 3) for r in range(1, 8)}
     other = {r: math.log(90 + r % 2) for r in range(1, 8)}
     pair = compare({"a": rounds, "b": other}, spoilt={"a": {2}, "b": {5}})

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.judge.table.best import Comparison, Spoilt, Table, compare, compare_array
+from bakeoff.judge.table.best import LIKENESS, Comparison, Spoilt, Table, compare, compare_array
 from bakeoff.judge.table.looks import at_once, error_of_look, look_rounds, sequential
 
 pytestmark = pytest.mark.unit
@@ -44,23 +44,41 @@ def test_a_pair_uses_the_rounds_that_both_have() -> None:
 
 def test_more_engines_make_wider_intervals() -> None:
     rng = np.random.default_rng(2)
-    logs = rng.normal(0, 1, (8, 6))
+    logs = rng.normal(0, 1, (8, 60))
     few, many = compare_array(["a", "b"], logs[:2]), compare_array(list("abcdefgh"), logs)
     assert many.half_width[0, 1] > few.half_width[0, 1]
 
 
 def test_variances_of_other_batch_sizes_make_narrower_intervals() -> None:
-    """Two intervals with half of the error each; the narrower counts. Here it is scipy's t with the pooled variance."""
+    """Here of two engines: their nine degrees of freedom elsewhere count for less beside the three of their own."""
     rng = np.random.default_rng(3)
     tables = [rng.normal(0, 0.1, (2, 4)) for _ in range(4)]
-    ratios = [table[0] - table[1] for table in tables]
+    own, *others = ((table[0] - table[1]).var(ddof=1) for table in tables)
     pair = compare_array(["a", "b"], tables[0], critical=at_once, siblings=[(table, None) for table in tables[1:]])
-    pooled = math.sqrt(np.mean([ratio.var(ddof=1) for ratio in ratios]))
-    by_pooled = scipy.stats.t.isf(0.05 / 4, 12) * pooled / math.sqrt(4)
-    by_own = scipy.stats.t.isf(0.05 / 4, 3) * ratios[0].std(ddof=1) / math.sqrt(4)
-    assert by_pooled < by_own
-    assert pair.half_width[0, 1] == pytest.approx(by_pooled)
-    assert pair.precision(0, 1) == pytest.approx(scipy.stats.t.isf(0.025, 3) * ratios[0].std(ddof=1) / 2)
+    weight = 1 / (1 / 9 + 1 / LIKENESS)
+    moderated = math.sqrt((3 * own + weight * np.mean(others)) / (3 + weight))
+    assert pair.df[0, 1] == math.floor(3 + weight)
+    assert pair.moderated_sd[0, 1] == pytest.approx(moderated)
+    assert pair.half_width[0, 1] == pytest.approx(
+        scipy.stats.t.isf(0.9 * 0.05 / 2, pair.df[0, 1]) * moderated / math.sqrt(4)
+    )
+    assert pair.precision(0, 1) == pytest.approx(scipy.stats.t.isf(0.025, pair.df[0, 1]) * moderated / math.sqrt(4))
+
+
+def test_what_others_tell_counts_for_no_more_than_their_likeness() -> None:
+    logs = np.random.default_rng(6).normal(0, 0.1, (8, 40))
+    found = compare_array(list("abcdefgh"), logs, siblings=[(logs, None)] * 3)
+    assert found.df.max() <= 39 + 2 * LIKENESS
+
+
+def test_pairs_that_were_dropped_lend_those_that_race_on_nothing() -> None:
+    """They took few turns, so that they are noisier: only pairs of as many rounds are alike."""
+    logs = np.random.default_rng(7).normal(0, 0.01, (6, 9))
+    noisy = logs.copy()
+    noisy[3:] += np.random.default_rng(8).normal(0, 0.5, (3, 9))
+    noisy[3:, 2:] = NAN
+    alone = compare_array(list("abc"), logs[:3])
+    assert compare_array(list("abcdef"), noisy).moderated_sd[0, 1] == pytest.approx(alone.moderated_sd[0, 1])
 
 
 def test_a_batch_size_quieter_than_the_others_keeps_its_own_interval() -> None:
@@ -68,7 +86,7 @@ def test_a_batch_size_quieter_than_the_others_keeps_its_own_interval() -> None:
     quiet, loud = rng.normal(0, 0.001, (2, 8)), rng.normal(0, 0.5, (2, 8))
     pair = compare_array(["a", "b"], quiet, critical=at_once, siblings=[(loud, None)])
     alone = compare_array(["a", "b"], quiet, critical=at_once)
-    assert alone.half_width[0, 1] < pair.half_width[0, 1] < 1.3 * alone.half_width[0, 1]
+    assert alone.half_width[0, 1] < pair.half_width[0, 1] < 2 * alone.half_width[0, 1]
 
 
 def test_other_batch_sizes_without_rounds_in_common_change_nothing() -> None:
@@ -78,8 +96,8 @@ def test_other_batch_sizes_without_rounds_in_common_change_nothing() -> None:
 
 
 def test_the_rounds_to_decide_are_fewer_with_other_batch_sizes() -> None:
-    rng = np.random.default_rng(5)
-    logs = np.array([[0.25], [0.0]]) + rng.normal(0, 0.1, (2, 3))
+    rng = np.random.default_rng(6)
+    logs = np.array([[0.4], [0.0]]) + rng.normal(0, 0.1, (2, 3))
     alone, together = compare_array(["a", "b"], logs), compare_array(["a", "b"], logs, siblings=[(logs, None)] * 3)
     few, many = together.rounds_to_decide(1, 0.02), alone.rounds_to_decide(1, 0.02)
     assert few is not None

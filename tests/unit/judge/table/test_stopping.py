@@ -57,8 +57,8 @@ CLOSE = {"a": 100.0, "b": 99.0, "slow": 40.0}
 
 
 def test_it_rests_on_the_same_intervals_as_the_verdict() -> None:
-    """At the first look, which four batch sizes together decide, and one alone does not."""
-    true, sd = {"fast": 100.0, "slow": 80.0}, 0.1
+    """At a look which four batch sizes together decide, and one alone does not."""
+    true, sd = {"fast": 100.0, "slow": 80.0}, 0.07
     apart = [race(plan(*true, batch_sizes=(size,)), true, 5, sd, seed) for seed, size in enumerate((1, 2, 4, 8))]
     together = [trial for trials in apart for trial in trials]
     for trials in (*apart, together):
@@ -75,11 +75,11 @@ def test_it_rests_on_the_same_intervals_as_the_verdict() -> None:
     assert not all(enough(plan(*true, batch_sizes=(trials[0].case.batch_size,)), trials, **loose) for trials in apart)
 
 
-def test_before_the_floor_every_case_is_wanted() -> None:
+def test_before_the_first_look_every_case_is_wanted() -> None:
     p = plan(*CLEAR)
-    for round_ in (1, 2, 5):
+    for round_ in (1, 2):
         assert wanted(p, race(p, CLEAR, round_ - 1), round_) == set(p.cases())
-    assert not enough(p, race(p, CLEAR, 4))
+    assert not enough(p, race(p, CLEAR, 1))
 
 
 def test_a_clear_race_is_over_at_the_floor() -> None:
@@ -127,15 +127,15 @@ def test_between_looks_the_answer_does_not_change_whatever_is_measured() -> None
     assert wanted(p, [*trials, *surprise], 10) == after_look
 
 
-def test_a_beaten_engine_too_noisy_for_its_5_percent_is_raced_on_beside_the_leader() -> None:
+def test_a_beaten_engine_too_noisy_for_its_target_is_raced_on_beside_the_leader() -> None:
     p = plan("fast", "noisy", "slow")
     rng = np.random.default_rng(3)
     trials = race(p, {"fast": 100.0, "noisy": 10.0, "slow": 50.0}, 5, sd=0.002)
     trials = [
-        trial(t.case, t.round, 10.0 * math.exp(rng.normal(0, 0.15))) if t.case.contender.name == "noisy" else t
+        trial(t.case, t.round, 10.0 * math.exp(rng.normal(0, 0.4))) if t.case.contender.name == "noisy" else t
         for t in trials
     ]
-    assert cells(wanted(p, trials, 6)) == {("fast", 1), ("noisy", 1)}
+    assert {("fast", 1), ("noisy", 1)} <= cells(wanted(p, trials, 6))
     assert wanted(p, trials, 6, target_ci_rest=1.0) == set()
 
 

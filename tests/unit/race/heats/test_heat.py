@@ -175,7 +175,7 @@ def test_every_contender_gets_a_measured_trial_at_every_batch_size(context: Heat
     for trial in trials.values():
         assert trial.status is Status.OK
         assert trial.measurement is not None
-        assert len(trial.measurement.latencies) == context.plan.bursts
+        assert trial.measurement.latencies
         assert len(trial.measurement.warm_up) >= 5
         assert trial.parity is not None
         assert trial.parity.max_rel_error == 0
@@ -233,7 +233,7 @@ def test_the_order_follows_from_the_seed(one_process: HeatContext, adapter: Adap
         )
         own = dataclasses.replace(one_process, plan=plan, say=said.append)
         list(run_heat(own, [runnable(name, adapter()) for name in "ab"], set(plan.cases())))
-        return said
+        return [what for what in said if "turn" not in what]  # how many there are is up to what they show
 
     assert order(7) == order(7)
     assert order(7) != order(8)
@@ -461,7 +461,8 @@ def test_a_batch_size_that_others_disturbed_is_raced_again_whole(one_process: He
     assert [disturbed(trial) for trial in tries].count(True) == 1
     spoilt = next(trial for trial in tries if disturbed(trial))
     assert spoilt.disturbance
-    assert spoilt.disturbance.wall_s == 0.5 * one_process.plan.bursts
+    assert spoilt.measurement
+    assert spoilt.disturbance.wall_s == 0.5 * len(spoilt.measurement.latencies)
     assert len(last_tries(tries)) == 4
 
 

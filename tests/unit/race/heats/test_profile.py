@@ -89,17 +89,16 @@ def test_neither_what_failed_nor_what_has_its_profile_is_profiled() -> None:
     assert turns(rows, (done,)) == [[("c", 1)], [("a", 8)], [("c", 8)]]
 
 
-def test_the_rounds_before_the_first_look_owe_profiles_nothing() -> None:
-    assert [profile.reserve_s(PLAN, round_) for round_ in (1, 5, 6)] == [0, 0, 180]
+def test_the_first_rounds_owe_profiles_nothing() -> None:
+    assert [profile.reserve_s(PLAN, round_) for round_ in (1, 5, 6)] == [0, 0, 45]
     assert profile.reserve_s(msgspec.structs.replace(PLAN, profile=False), 6) == 0
 
 
 def test_heats_leave_what_is_reserved() -> None:
     budget = Budget(100.0, spent_before_s=70.0)
-    budget.learn("m", 15.0)
-    assert budget.holds_a_heat_of("m")
+    assert budget.holds(15.0)
     budget.reserved_s = 20.0
-    assert not budget.holds_a_heat_of("m")
+    assert not budget.holds(15.0)
     assert budget.left_s > 29
 
 
