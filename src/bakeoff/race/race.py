@@ -68,6 +68,13 @@ DIGESTS = ("digest", "data_digest", "pictures_digest")
 Enough = Callable[[RunRecord, Sequence[Trial]], bool]
 
 
+Accept = Callable[[Mapping[str, ModelRecord]], None]
+
+
+def anything(_models: Mapping[str, ModelRecord]) -> None:
+    """Any models will do."""
+
+
 def never(_run: RunRecord, _trials: Sequence[Trial]) -> bool:
     """Only the plan's rules end the race."""
     return False
@@ -141,18 +148,21 @@ def start(
     output: Path,
     observer: Observer,
     *,
+    accept: Accept = anything,
     enough: Enough = never,
 ) -> Outcome:
     """Run `plan` from the beginning. Ctrl-C ends it early with what was measured.
 
-    `enough` is asked between heats, and ends the race once it says so, besides what the plan's own rules say. Raises
-    `NotFitError` before anything is prepared if the request is strict and the audit finds anything.
+    `accept` raises if the models, by name, are not those that the caller means. `enough` is asked between heats, and
+    ends the race once it says so, besides what the plan's own rules say. Raises `NotFitError` before anything is
+    prepared if the request is strict and the audit finds anything.
     """
     request = plan.request or Request()
     with machine_lock.held(f"a run in {output}", observer.note):
         findings = machine_audit.examine(observer.note, strict=request.strict)
         library = ModelLibrary(paths.cache_dir())
         plan, models = resolve.models(plan, catalogue, library, observer)
+        accept(models)
         preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
         kept = store.keep_snapshots(snapshot.snapshots_of(preparation.engines, observer.note))
         run = RunRecord(

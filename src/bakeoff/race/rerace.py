@@ -14,12 +14,10 @@ from bakeoff.judge.between_runs.gate import decided, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
 from bakeoff.judge.results import Results
 from bakeoff.machine.fingerprint import usable_cpus
-from bakeoff.models.library import ModelLibrary
 from bakeoff.race.asking.plan import make_plan, this_machine
 from bakeoff.race.race import Observer, Outcome, start
-from bakeoff.race.ready import resolve
 from bakeoff.race.stored.scorecards import with_absolute_paths
-from bakeoff.records import ContenderName, EngineSpec, Plan, Request
+from bakeoff.records import ContenderName, EngineSpec, ModelRecord, Request
 from bakeoff.scorecards import EngineSnapshot, Gate, Scorecard
 from bakeoff.store import Store
 
@@ -49,15 +47,13 @@ class Rerace:
         """Race until the gate is decided or the budget is spent. Raises `UsageError` if that cannot be a fair race."""
         names = self._engines(catalogue)
         contenders = catalogue.with_engines(self._as_it_was(engine, catalogue) for engine in self._builds(names))
-        request = self._request(names)
-        plan = make_plan(request, contenders, this_machine())
-        self._check_models(plan, contenders, observer)
         outcome = start(
-            plan,
+            make_plan(self._request(names), contenders, this_machine()),
             contenders,
             store,
             output,
             observer,
+            accept=self._check_models,
             enough=lambda run, trials: decided(*self._paired(Results(run, trials).scorecard, names)),
         )
         found, pairs, margin = self._paired(outcome.results.scorecard, names)
@@ -114,10 +110,9 @@ class Rerace:
             tags=(TAG,),
         )
 
-    def _check_models(self, plan: Plan, catalogue: Catalogue, observer: Observer) -> None:
+    def _check_models(self, models: Mapping[str, ModelRecord]) -> None:
         """Another network under the same name is another job, not a slowdown."""
         before = {model.name: model.digest for model in self.baseline.models}
-        _, models = resolve.models(plan, catalogue, ModelLibrary(paths.cache_dir()), observer)
         for name, model in models.items():
             if model.digest != before.get(model.name):
                 raise UsageError(
