@@ -8,7 +8,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -41,11 +41,13 @@ from bakeoff.race.ready.observer import Observer as ReadyObserver
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
     Case,
+    Contender,
     ModelRecord,
     Plan,
     Request,
     RunRecord,
     Scenario,
+    Status,
     Trial,
 )
 from bakeoff.report import write_all
@@ -296,14 +298,21 @@ def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary,
 
 
 def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:
-    """Round after round of one heat per model, while the budget holds another heat and any verdict needs it."""
+    """Round after round of one heat per model, while the budget holds another heat and any verdict needs it.
+
+    An engine that cannot be run any more, since its environment has gone, gets a row for what it misses, and the
+    others go on to decide what is left between them.
+    """
     plan = race.run.plan
+    ready = {name: {runnable.contender for runnable in there} for name, there in preparation.runnables.items()}
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
         race.budget.reserved_s = profile.reserve_s(plan, round_)
-        wanted = {name: still_wanted(race, round_, name) for name in order_of_models(plan, round_)}
+        for name in plan.models:
+            race.keep(missed_by(race, round_, name, preparation.unready))
+        wanted = {name: still_wanted(race, round_, name, ready[name]) for name in order_of_models(plan, round_)}
         least = {name: race.budget.expected_s(name, race.trials, cases) for name, cases in wanted.items() if cases}
         been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed
-        if not been_further and not race.budget.holds(sum(least.values())):
+        if not been_further and not (least and race.budget.holds(sum(least.values()))):
             return
         last, begin = not race.budget.holds(2 * sum(least.values())), race.budget.spent_s
         for position, name in enumerate(least):
@@ -405,15 +414,25 @@ def run_one_heat(
     race.budget.learn(context.model.name, seconds, [t.measurement for t in race.trials[known:] if t.measurement])
 
 
+def missed_by(race: Race, round_: int, model: str, unready: Sequence[Trial]) -> list[Trial]:
+    """A trial for each case that is in need of this round and not ready for it any more, with the reason why."""
+    in_need = still_wanted(race, round_, model, race.run.plan.contenders) if unready else set()
+    missed = [trial for trial in unready if trial.case in in_need]
+    return [msgspec.structs.replace(trial, round=round_, status=Status.NOT_RUN) for trial in missed]
+
+
 def order_of_models(plan: Plan, round_: int) -> list[str]:
     """The models in this round's random order."""
     rng = random.Random(f"{plan.seed}/{round_}")  # noqa: S311 - an order, no secret
     return rng.sample(list(plan.models), len(plan.models))
 
 
-def still_wanted(race: Race, round_: int, model: str) -> set[Case]:
-    """The cases of `model` to race in this round: in need of it, not done yet, and never failed before."""
+def still_wanted(race: Race, round_: int, model: str, contenders: Collection[Contender]) -> set[Case]:
+    """The cases of `model` and `contenders` to race in this round: in need of it between them, not done yet, and never
+    failed before.
+    """
     plan = race.run.plan
+    plan = msgspec.structs.replace(plan, contenders=tuple(each for each in plan.contenders if each in contenders))
     if race.enough(race.run, race.trials):
         return set()
     league = leagues(race.run, race.trials)

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bakeoff.environments import Report
 from bakeoff.judge.results import Results
-from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Trial
+from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Status, Trial
 from bakeoff.report.terminal import laid_out
 from bakeoff.views.installing import progress
 
@@ -66,7 +66,8 @@ class PlainView:
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """One line per batch size of a heat."""
         del run
-        done = [(t.round, t.case.model, t.case.batch_size, t.repeat) for t in trials if t.round and not t.profile]
+        raced = (t for t in trials if t.round and not t.profile and t.status is not Status.NOT_RUN)
+        done = [(t.round, t.case.model, t.case.batch_size, t.repeat) for t in raced]
         if done and done[-1] != self._done:
             self._done = done[-1]
             round_, model, batch_size, repeat = done[-1]

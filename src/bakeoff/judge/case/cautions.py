@@ -18,6 +18,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
     every = [trial.measurement for trial in trials if trial.measurement]
     found = (
         _failures(trials),
+        _missed(trials),
         _precision(row),
         _provisional(good),
         _disturbed(trials, good),
@@ -37,6 +38,13 @@ def _failures(trials: Sequence[Trial]) -> str:
         return ""
     last = bad[-1]
     return f"failures: {len(bad)} of {len(trials)} trials {last.status.replace('_', ' ')}: {last.reason}"
+
+
+def _missed(trials: Sequence[Trial]) -> str:
+    missed = [trial for trial in trials if trial.status is Status.NOT_RUN]
+    if not missed:
+        return ""
+    return f"missed: {len(missed)} round{'s' * (len(missed) > 1)} not run: {missed[-1].reason}"
 
 
 def _precision(row: Summary) -> str:

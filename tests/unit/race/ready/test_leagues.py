@@ -67,7 +67,7 @@ def wanted(error_of_the_fast: float) -> set[str]:
         for engine in (("slow", round_, 1.0, 1e-6), ("fast", round_, 2.0, error_of_the_fast))
     ]
     race = cast("Race", SimpleNamespace(run=run, trials=trials, enough=never))
-    return {case.contender.name for case in still_wanted(race, 6, "m")}
+    return {case.contender.name for case in still_wanted(race, 6, "m", run.plan.contenders)}
 
 
 def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
