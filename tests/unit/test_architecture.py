@@ -20,7 +20,7 @@ LAYERS = [
     {"report"},
     {"engines", "models", "worker", "judge", "machine", "store"},
     {"environments", "scorecards"},
-    {"records", "errors", "paths", "offline", "limited", "__init__"},
+    {"records", "errors", "paths", "locks", "offline", "limited", "__init__"},
 ]
 ENGINES = SOURCE / "engines"
 SANDBOXED = SOURCE / "models" / "sandboxed"

@@ -1,72 +1,85 @@
 """One race at a time: a race holds the lock of the machine, since a second race would make both wrong."""
 
+import hashlib
 import json
 import os
-import tempfile
+import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from bakeoff import paths
+from bakeoff.locks import Lock, taken_if_free
 
-EVERYBODY_MAY = 0o666
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""what all containers of one kernel have in common, and no other machine has"""
+CACHE_LOCKS = "race-{}.lock"
 
 
-def lock_path() -> Path:
-    """The lock that all users of this machine share."""
-    return Path(tempfile.gettempdir()) / "bakeoff-race.lock"
+def places() -> list[Path]:
+    """The files that a race locks: one for all accounts of this machine, whatever their TMPDIR, and one in the cache.
+
+    The second is for those that have a /tmp of their own, in a container, and share the cache. It is named after the
+    machine: others with the same cache need not wait for this one.
+    """
+    everybody = os.environ.get("PROGRAMDATA", r"C:\ProgramData") if os.name == "nt" else "/tmp"  # noqa: S108 - shared
+    machine = BOOT.read_text() if BOOT.exists() else platform.node()
+    name = CACHE_LOCKS.format(hashlib.sha256(machine.encode()).hexdigest()[:12])
+    return [Path(everybody) / "bakeoff-race.lock", paths.cache_dir() / name]
 
 
 @contextmanager
 def held(who: str, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the machine; while another run has it, say who that is and wait.
 
-    `who` names this run for others who wait. Raises nothing of its own: Ctrl-C ends the waiting.
+    `who` names this run for others who wait. A place that cannot be locked is said, and the race goes on without.
+    Raises nothing of its own: Ctrl-C ends the waiting.
     """
-    lock = FileLock(lock_path(), mode=EVERYBODY_MAY)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"waiting: {holder()} is measuring on this machine (Ctrl-C gives up)")
-        lock.acquire()
-    with _named(who, lock):
+    with ExitStack() as stack:
+        for place in places():
+            lock = Lock(place)
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if not lock.acquire(wait=False):
+                    say(f"waiting: {holder(lock)} is measuring on this machine (Ctrl-C gives up)")
+                    lock.acquire(wait=True)
+            except OSError as error:
+                say(f"{place} cannot be locked ({error.strerror}): another race may run beside this one")
+            stack.callback(_let_go, lock)
+            _sign(lock, who)
         yield
 
 
 @contextmanager
-def held_if_free(who: str) -> Iterator[bool]:
-    """Hold the machine through the block if nobody else does; says whether that is so."""
-    lock = FileLock(lock_path(), mode=EVERYBODY_MAY)
+def held_if_free(who: str) -> Iterator[str]:
+    """Hold the machine through the block if nobody else does: then it is given "", else who has the machine."""
+    with ExitStack() as stack:
+        for place in filter(lambda place: place.parent.is_dir(), places()):
+            lock = taken_if_free(place)
+            if lock is None:
+                yield holder(Lock(place))
+                return
+            stack.callback(_let_go, lock)
+            _sign(lock, who)
+        yield ""
+
+
+def _sign(lock: Lock, who: str) -> None:
+    lock.write(json.dumps({"who": who, "pid": os.getpid(), "since": time.time()}))
+
+
+def _let_go(lock: Lock) -> None:
+    lock.write("")
+    lock.release()
+
+
+def holder(lock: Lock) -> str:
+    """Who holds the machine, in words; what stands in the file may be anybody's, and is not told unless it is text."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    with _named(who, lock):
-        yield True
-
-
-@contextmanager
-def _named(who: str, lock: FileLock) -> Iterator[None]:
-    """Say in a file who has the lock, and let go of both in the end."""
-    try:
-        _card().write_text(json.dumps({"who": who, "pid": os.getpid(), "since": time.time()}), encoding="utf-8")
-        yield
-    finally:
-        _card().unlink(missing_ok=True)
-        lock.release()
-
-
-def holder() -> str:
-    """Who holds the machine, in words."""
-    try:
-        card = json.loads(_card().read_text(encoding="utf-8"))
+        card = json.loads(lock.read())
         minutes = (time.time() - card["since"]) / 60
-        return f"{card['who']} (process {card['pid']}, for {minutes:.0f} min)"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another bakeoff run"
-
-
-def _card() -> Path:
-    return lock_path().with_suffix(".json")
+        words = f"{card['who']} (process {card['pid']:d}, for {minutes:.0f} min)"
+    except (ValueError, KeyError, TypeError):
+        words = ""
+    return words if words and words.isprintable() else "another bakeoff run"

@@ -4,12 +4,10 @@ import datetime as dt
 import functools
 import math
 import random
-import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -39,6 +37,7 @@ from bakeoff.race.heats.load import run_load
 from bakeoff.race.ready import prepare, resolve
 from bakeoff.race.ready.observer import Observer as ReadyObserver
 from bakeoff.race.ready.runnable import Runnable
+from bakeoff.race.scratch import scratch_folder
 from bakeoff.records import (
     Case,
     Contender,
@@ -263,18 +262,6 @@ def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) 
     return Outcome(results, race.folder, len(race.unsaved))
 
 
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """An empty folder for inputs and outputs. Whoever holds the machine may clear what a killed run left there."""
-    folder = paths.cache_dir() / "scratch"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary, scratch: Path) -> Setup:
     """Write the inputs of every model and of the canary under `scratch`."""
     plan, inputs = race.run.plan, scratch / "inputs"
@@ -307,8 +294,8 @@ def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> No
     ready = {name: {runnable.contender for runnable in there} for name, there in preparation.runnables.items()}
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
         race.budget.reserved_s = profile.reserve_s(plan, round_)
-        for name in plan.models:
-            race.keep(missed_by(race, round_, name, preparation.unready))
+        if gone := [trial for name in plan.models for trial in missed_by(race, round_, name, preparation.unready)]:
+            race.keep(gone)
         wanted = {name: still_wanted(race, round_, name, ready[name]) for name in order_of_models(plan, round_)}
         least = {name: race.budget.expected_s(name, race.trials, cases) for name, cases in wanted.items() if cases}
         been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed

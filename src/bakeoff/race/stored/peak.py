@@ -53,9 +53,9 @@ def of_run(run: RunRecord, catalogue: Catalogue, say: Callable[[str], None]) -> 
     installed = environments.find(canary_runnable.environment) if canary_runnable else None
     if canary_runnable is None or installed is None:
         return None, "the canary's environment, in which it is measured, is not installed: any race installs it"
-    with machine_lock.held_if_free("a measurement of the peak") as free:
-        if not free:
-            return None, f"{machine_lock.holder()} is measuring on this machine, and must not be disturbed"
+    with machine_lock.held_if_free("a measurement of the peak") as holder:
+        if holder:
+            return None, f"{holder} is measuring on this machine, and must not be disturbed"
         if _busy():
             return None, f"others use the CPUs just now: {AGAIN}"
         say(f"measuring this machine's peak with {threads} threads, once and for all")

@@ -41,7 +41,7 @@ def test_a_machine_that_is_elsewhere_has_no_peak_here() -> None:
 
 
 def test_a_race_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_lock, "lock_path", lambda: tmp_path / "race.lock")
+    monkeypatch.setattr(machine_lock, "places", lambda: [tmp_path / "race.lock"])
     monkeypatch.setattr(environments, "find", lambda spec: spec)
     with machine_lock.held("run 7", silent):
         found, why = peak.of_run(run_on(fingerprint()["digest"]), CATALOGUE, silent)
@@ -50,7 +50,7 @@ def test_a_race_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_nothing_is_measured_while_others_use_the_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_lock, "lock_path", lambda: tmp_path / "race.lock")
+    monkeypatch.setattr(machine_lock, "places", lambda: [tmp_path / "race.lock"])
     monkeypatch.setattr(environments, "find", lambda spec: spec)
     monkeypatch.setattr(peak, "too_much", lambda _seen: True)
     found, why = peak.of_run(run_on(fingerprint()["digest"]), CATALOGUE, silent)
