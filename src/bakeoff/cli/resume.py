@@ -8,7 +8,7 @@ from bakeoff.cli.params import Duration, engines_dir_option, output_option, stor
 
 
 @click.command
-@click.argument("run", default="latest")
+@click.argument("run", required=False)
 @click.option(
     "--more",
     "more_s",
@@ -22,7 +22,7 @@ from bakeoff.cli.params import Duration, engines_dir_option, output_option, stor
 @store_option
 @engines_dir_option
 def resume(
-    run: str,
+    run: str | None,
     more_s: float,
     strict: bool,
     as_json: bool,
@@ -30,8 +30,9 @@ def resume(
     store_url: str | None,
     engines_dirs: tuple[Path, ...],
 ) -> None:
-    """Go on with RUN (default: the latest), repeating no finished trial, within what is left of its budget.
+    """Go on with RUN, repeating no finished trial, within what is left of its budget.
 
+    By default that is this machine's latest. A run of another machine, or one that is still being raced, is refused.
     `--more 30m` is for verdicts that are still undecided when the budget is spent.
 
     \b
@@ -43,10 +44,12 @@ def resume(
     from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.race.race import resumable
     from bakeoff.race.race import resume as resume_race
     from bakeoff.views.racing import watching
 
     with opened(output, store_url) as store, watching() as observer:
-        folders = engines_dirs or [Path(folder) for folder in store.run(run).plan.engines_dirs]
-        outcome = resume_race(run, Catalogue.load(folders), store, output, observer, strict=strict, more_s=more_s)
+        found = resumable(store, run)
+        catalogue = Catalogue.load(engines_dirs or [Path(folder) for folder in found.plan.engines_dirs])
+        outcome = resume_race(found.name, catalogue, store, output, observer, strict=strict, more_s=more_s)
     report_outcome(outcome, as_json=as_json)

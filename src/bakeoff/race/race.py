@@ -19,7 +19,8 @@ import bakeoff
 from bakeoff import paths
 from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.errors import ModelError, StoreError
+from bakeoff.errors import ModelError, StoreError, UsageError
+from bakeoff.judge.between_runs.pairing import machines_differ
 from bakeoff.judge.case.disturbance import repeats_help
 from bakeoff.judge.case.leagues import leagues
 from bakeoff.judge.results import Results
@@ -179,7 +180,24 @@ def start(
         )
         store.create_run(run)
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
-        return finish(race, preparation, library)
+        with store.racing(run.name):
+            return finish(race, preparation, library)
+
+
+def resumable(store: Store, name: str | None) -> RunRecord:
+    """The run of that name, or else the last of this machine, if this is where it can go on.
+
+    Raises `StoreError` if there is none, and `UsageError` for a run of another machine: speeds of two machines are no
+    trials of one case.
+    """
+    here = fingerprint()
+    own = store.history(machine=here["digest"], limit=1) if name is None else [store.run(name)]
+    run = own[0] if own else store.run()
+    unlike = "; ".join(machines_differ(run.machine, here))
+    if unlike:
+        which = f"run {run.name}" if own else f"{store.where} has no run of this machine, and its last one, {run.name},"
+        raise UsageError(f"{which} cannot go on here: {unlike}", "Resume it where it was raced, or start a new run.")
+    return run
 
 
 def resume(
@@ -194,11 +212,11 @@ def resume(
 ) -> Outcome:
     """Go on with a run within what is left of its budget and `more_s` on top, without repeating any finished trial.
 
-    Raises `StoreError` if there is no such run, `ModelError` if a model is no longer what it was, and with `strict`
-    `NotFitError` if the audit finds anything.
+    `name` is that of a run that is `resumable`. Raises `StoreError` if it is still being raced, `ModelError` if a model
+    is no longer what it was, and with `strict` `NotFitError` if the audit finds anything.
     """
-    run = store.run(name)
-    with machine_lock.held(f"run {run.name} in {output}", observer.note):
+    with store.racing(name), machine_lock.held(f"run {name} in {output}", observer.note):
+        run = store.run(name)
         run = msgspec.structs.replace(
             run,
             plan=with_more_time(run, more_s),

@@ -1,6 +1,7 @@
 """What the two kinds of database have in common, as far as opening a store is concerned."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
@@ -20,4 +21,6 @@ class Backend:
     """once, outside of any transaction"""
     shut_out_others: Callable[[Connection], None]
     """within a transaction that writes: no other process migrates until it ends"""
+    claimed: Callable[[str], AbstractContextManager[bool]]
+    """by a run's name: whether no other process has claimed it. It is ours through the block, or until our process ends"""
     read_only: bool = False

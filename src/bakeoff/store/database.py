@@ -4,17 +4,18 @@ import datetime as dt
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bakeoff.errors import StoreError
 from bakeoff.records import EngineInfo, Finding, ModelRecord, Plan, RunRecord, Trial
 from bakeoff.scorecards import EngineSnapshot
 from bakeoff.store import lookup
+from bakeoff.store.backend import Backend
 from bakeoff.store.failures import DAMAGED, plainly, unreadable
 from bakeoff.store.lookup import LATEST
 from bakeoff.store.opening import connect
@@ -45,11 +46,12 @@ class Store:
     its name will do, ``latest``, ``latest~1`` (the one before it), a tag or a date: see `bakeoff.store.lookup`.
     """
 
-    def __init__(self, engine: Engine, where: str, say: Callable[[str], None]) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, say: Callable[[str], None]) -> None:
+        self._engine = backend.engine
         self._say = say
-        self._writer = engine.execution_options(writes=True)
-        self.where = where
+        self._writer = backend.engine.execution_options(writes=True)
+        self._claimed = backend.claimed
+        self.where = backend.where
         """the database, for people: it holds no password"""
 
     @classmethod
@@ -59,8 +61,7 @@ class Store:
         With `create` it is made where there is none; without, that is an error, and a store on a read-only
         disk can still be read. `say` gets a line for each row that is left out because it cannot be read.
         """
-        backend = connect(target, create=create)
-        return cls(backend.engine, backend.where, say)
+        return cls(connect(target, create=create), say)
 
     def close(self) -> None:
         """Let go of the database; the store cannot be used after."""
@@ -128,6 +129,16 @@ class Store:
                 changes["machine"] = machine_json(machine_record(row.machine)[0], audit)
             if changes:
                 connection.execute(update(RUNS).where(RUNS.c.id == row.id).values(changes))
+
+    @contextmanager
+    def racing(self, name: str) -> Iterator[None]:
+        """Claim a run: nobody else can through the block, or until this process ends, however it does."""
+        with ExitStack() as stack:
+            with plainly(self.where):
+                ours = stack.enter_context(self._claimed(name))
+            if not ours:
+                raise StoreError(f"run {name} is still being raced", "Wait for its end, or end it there with Ctrl-C.")
+            yield
 
     def runs(self) -> list[RunRecord]:
         """Every run that can be read, the oldest first."""

@@ -1,14 +1,18 @@
 """A store in a SQLite file: what a single machine needs."""
 
+import functools
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from bakeoff.errors import StoreError
+from bakeoff.locks import Lock
 from bakeoff.store.backend import Backend
 from bakeoff.store.failures import BUSY_TIMEOUT_S
 
@@ -33,8 +37,23 @@ def backend(path: Path, *, create: bool) -> Backend:
         elsewhere=ELSEWHERE,
         before_migrating=_use_write_ahead_log,
         shut_out_others=_already_exclusive,
+        claimed=functools.partial(_claimed, path),
         read_only=read_only,
     )
+
+
+@contextmanager
+def _claimed(path: Path, run: str) -> Iterator[bool]:
+    """By a lock on a file beside the database, named after the run; where there are no locks, by nothing."""
+    lock = Lock(path.with_name(f"{path.name}-{run}.lock"))
+    try:
+        ours = lock.acquire(wait=False)
+    except OSError:
+        ours = True
+    try:
+        yield ours
+    finally:
+        lock.release(remove=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -51,7 +51,11 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
             elif old.status is Status.OK:
                 lost.append((old, new))
     found = [*cases, *lost]
-    notes = [*_machine(before.machine, after.machine), *_differences(found), *_absent(before, after, names or {})]
+    notes = [
+        *machines_differ(before.machine, after.machine),
+        *_differences(found),
+        *_absent(before, after, names or {}),
+    ]
     return Pairs(tuple(cases), tuple(lost), tuple(dict.fromkeys(refused)), tuple(notes))
 
 
@@ -93,7 +97,8 @@ def _same_threads(before: Sequence[Score], after: Sequence[Score]) -> list[tuple
     return pairs
 
 
-def _machine(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def machines_differ(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """In what two machines' fingerprints differ, in a line; nothing if they are one and the same."""
     if before.get("digest") == after.get("digest"):
         return []
     hard = [key for key in HARDWARE if before.get(key) != after.get(key)]
