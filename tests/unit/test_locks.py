@@ -157,6 +157,29 @@ def test_a_lock_on_a_file_that_was_removed_is_none(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+COUNT = """
+import sys
+from pathlib import Path
+from bakeoff.locks import Lock
+path, counter = map(Path, sys.argv[1:])
+for _ in range(25):
+    lock = Lock(path)
+    while not lock.acquire(wait=False):
+        pass
+    counter.write_text(str(int(counter.read_text()) + 1))
+    lock.release(remove=True)
+"""
+
+
+def test_removing_the_file_lets_no_two_in(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    command = [sys.executable, "-c", COUNT, str(tmp_path / "race.lock"), str(counter)]
+    for process in [subprocess.Popen(command) for _ in range(4)]:
+        assert process.wait(120) == 0
+    assert counter.read_text() == "100"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="making links and pipes like these takes POSIX")
 def test_no_link_is_followed_and_no_folder_or_missing_place_is_a_lock(tmp_path: Path) -> None:
     (tmp_path / "link.lock").symlink_to(tmp_path / "elsewhere")

@@ -10,11 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bakeoff import paths
-from bakeoff.locks import Lock, taken_if_free
+from bakeoff.locks import Lock
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 """what all containers of one kernel have in common, and no other machine has"""
-CACHE_LOCKS = "race-{}.lock"
 
 
 def places() -> list[Path]:
@@ -25,8 +24,8 @@ def places() -> list[Path]:
     """
     everybody = os.environ.get("PROGRAMDATA", r"C:\ProgramData") if os.name == "nt" else "/tmp"  # noqa: S108 - shared
     machine = BOOT.read_text() if BOOT.exists() else platform.node()
-    name = CACHE_LOCKS.format(hashlib.sha256(machine.encode()).hexdigest()[:12])
-    return [Path(everybody) / "bakeoff-race.lock", paths.cache_dir() / name]
+    name = hashlib.sha256(machine.encode()).hexdigest()[:12]
+    return [Path(everybody) / "bakeoff-race.lock", paths.cache_dir() / f"race-{name}.lock"]
 
 
 @contextmanager
@@ -55,10 +54,13 @@ def held(who: str, say: Callable[[str], None]) -> Iterator[None]:
 def held_if_free(who: str) -> Iterator[str]:
     """Hold the machine through the block if nobody else does: then it is given "", else who has the machine."""
     with ExitStack() as stack:
-        for place in filter(lambda place: place.parent.is_dir(), places()):
-            lock = taken_if_free(place)
-            if lock is None:
-                yield holder(Lock(place))
+        for lock in map(Lock, places()):
+            try:
+                free = lock.acquire(wait=False)
+            except OSError:  # as in `held`, where nothing can be locked nobody is waited for
+                continue
+            if not free:
+                yield holder(lock)
                 return
             stack.callback(_let_go, lock)
             _sign(lock, who)
@@ -70,8 +72,8 @@ def _sign(lock: Lock, who: str) -> None:
 
 
 def _let_go(lock: Lock) -> None:
-    lock.write("")
-    lock.release()
+    lock.write("")  # in a sticky folder nobody but who made the file can remove it
+    lock.release(remove=True)
 
 
 def holder(lock: Lock) -> str:
