@@ -312,12 +312,14 @@ def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> No
     ready = {name: {runnable.contender for runnable in there} for name, there in preparation.runnables.items()}
     for round_ in range(1, sys.maxsize if plan.rounds is None else plan.rounds + 1):
         race.budget.reserved_s = profile.reserve_s(plan, round_)
+        begun = any(trial.round >= round_ for trial in race.trials)  # before it was resumed
         if gone := [trial for name in plan.models for trial in missed_by(race, round_, name, preparation.unready)]:
             race.keep(gone)
         wanted = {name: still_wanted(race, round_, name, ready[name]) for name in order_of_models(plan, round_)}
         least = {name: race.budget.expected_s(name, race.trials, cases) for name, cases in wanted.items() if cases}
-        been_further = any(trial.round > round_ for trial in race.trials)  # before it was resumed
-        if not been_further and not (least and race.budget.holds(sum(least.values()))):
+        if begun and not least:
+            continue
+        if not least or not race.budget.holds(sum(least.values())):
             return
         last, begin = not race.budget.holds(2 * sum(least.values())), race.budget.spent_s
         for position, name in enumerate(least):

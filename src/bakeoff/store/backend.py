@@ -22,5 +22,5 @@ class Backend:
     shut_out_others: Callable[[Connection], None]
     """within a transaction that writes: no other process migrates until it ends"""
     claimed: Callable[[str], AbstractContextManager[bool]]
-    """by a run's name: whether no other process has claimed it. It is ours through the block, or until our process ends"""
+    """by a run's name: whether no other process has claimed it; it is ours through the block, or until we end"""
     read_only: bool = False
