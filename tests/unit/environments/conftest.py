@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff import environments
-from bakeoff.environments import pip_settings
+from bakeoff.environments import pip_settings, uv
 from bakeoff.environments.pip_settings import PackageSettings
 from bakeoff.records import EnvironmentSpec, Installed
 
@@ -96,6 +96,7 @@ def offline(own_cache: Path, monkeypatch: pytest.MonkeyPatch, settings: PackageS
     """No network, and packages from the wheel folder alone. Gives the cache."""
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    monkeypatch.setattr(uv, "COMPILE", "")  # which takes half of the time; `one_built` has it
     monkeypatch.setattr(pip_settings, "read_pip_settings", lambda: settings)
     return own_cache
 

@@ -105,6 +105,7 @@ def pages() -> dict[str, str]:
 
 @pytest.fixture
 def page(pages: dict[str, str], run: RunRecord, rows: Sequence[Summary]) -> str:
+    """Of two runs, the first with names of evil intent."""
     if "page" not in pages:
         evil = msgspec.structs.replace(run, name=EVIL, machine={**run.machine, "cpu": EVIL})
         evil_rows = [
@@ -113,26 +114,30 @@ def page(pages: dict[str, str], run: RunRecord, rows: Sequence[Summary]) -> str:
             else row
             for row in rows
         ]
-        pages["page"] = to_html([a_report(evil, evil_rows)])
+        pages["page"] = to_html([a_report(evil, evil_rows), a_report(run, rows)])
     return pages["page"]
 
 
 def test_the_parts_stand_in_their_order_with_the_verdict_first(page: str) -> None:
     titles = re.findall(r"<h2>(.+?)</h2>", page)
-    assert titles == [
-        "Verdict",
-        "Throughput",
-        "Scaling with batch size",
-        "Latency",
-        "Speed against memory and time to load",
-        "The course of the race",
-        "Parity",
-        "Break-even",
-        "Percent of this machine's peak",
-        "Machine and method",
-        "Reproduce it, use the winner",
-    ]
-    assert page.count("<svg") == 9
+    assert (
+        titles
+        == [
+            "Verdict",
+            "Throughput",
+            "Scaling with batch size",
+            "Latency",
+            "Speed against memory and time to load",
+            "The course of the race",
+            "Parity",
+            "Break-even",
+            "Percent of this machine's peak",
+            "Machine and method",
+            "Reproduce it, use the winner",
+        ]
+        * 2
+    )
+    assert page.count("<svg") == 9 * 2
     assert len(page.encode()) < 2_000_000
 
 
@@ -151,11 +156,10 @@ def test_it_may_load_and_run_nothing_but_its_own_script(page: str) -> None:
     assert not re.search(r"url\((?!#)", page)
 
 
-def test_identifiers_are_unique_over_all_runs_and_charts(run: RunRecord, rows: Sequence[Summary]) -> None:
-    both = to_html([a_report(run, rows), a_report(run, rows)])
-    identifiers = re.findall(r'\bid="([^"]+)"', both)
+def test_identifiers_are_unique_over_all_runs_and_charts(page: str) -> None:
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
-    assert set(re.findall(r'href="#([^"]+)"', both)) <= set(identifiers)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(identifiers)
 
 
 def test_without_its_packages_it_says_which_to_install(

@@ -6,6 +6,7 @@ number of rounds is fixed by time and not by what they show, so that there is on
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import combinations
 from statistics import NormalDist, fmean
@@ -112,5 +113,6 @@ def resolvable(sd: float, rounds: int) -> float:
 
 def rounds_to_resolve(difference: float, sd: float) -> int | None:
     """The fewest rounds that resolve a relative `difference`; None where a thousand do not."""
-    fewest = next((n for n in range(2, MOST_ROUNDS + 1) if resolvable(sd, n) <= difference), None)
-    return None if fewest is None else max(fewest, FEWEST_ROUNDS)
+    rounds = range(2, MOST_ROUNDS + 1)
+    fewest = bisect_left(rounds, -difference, key=lambda n: -resolvable(sd, n))  # the more rounds, the less
+    return max(rounds[fewest], FEWEST_ROUNDS) if fewest < len(rounds) else None
