@@ -1,12 +1,11 @@
 """A command that may take only so much memory: of its address space, where the platform has such a limit.
 
 Run as a program, ``python limited.py MEGABYTES COMMAND...`` becomes COMMAND, which keeps its process id, its files and
-its streams. Standard library only.
+its streams. Standard library only, and of that no more than it takes, as in offline.py.
 """
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +15,8 @@ def command(words: Sequence[str], memory_mb: int) -> list[str]:
 
     What is no command stays as it is, too: it fails in the caller's hands.
     """
+    import shutil  # noqa: PLC0415 - as the module says
+
     if os.name != "posix" or not shutil.which(words[0]):
         return [*words]
     return [sys.executable, "-I", "-S", __file__, str(memory_mb), *words]

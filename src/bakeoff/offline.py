@@ -1,19 +1,17 @@
 """No network for a process that opens a model file: on Linux, a network namespace of its own.
 
 Run as a program, ``python offline.py COMMAND...`` leaves the network and becomes COMMAND, which keeps its process id,
-its files and its streams, and finds a loopback interface and nothing else. Standard library only.
+its files and its streams, and finds a loopback interface and nothing else. Standard library only, and of that no more
+than it takes: the program runs before every worker, and its imports took as long as all the rest of it.
 """
 
 import ctypes
 import functools
 import os
-import shutil
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 """unshare(2)"""
@@ -27,6 +25,8 @@ def command(words: Sequence[str]) -> list[str]:
 
     What is no command stays as it is, too: it fails in the caller's hands.
     """
+    import shutil  # noqa: PLC0415 - as the module says
+
     return [*words] if why_not() or not shutil.which(words[0]) else [*_launcher(), *words]
 
 
@@ -35,6 +35,8 @@ def why_not() -> str:
     """Why this machine gives no process a network namespace of its own; "" where it does. Tried once, in a child."""
     if not sys.platform.startswith("linux"):
         return "only Linux has network namespaces"
+    import subprocess  # noqa: PLC0415 - as the module says
+
     try:
         tried = subprocess.run(_launcher(), capture_output=True, text=True, timeout=PROBE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -60,7 +62,8 @@ def leave_the_network() -> None:
         raise OSError(error, f"unshare: {os.strerror(error)}")
     if user != 0:
         for file, text in ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1"):
-            Path("/proc/self", file).write_text(text, encoding="ascii")
+            with open(f"/proc/self/{file}", "w", encoding="ascii") as of_kernel:  # noqa: PTH123 - as the module says
+                of_kernel.write(text)
     raise_loopback()
 
 
