@@ -16,12 +16,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from bakeoff.race.host import Host
 from bakeoff.records import CANARY, Disturbance
@@ -76,8 +76,7 @@ def wandering(steps: int, rate: float, rng: np.random.Generator) -> NDArray[np.f
     keep = math.exp(-rate)
     shocks = rng.standard_normal(steps) * math.sqrt(1 - keep * keep)
     shocks[0] = rng.standard_normal()
-    walk: NDArray[np.float64] = lfilter([1.0], [1.0, -keep], shocks)
-    return walk
+    return np.array([*accumulate(shocks.tolist(), lambda before, shock: keep * before + shock)])
 
 
 class VirtualHost(Host):

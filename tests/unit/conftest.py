@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bakeoff.errors import ModelError
 from bakeoff.models import sandbox
 
 DOUBLER = """
@@ -56,8 +57,18 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model worker's tasks without a process for each, which takes half a second: test_sandbox.py has those."""
     from bakeoff.models.sandboxed import tasks  # noqa: PLC0415 - onnx, for those who ask alone
 
-    def run(task: str, arguments: dict[str, Any], *, report: sandbox.Report | None = None, **_options: object) -> Any:
-        done = tasks.TASKS[task](report=report or (lambda _: None), **json.loads(json.dumps(arguments)))
+    def run(
+        task: str,
+        arguments: dict[str, Any],
+        *,
+        report: sandbox.Report | None = None,
+        what: str = "",
+        **_options: object,
+    ) -> Any:
+        try:
+            done = tasks.TASKS[task](report=report or (lambda _: None), **json.loads(json.dumps(arguments)))
+        except ModelError as error:
+            raise type(error)(f"{what}: {error}", error.advice) from error
         return json.loads(json.dumps(done))
 
     monkeypatch.setattr(sandbox, "run", run)

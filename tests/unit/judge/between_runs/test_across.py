@@ -2,9 +2,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from bakeoff.judge.between_runs import across
 from bakeoff.judge.between_runs.across import BETWEEN_RUNS, Estimate, compared, estimate, paired, rounds_to_tell
@@ -33,7 +33,7 @@ samples = st.lists(st.floats(-1, 1), min_size=2, max_size=12).filter(lambda v: m
 
 @given(first=samples, second=samples)
 def test_without_anything_between_runs_it_is_welch_s_test(first: list[float], second: list[float]) -> None:
-    oracle = stats.ttest_ind(second, first, equal_var=False)
+    oracle = scipy.stats.ttest_ind(second, first, equal_var=False)
     found = Estimate(Method.CANARY, 0.0, of_values(first), of_values(second))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(across, "BETWEEN_RUNS", dict.fromkeys(Method, 1e-12))
@@ -41,7 +41,7 @@ def test_without_anything_between_runs_it_is_welch_s_test(first: list[float], se
     interval = oracle.confidence_interval(0.95)
     exact = (interval.high - interval.low) / 2
     # Ours rounds the degrees of freedom down: the same where they are whole, else a little wider, never narrower.
-    widest = stats.t.ppf(0.975, math.floor(oracle.df - 1e-6)) / stats.t.ppf(0.975, oracle.df)
+    widest = scipy.stats.t.ppf(0.975, math.floor(oracle.df - 1e-6)) / scipy.stats.t.ppf(0.975, oracle.df)
     assert exact * (1 - 1e-6) <= reach <= exact * widest * (1 + 1e-6)
 
 
@@ -83,7 +83,7 @@ def test_a_pair_of_one_run_uses_the_rounds_that_both_have(a_card: MakeCard) -> N
     card = a_card({"a": [1 + d for d in drift], "b": [1.2 + d + n for d, n in zip(drift, NOISE, strict=True)][:4]})
     found = paired(*card.scores)
     assert found
-    oracle = stats.ttest_1samp(with_noise(0.2)[:4], 0).confidence_interval(0.95)
+    oracle = scipy.stats.ttest_1samp(with_noise(0.2)[:4], 0).confidence_interval(0.95)
     assert found.mean == pytest.approx(0.2 + sum(NOISE[:4]) / 4)
     assert found.rounds == 4
     assert found.reach(0.025) == pytest.approx((oracle.high - oracle.low) / 2)

@@ -4,7 +4,7 @@ import statistics
 
 import numpy as np
 import pytest
-import scipy.special
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-import scipy.stats
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -155,6 +155,7 @@ def engine(folder: Path, takes: tuple[str, ...]) -> EngineSpec:
     )
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("script", "said"),
     [

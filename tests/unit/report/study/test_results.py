@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 
