@@ -81,7 +81,7 @@ class Watcher(LineReport):
 
 
 @pytest.fixture(scope="module")
-def shop() -> importing.ImportContext:
+def context() -> importing.ImportContext:
     return importing.ImportContext(Catalogue.load(), ModelLibrary(paths.cache_dir()), Watcher())
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from bakeoff.judge.case.disturbance import disturbed
-from bakeoff.race import machine_lock
 from bakeoff.records import CANARY
 from bakeoff.store import Store
 
@@ -24,19 +23,16 @@ TINY = ("run", "resnet-tiny", "--engines", "honest", "--batch", "8", "--threads"
 
 
 @contextmanager
-def busy_neighbours(bakeoff: Any) -> Iterator[dict[str, str]]:
-    """Somebody else's process on every CPU, for as long as the block takes, while nobody races on this machine.
-
-    The test itself holds the machine, so `bakeoff` needs a lock of its own: it is in the environment yielded.
-    """
+def busy_neighbours() -> Iterator[None]:
+    """Somebody else's process on every CPU, for as long as the block takes."""
     code = "import os\nos.nice(10)\nprint(flush=True)\nwhile True: pass"
-    with machine_lock.held("a test with busy neighbours", print), ExitStack() as stack:
+    with ExitStack() as stack:
         for _ in range(os.cpu_count() or 1):
             neighbour = stack.enter_context(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE))
             stack.callback(neighbour.kill)
             assert neighbour.stdout
             neighbour.stdout.readline()
-        yield {"TMPDIR": str(bakeoff.folder)}
+        yield
 
 
 def topics(document: Any) -> set[str]:
@@ -44,8 +40,8 @@ def topics(document: Any) -> set[str]:
 
 
 def test_trials_beside_a_busy_neighbour_are_kept_marked_and_raced_again(bakeoff: Any, rogues: str) -> None:
-    with busy_neighbours(bakeoff) as env:
-        result = bakeoff(*TINY, "--engines-dir", rogues, "--json", **env)
+    with busy_neighbours():
+        result = bakeoff(*TINY, "--engines-dir", rogues, "--json")
     assert result.code == 0, result.err
     assert "other processes" in topics(json.loads(result.out)["run"])
     assert "caution: other processes: took" in result.err
@@ -68,8 +64,8 @@ def test_trials_beside_a_busy_neighbour_are_kept_marked_and_raced_again(bakeoff:
 
 
 def test_strict_measures_nothing_on_a_machine_that_others_use(bakeoff: Any, rogues: str) -> None:
-    with busy_neighbours(bakeoff) as env:
-        result = bakeoff(*TINY, "--engines-dir", rogues, "--strict", **env)
+    with busy_neighbours():
+        result = bakeoff(*TINY, "--engines-dir", rogues, "--strict")
     assert result.code == 4
     assert result.err.startswith("bakeoff: --strict: the machine is not fit to measure")
     assert "other processes: took" in result.err
@@ -80,16 +76,16 @@ def test_strict_measures_nothing_on_a_machine_that_others_use(bakeoff: Any, rogu
 
 def test_strict_stops_resume_too(bakeoff: Any, rogues: str) -> None:
     assert bakeoff(*TINY, "--engines-dir", rogues).code == 0
-    with busy_neighbours(bakeoff) as env:
-        result = bakeoff("resume", "--strict", **env)
+    with busy_neighbours():
+        result = bakeoff("resume", "--strict")
     assert result.code == 4
     assert "other processes" in result.err
 
 
 def test_the_audit_can_be_asked_for_by_itself(bakeoff: Any) -> None:
-    with busy_neighbours(bakeoff) as env:
-        told = bakeoff("machine", "--audit", **env)
-        document = json.loads(bakeoff("machine", "--audit", "--json", **env).out)
+    with busy_neighbours():
+        told = bakeoff("machine", "--audit")
+        document = json.loads(bakeoff("machine", "--audit", "--json").out)
     assert told.code == 0
     assert "what may spoil a measurement:" in told.out
     assert "other processes: took" in told.out
