@@ -89,7 +89,7 @@ MECHANISMS = (
         "judge/table/looks.py",
         "error_of_look(last or rounds)",
         "error_of_look(rounds)",
-        ("tests/unit/judge/table/test_best.py", "tests/simulation/test_races.py"),
+        ("tests/unit/judge/table/test_best.py",),
     ),
     Mechanism(
         "pairing by round",

@@ -264,8 +264,8 @@ def test_looking_without_paying_for_it_would_be_wrong_too_often() -> None:
 def test_equals_are_called_different_in_at_most_5_of_100_races_whichever_rounds_they_missed(
     missed: Sequence[int],
 ) -> None:
-    """A heat that time cut short leaves tables without a round. By the pair's own count of rounds, two of the looks
-    here (four, where eight rounds are missed) would each spend the first one's error, and 5.2% (7.1%) be wrong.
+    """A heat that time cut short leaves tables without a round. That the looks' errors add up to 5% then as well is
+    tested in `test_best.py`; this is what comes of it.
     """
     rng = np.random.default_rng(1)
 
