@@ -114,7 +114,7 @@ def wobbling(fps: float, rounds: int) -> list[float]:
     return [fps * (1.01 if round_ % 2 else 0.99) for round_ in range(rounds)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def whole_race() -> ARun:
     """Every engine of both releases: most of them ok, one of each other kind, keras with two rounds only."""
     engines = [*sorted(engines_of_the_study() - {"keras-jax"}), "ncnn"]
@@ -151,7 +151,7 @@ def table_race() -> Callable[..., StudyResults]:
     return race
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def documents(whole_race: ARun) -> Mapping[str, str]:
     """The documents of the whole race, by language."""
     return study_documents(Results(*whole_race))
