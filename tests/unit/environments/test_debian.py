@@ -55,7 +55,7 @@ def test_each_lack_is_named(debian_machine: Path, monkeypatch: pytest.MonkeyPatc
     assert "Linux only" in (missing())
 
 
-@pytest.mark.usefixtures("debian_machine")
+@pytest.mark.usefixtures("debian_machine", "offline")
 def test_elsewhere_the_environment_is_unavailable_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any
 ) -> None:

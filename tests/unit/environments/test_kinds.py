@@ -116,6 +116,7 @@ def test_another_kind_is_found_installed_listed_and_described_without_being_know
     assert (folder / "mine.lock").read_text(encoding="utf-8") == "numpy==1.0\n"
 
 
+@pytest.mark.usefixtures("offline")
 def test_what_a_kind_lacks_is_said_by_the_kind(folder: Path, tmp_path: Path, report: Report) -> None:
     toml = folder / "engine.toml"
     text = toml.read_text(encoding="utf-8")

@@ -61,10 +61,9 @@ def test_a_worker_that_dies_is_one_line(tiny_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("length", [0, 3000])
-def test_a_model_cut_short_is_one_line(tiny_path: Path, tmp_path: Path, length: int) -> None:
-    (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:length])
-    with pytest.raises(ModelError, match=r"cut: (not an? (sound )?ONNX model|the file is empty)") as caught:
+def test_a_model_cut_short_is_one_line(tiny_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(tiny_path.read_bytes()[:3000])
+    with pytest.raises(ModelError, match=r"cut: not an? (sound )?ONNX model") as caught:
         sandbox.run("inspect", {"path": str(tmp_path / "cut.onnx")}, what="cut")
     assert "\n" not in str(caught.value)
 

@@ -123,15 +123,20 @@ class OwnCode(WorkerSession):
 
 
 class OneProcess(Host):
-    """This machine without other processes on it: whether others disturb each next burst, then nobody."""
+    """This machine without other processes on it: whether others disturb each next burst, then nobody.
 
-    def __init__(self, *disturbed: bool) -> None:
+    Only the workers of the adapter called `real` are processes.
+    """
+
+    def __init__(self, *disturbed: bool, real: str = "") -> None:
         self.disturbed = list(disturbed)
+        self.real = real
 
     def start_worker(
         self, command: Sequence[str], adapter: Path, env: Mapping[str, str], log: Path, timeout_s: float
     ) -> WorkerSession:
-        del command, env
+        if adapter.stem == self.real:
+            return super().start_worker(command, adapter, env, log, timeout_s)
         return OwnCode(adapter, log, timeout_s)
 
     def watch(self, worker: int | None) -> Callable[[], Disturbance]:
@@ -290,7 +295,7 @@ def test_no_adapter_costs_more_than_its_row(one_process: HeatContext, adapter: A
 
 
 def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(
-    context: HeatContext, adapter: Adapter, tmp_path: Path
+    one_process: HeatContext, adapter: Adapter, tmp_path: Path
 ) -> None:
     tries = tmp_path / "tries"
     dies_once_at_2 = f"""
@@ -302,15 +307,20 @@ def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes
                 os._exit(5)
         return {{}}
     """
-    trials = race(context, [runnable("good", adapter()), runnable("mortal", adapter(dies_once_at_2, "mortal"))])
+    trials = race(
+        dataclasses.replace(one_process, host=OneProcess(real="mortal")),
+        [runnable("good", adapter()), runnable("mortal", adapter(dies_once_at_2, "mortal"))],
+    )
     assert {trial.status for trial in trials.values()} == {Status.OK}
     assert len(trials) == 4
     assert tries.read_text() == "xx"
 
 
-def test_a_case_that_kills_its_worker_twice_has_failed(context: HeatContext, adapter: Adapter) -> None:
+def test_a_case_that_kills_its_worker_twice_has_failed(one_process: HeatContext, adapter: Adapter) -> None:
     mortal = adapter("def load(self, model, settings):\n    os._exit(5)", "mortal")
-    trials = race(context, [runnable("good", adapter()), runnable("mortal", mortal)])
+    plan = msgspec.structs.replace(one_process.plan, batch_sizes=(1,))
+    own = dataclasses.replace(one_process, plan=plan, host=OneProcess(real="mortal"))
+    trials = race(own, [runnable("good", adapter()), runnable("mortal", mortal)])
     assert trials["mortal", 1].status is Status.FAILED
     assert "exited with code 5 during `load`" in trials["mortal", 1].reason
     assert Path(trials["mortal", 1].log).exists()
@@ -318,12 +328,15 @@ def test_a_case_that_kills_its_worker_twice_has_failed(context: HeatContext, ada
 
 
 def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_again(
-    context: HeatContext, adapter: Adapter, tmp_path: Path
+    one_process: HeatContext, adapter: Adapter, tmp_path: Path
 ) -> None:
     starts = tmp_path / "starts"
     stillborn = adapter(name="stillborn")
     stillborn.write_text(f"open({str(starts)!r}, 'a').write('x')\nimport a_framework_nobody_has")
-    trials = race(context, [runnable("good", adapter()), runnable("stillborn", stillborn)])
+    trials = race(
+        dataclasses.replace(one_process, host=OneProcess(real="stillborn")),
+        [runnable("good", adapter()), runnable("stillborn", stillborn)],
+    )
     assert {trials["stillborn", size].status for size in BATCH_SIZES} == {Status.FAILED}
     assert "No module named 'a_framework_nobody_has'" in trials["stillborn", 1].reason
     assert starts.read_text() == "x"
@@ -341,11 +354,11 @@ def test_a_worker_that_dies_at_every_start_is_not_retried(
     assert starts.read_text() == "x"
 
 
-def test_a_hang_is_a_row_and_leaves_no_process(context: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
+def test_a_hang_is_a_row_and_leaves_no_process(one_process: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     hangs = f"def prepare(self, input_sets):\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)"
-    plan = msgspec.structs.replace(context.plan, timeout_s=1.0, batch_sizes=(1,))
-    own = dataclasses.replace(context, plan=plan)
+    plan = msgspec.structs.replace(one_process.plan, timeout_s=1.0, batch_sizes=(1,))
+    own = dataclasses.replace(one_process, plan=plan, host=OneProcess(real="hangs"))
     begin = time.monotonic()
     trials = race(own, [runnable("good", adapter()), runnable("hangs", adapter(hangs, "hangs"))])
     assert trials["hangs", 1].status is Status.TIMED_OUT
