@@ -80,7 +80,8 @@ def input_sets(
     stride = max(1, count // sets)
     for k in range(sets):
         rows = [(k * stride + j) % count for j in range(batch_size)]
-        yield [np.ascontiguousarray(stack(s[rows], axis)) for s, axis in zip(stacks, axes, strict=True)], rows
+        # `np.ascontiguousarray` would make a row of a single number.
+        yield [np.asarray(stack(s[rows], axis), order="C") for s, axis in zip(stacks, axes, strict=True)], rows
 
 
 def saved(arrays: Sequence[Array], folder: Path) -> list[str]:

@@ -59,3 +59,9 @@ def test_input_sets_differ_and_every_row_is_a_known_sample(tmp_path: Path, batch
         assert np.array_equal(array, samples[rows])
     first_rows = [rows for _, rows in sets]
     assert all(len({rows[j] for rows in first_rows}) == 3 for j in range(batch_size))
+
+
+def test_a_single_number_keeps_its_shape(tmp_path: Path) -> None:
+    np.save(tmp_path / "rate.npy", draw("float32", (), seed=0, count=4))
+    [(arrays, _)] = input_sets([tmp_path / "rate.npy"], 1, 1, [None])
+    assert [array.shape for array in arrays] == [()]

@@ -35,7 +35,7 @@ class Engine:
 
     def prepare(self, input_sets):
         self.sets = [
-            [np.ascontiguousarray(x.transpose(self.there(range(x.ndim)))) for x in arrays] for arrays in input_sets
+            [np.asarray(x.transpose(self.there(range(x.ndim))), order="C") for x in arrays] for arrays in input_sets
         ]
 
     def run(self, k):

@@ -9,6 +9,7 @@ Options: `provider`, the execution provider's name; `provider_options`, handed t
 `graph_optimization`, the level's name if it is another.
 """
 
+import re
 from collections import Counter
 
 import onnxruntime as ort
@@ -31,7 +32,13 @@ class Engine:
         provider = settings.get("provider", CPU)
         if provider not in ort.get_available_providers():
             raise NotImplementedError("this build of ONNX Runtime has no {}".format(provider))
-        self.session = self.open_session(model, provider, settings)
+        try:
+            self.session = self.open_session(model, provider, settings)
+        except Exception as error:  # of classes that ONNX Runtime has no public names for
+            reason = lacking(error)
+            if reason is None:
+                raise
+            raise NotImplementedError(reason) from error
         assigned = self.session.get_providers()
         if assigned[0] != provider:
             # By default ONNX Runtime answers a provider's failure by quietly running on the CPU's.
@@ -97,6 +104,16 @@ class Engine:
 
     def close(self):
         self.session = self.feeds = self.results = None
+
+
+def lacking(error):
+    """What ONNX Runtime says that it has not, with the operator; None if `error` says something else."""
+    found = re.search(
+        r"NOT_IMPLEMENTED : (.*)|onnxruntime::(\w+).*?([^.]*\bnot supported\b[^.]*)", str(error), re.DOTALL
+    )
+    if found is None:
+        return None
+    return "ONNX Runtime: " + " ".join(" ".join(filter(None, found.groups())).split())[:300]
 
 
 def provider_options(model, provider, settings):

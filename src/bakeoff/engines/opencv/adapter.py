@@ -3,7 +3,14 @@
 Threads: ``cv2.setNumThreads``, for OpenCV as a whole.
 """
 
+import contextlib
+import re
+
 import cv2
+import numpy as np
+
+REFUSED = r"""Can't create layer .* of type "\w+"|\(-213:.*|layers/\w+_layer\.cpp:\d+: error: \(-2(15)?:.*(\s+> .*)?"""
+"""how OpenCV says that it has no such operator, or that the operator's layer does not take what it is given"""
 
 
 class Engine:
@@ -17,11 +24,13 @@ class Engine:
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         cv2.setNumThreads(settings["threads"])
-        self.network = cv2.dnn.readNetFromONNX(model["path"])
+        with refusals():
+            self.network = cv2.dnn.readNetFromONNX(model["path"])
         self.network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
         self.network.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.output_names = [tensor["name"] for tensor in model["outputs"]]
+        self.specs = model["outputs"]
         return {"threads": cv2.getNumThreads()}
 
     def prepare(self, input_sets):
@@ -30,10 +39,30 @@ class Engine:
     def run(self, k):
         for name, array in zip(self.input_names, self.sets[k]):
             self.network.setInput(array, name)
-        self.results = self.network.forward(self.output_names)
+        with refusals():
+            self.results = self.network.forward(self.output_names)
 
     def outputs(self):
-        return self.results
+        return [shaped(*pair) for pair in zip(self.results, self.specs)]
 
     def close(self):
         self.network = self.sets = self.results = None
+
+
+@contextlib.contextmanager
+def refusals():
+    """Raises NotImplementedError for what OpenCV says that it lacks."""
+    try:
+        yield
+    except cv2.error as error:
+        lacking = re.search(REFUSED, str(error))
+        if lacking is None:
+            raise
+        raise NotImplementedError("OpenCV: " + " ".join(lacking.group().split())) from error
+
+
+def shaped(result, spec):
+    """An output as the model has it: OpenCV gives a number as a row of one, and nothing as None."""
+    if result is None:
+        return np.zeros([max(0, size) for size in spec["shape"]], spec["dtype"])
+    return result.reshape(()) if spec["shape"] == [] else result

@@ -8,9 +8,13 @@ bf16 instructions it would otherwise choose bf16. What took effect is read back 
 OpenVINO's own host buffers.
 """
 
+import re
+
 import openvino as ov
 
 CPU = "CPU"
+LACKING = r"(No conversion rule found for|Conversion is failed for|CPU plug-in doesn't support)\W.*"
+"""how OpenVINO begins what it says of operators that it does not take, beneath where in its sources that happened"""
 PRECISIONS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
 
 
@@ -31,18 +35,13 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine runs OpenVINO in fp32 only")
-        network = self.core.read_model(model["path"])
-        network.reshape({tensor["name"]: tensor["shape"] for tensor in model["inputs"]})
-        compiled = self.core.compile_model(
-            network,
-            CPU,
-            {
-                "PERFORMANCE_HINT": "LATENCY",
-                "NUM_STREAMS": 1,
-                "INFERENCE_NUM_THREADS": settings["threads"],
-                "INFERENCE_PRECISION_HINT": "f32",
-            },
-        )
+        try:
+            compiled = self.compiled(model, settings["threads"])
+        except RuntimeError as error:
+            lacking = re.search(LACKING, str(error))
+            if lacking is None:
+                raise
+            raise NotImplementedError("OpenVINO: {}".format(lacking.group())) from error
         self.request = compiled.create_infer_request()
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.results = [self.request.get_tensor(tensor["name"]) for tensor in model["outputs"]]
@@ -55,6 +54,20 @@ class Engine:
             "cpu_pinning": compiled.get_property("ENABLE_CPU_PINNING"),
             "devices": compiled.get_property("EXECUTION_DEVICES"),
         }
+
+    def compiled(self, model, threads):
+        network = self.core.read_model(model["path"])
+        network.reshape({tensor["name"]: tensor["shape"] for tensor in model["inputs"]})
+        return self.core.compile_model(
+            network,
+            CPU,
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": 1,
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": "f32",
+            },
+        )
 
     def prepare(self, input_sets):
         self.feeds = [dict(zip(self.input_names, arrays)) for arrays in input_sets]

@@ -18,10 +18,16 @@ class Engine:
     def load(self, model, settings):
         if settings["precision"] != "fp32":
             raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
-        network = tract.onnx().load(model["path"])
-        for i, tensor in enumerate(model["inputs"]):
-            network.set_input_fact(i, fact(tensor))
-        self.network = network.into_model().into_runnable()
+        try:
+            network = tract.onnx().load(model["path"])
+            for i, tensor in enumerate(model["inputs"]):
+                network.set_input_fact(i, fact(tensor))
+            self.network = network.into_model().into_runnable()
+        except tract.TractError as error:
+            reason = refusal(str(error))
+            if reason is None:
+                raise
+            raise NotImplementedError(reason) from error
         return {"threads": 1}
 
     def prepare(self, input_sets):
@@ -35,6 +41,14 @@ class Engine:
 
     def close(self):
         self.network = self.sets = self.results = None
+
+
+def refusal(message):
+    """What tract says of the node that it makes nothing of, with what is beneath it; None if it names no node."""
+    where, _, causes = message.partition("Caused by:")
+    if not re.match(r"(Building|Translating|Failed analyse for) .*node", where.strip()):
+        return None
+    return "tract: " + " ".join((where + ": " + causes.partition("Stack backtrace:")[0]).split())[:300]
 
 
 def fact(tensor):

@@ -101,7 +101,7 @@ def extend(
     for number in range(done, count):
         report(f"{what} {number + 1} of {count}")
         one = [stack(array[number : number + 1], spec.batch_axis) for array, spec in zip(inputs, ins, strict=True)]
-        outputs = evaluate([np.ascontiguousarray(array) for array in one])
+        outputs = evaluate([np.asarray(array, order="C") for array in one])
         have = _longer(have, [unstack(array, spec.batch_axis) for array, spec in zip(outputs, outs, strict=True)])
         _save(have, path)
 
