@@ -37,7 +37,7 @@ def test_each_engine_is_ranked_by_what_it_computed_in(race: Any, engine: str) ->
     assert row["fps"] > 0
     assert row["league"] == LEAGUES[engine], row["parity"]
     told = [caution for caution in row["cautions"] if caution.startswith("precision: fp32 asked")]
-    assert len(told) == (LEAGUES[engine] != "fp32")
+    assert len(told) == (LEAGUES[engine] != row["precision"])
 
 
 def test_the_leagues_have_a_verdict_each_and_the_errors_their_meaning(race: Any) -> None:
@@ -46,12 +46,14 @@ def test_the_leagues_have_a_verdict_each_and_the_errors_their_meaning(race: Any)
     assert tolerances["fp32"] < tolerances["fp16"] < tolerances["bf16"]
     assert set(tolerances["rounding"]) == {"fp32", "fp16", "bf16"}
     for league in ("fp32", "fp16", "bf16"):
-        assert f"batch 4: {league}: " in markdown
-    assert "torch-fp16 is the only engine with a speed here" in markdown
+        assert f"- **resnet-tiny, {league}**: " in markdown
+    assert "- **resnet-tiny, fp16**: only torch-fp16 has a speed" in markdown
     assert f"fp32-sized up to {tolerances['fp32']:.1e}" in markdown
 
 
 def test_no_sentence_compares_engines_of_different_leagues(race: Any) -> None:
-    sentences = [line for line in race[1].splitlines() if ", batch 4: " in line and ": fp32: " in line]
-    assert len(sentences) == 1
-    assert "torch-" not in sentences[0]
+    answers = [line for line in race[1].splitlines() if line.startswith("- **resnet-tiny, fp32**: ")]
+    table = race[1].partition("resnet-tiny, fp32: who is faster")[2].partition("##")[0]
+    assert len(answers) == 1
+    assert "pytorch" in table
+    assert "torch-" not in answers[0] + table

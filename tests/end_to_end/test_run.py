@@ -68,12 +68,12 @@ def test_two_engines_from_command_to_table(bakeoff: Any) -> None:
     assert bakeoff("show", "--format", "csv").out == (folder / "results.csv").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("round_", [1, 3])
+@pytest.mark.parametrize("round_", [1, 2])
 def test_a_killed_run_is_resumed_to_a_complete_table_without_repeating_trials(
     bakeoff: Any, rogues: str, round_: int
 ) -> None:
     measured = f"measured in round {round_}"
-    process = bakeoff.start(*TINY, "--engines-dir", rogues, "--batch", "1,2,4", "--rounds", "3", "--budget", "5m")
+    process = bakeoff.start(*TINY, "--engines-dir", rogues, "--batch", "1,2,4", "--rounds", "2", "--budget", "5m")
     wait_for(lambda: measured in (process.stderr.readline() or measured))
     assert process.poll() is None
     workers = psutil.Process(process.pid).children(recursive=True)
@@ -83,10 +83,10 @@ def test_a_killed_run_is_resumed_to_a_complete_table_without_repeating_trials(
     assert not alive, "a worker outlived its controller"
 
     before = json.loads(bakeoff("show", "--format", "json").out)
-    assert 0 < sum(case["trials"] for case in before["cases"]) < 9
+    assert 0 < sum(case["trials"] for case in before["cases"]) < 6
     result = bakeoff("resume", "--json")
     assert result.code == 0, result.err
-    assert [case["trials"] for case in json.loads(result.out)["cases"]] == [3, 3, 3]
+    assert [case["trials"] for case in json.loads(result.out)["cases"]] == [2, 2, 2]
     assert json.loads(result.out)["run"]["name"] == before["run"]["name"]
 
 

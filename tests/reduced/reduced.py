@@ -16,7 +16,7 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 class Engine(PyTorch):
     def load(self, model, settings):
-        effective = super().load(model, settings)
+        effective = super().load(model, dict(settings, precision="fp32"))
         reduced = autocast if settings["how"] == "autocast" else converted
         with without_gradients():
             self.network = reduced(self.network, settings["how"])

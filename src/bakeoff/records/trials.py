@@ -94,7 +94,7 @@ class Measurement(Record, frozen=True):
     queued_s: tuple[float | None, ...] = ()
     """for each burst, how long threads that could have run waited for a CPU, added up; None where unknown"""
     log_bytes: int = 0
-    """written to stdout and stderr during the bursts"""
+    """written to stdout and stderr by the timed calls, if the untimed ones write as much"""
     busy_without_spinning: float | None = None
     """how many threads are busy with the same work when idle ones sleep; None where that was not tried"""
     load: Load | None = None

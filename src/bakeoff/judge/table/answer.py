@@ -17,6 +17,8 @@ PERCENT_BELOW = 1.1
 """ratios below this are told in percent, others as a factor"""
 COARSE = 2.0
 """factors from here on have one decimal"""
+UNTOLD = 3.0
+"""where something may be this much faster than all that could be advised, there is no advice yet"""
 
 
 class Answer(Record, frozen=True):
@@ -86,8 +88,7 @@ def _advice(verdicts: Sequence[Verdict], indifference: float) -> str:
     use = [name for name in worst if worst[name] <= 1 + indifference] or [min(worst, key=lambda name: worst[name])]
     beaten = [name for name in of if all(standing.outcome is Outcome.SLOWER for standing in of[name])]
     rest = {name: of[name] for name in of if name not in use and name not in beaten}
-    if math.isinf(worst[use[0]]):
-        # Nobody is bounded: who is ahead most often.
+    if worst[use[0]] > UNTOLD:  # nobody is bounded: who is ahead most often
         leaders = [verdict.leader for verdict in verdicts]
         return f"{max(leaders, key=leaders.count)} is ahead so far: too few rounds to say more"
     clauses = [_use(use, worst[use[0]], indifference), *_open(rest), *_beaten(beaten, of, alone=not rest)]

@@ -33,6 +33,8 @@ BURST_S = 0.05
 """A turn aims at this, within its bounds. What disturbs a shared machine lasts for some 0.3 s (docs/method.md): many
 turns shorter than that meet it as often as they should, where few long ones meet it or not."""
 CALLS, MOST_CALLS = 2, 32
+UNTIMED_CALLS = 1
+"""at the start of each turn: it finds the caches cold"""
 
 Array = NDArray[np.generic]
 
@@ -135,7 +137,7 @@ class Attempt:
         others = self.worker.context.host.watch(self.worker.pid)
         with self.worker.awake() as session:
             before = session.usage()
-            reply = session.measure(order, [first - 1 if first else self.inputs.sets - 1], self.worker.scratch)
+            reply = session.measure(order, [(first - 1) % sets] * UNTIMED_CALLS, self.worker.scratch)
             after = session.usage()
         self.disturbances.append(others())
         self.check(reply, self.inputs.expected[order[-1]], " (while timed)")
@@ -200,7 +202,10 @@ class Attempt:
             rss_mb=tuple(self.rss_mb),
             helper_cpu_s=tuple(after.helpers_cpu_s - before.helpers_cpu_s for before, after in turns),
             queued_s=tuple(burst.queued_seconds for burst in self.bursts),
-            log_bytes=sum(after.log_bytes - before.log_bytes for before, after in turns),
+            log_bytes=sum(
+                round((after.log_bytes - before.log_bytes) / (1 + UNTIMED_CALLS / len(burst.latencies)))
+                for burst, (before, after) in zip(self.bursts, turns, strict=True)
+            ),
             busy_without_spinning=self.busy_without_spinning,
         )
 

@@ -73,6 +73,7 @@ CERTAIN = verdict({"a": (L, (0.70, 0.80)), "b": (S, (1.25, 1.42)), "c": (S, (4.1
             verdict({"a": (L, (0.5, 1.5)), **dict.fromkeys("bcde", (U, (0.7, 3.0)))}),
         ),
         ("a is ahead so far: too few rounds to say more", verdict({"a": (L, None), "b": (U, None)})),
+        ("a is ahead so far: too few rounds to say more", verdict({"a": (L, (0.01, 99)), "b": (U, (0.01, 99))})),
         ("only a has a speed", verdict({"a": (L, None)})),
     ],
 )
