@@ -9,7 +9,7 @@ from bakeoff.judge.results import Results
 from bakeoff.records import ModelRecord, RunRecord, Status, Summary
 from bakeoff.report import wording
 from bakeoff.report.machine_line import machine_line
-from bakeoff.report.tables import as_markdown
+from bakeoff.report.markup import as_markdown
 from bakeoff.store import Store
 
 TARGET = Path(__file__).with_name("support.md")

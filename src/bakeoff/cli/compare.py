@@ -48,11 +48,11 @@ def compare(
       bakeoff compare 2019 today --run 2026-11-23-2 --format md
     """
     from bakeoff.cli.screen import columns
-    from bakeoff.report import comparison
+    from bakeoff.report import comparison, markup
 
     report = _compare(before, after, within, indifference, output, store_url)
     if format_ == "json":
-        click.echo(comparison.to_json(report), nl=False)
+        click.echo(markup.as_json(report), nl=False)
     elif format_ == "md":
         click.echo(comparison.to_markdown(report), nl=False)
     else:

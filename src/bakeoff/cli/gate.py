@@ -64,6 +64,7 @@ def gate(
     from bakeoff.errors import ExitCode, UsageError
     from bakeoff.report import gate as report
     from bakeoff.report.files import write_texts
+    from bakeoff.report.markup import as_json
     from bakeoff.scorecards import GateOutcome
 
     asked = given(context, "run", "budget", "rounds", "engines_dirs")
@@ -79,7 +80,7 @@ def gate(
             said = _rerace(found, max_slowdown, budget, rounds, store, output, engines_dirs)
         else:
             said = _compare(found, run, max_slowdown, store)
-    texts = {"json": report.to_json, "junit": report.to_junit, "markdown": report.to_markdown}
+    texts = {"json": as_json, "junit": report.to_junit, "markdown": report.to_markdown}
     text = texts[format_](said) if format_ in texts else report.to_text(said, width=columns())
     if target is not None:
         write_texts(target.parent, {target.name: text})

@@ -17,7 +17,7 @@ def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         from bakeoff.report.json_file import to_json
 
-        click.echo(to_json(outcome.results))
+        click.echo(to_json(outcome.results), nl=False)
     else:
         from bakeoff.cli.screen import table_text
 

@@ -60,7 +60,7 @@ def recipe(
 
 
 def _text(found: "Recipe", only: str | None) -> str:
-    from bakeoff.report.how_to_use import to_text
+    from bakeoff.report.document import to_text
 
     if only == "script":
         return found.script

@@ -1,11 +1,10 @@
 """A comparison, for people and for programs."""
 
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Callable
+from functools import partial
 
 from bakeoff.records import Case
-from bakeoff.report import tables, wording
+from bakeoff.report import markup, wording
 from bakeoff.scorecards import Change, Compared, ComparisonReport, Method
 
 _METHODS = {
@@ -13,24 +12,31 @@ _METHODS = {
     Method.CANARY: "each relative to the canary of its own rounds",
     Method.NONE: "not normalised",
 }
-_RIGHT = (1, 2, 3)
 
 
 def to_text(report: ComparisonReport, *, width: int = 100) -> str:
     """A table, what each line says, and what to know before believing it."""
-    parts = [_headline(report), tables.as_text(_header(report), _rows(report), width=width, right=_RIGHT), _sum(report)]
-    return "\n\n".join([*parts, *_remarks(report)]) + "\n"
+    return _parts(report, partial(markup.as_text, width=width))
 
 
 def to_markdown(report: ComparisonReport) -> str:
     """The same for a document."""
-    parts = [_headline(report), tables.as_markdown(_header(report), _rows(report), right=_RIGHT), _sum(report)]
-    return "\n\n".join([*parts, *_remarks(report)]) + "\n"
+    return _parts(report, markup.as_markdown)
 
 
-def to_json(report: ComparisonReport) -> str:
-    """Every field; what is unbounded is null."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+def _parts(report: ComparisonReport, table: Callable[..., str]) -> str:
+    methods = dict.fromkeys(_METHODS[case.method] for case in report.cases)
+    header = ["case", f"{report.before}, images/s", f"{report.after}, images/s", "ratio", ""]
+    counts = [(change, sum(case.change is change for case in report.cases)) for change in Change]
+    said = ", ".join(f"{change} in {count}" for change, count in counts if count)
+    remarks = (("Not compared:", report.refused), ("Note:", report.notes))
+    parts = [
+        f"{report.after} against {report.before}, {' or '.join(methods)}",
+        table(header, [_row(case) for case in report.cases], right=(1, 2, 3)),
+        f"{report.after} is {said}; equivalent is within ±{wording.percent(report.indifference)}.",
+        *(f"{title}\n{markup.bullets(lines)}" for title, lines in remarks if lines),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def ratio(value: float | None, low: float | None, high: float | None) -> str:
@@ -43,45 +49,18 @@ def ratio(value: float | None, low: float | None, high: float | None) -> str:
     return f"{value:.2f}x [{bounds[0]}–{bounds[1]}]"  # noqa: RUF001
 
 
-def _headline(report: ComparisonReport) -> str:
-    methods = dict.fromkeys(_METHODS[case.method] for case in report.cases)
-    return f"{report.after} against {report.before}, {' or '.join(methods)}"
-
-
-def _header(report: ComparisonReport) -> list[str]:
-    return ["case", f"{report.before}, images/s", f"{report.after}, images/s", "ratio", ""]
-
-
-def _rows(report: ComparisonReport) -> list[list[str]]:
-    return [
-        [
-            _names(case),
-            wording.number(case.fps_before),
-            wording.number(case.fps_after),
-            ratio(case.ratio, *(case.interval or (None, None))),
-            case.change.value,
-        ]
-        for case in report.cases
-    ]
-
-
-def _names(case: Compared) -> str:
+def _row(case: Compared) -> list[str]:
     after, before = case.after.contender.name, case.before.contender.name
     names = after if after == before else f"{after} / {before}"
-    return f"{names}, {setting(case.after)}"
+    speeds = [wording.number(fps) for fps in (case.fps_before, case.fps_after)]
+    return [
+        f"{names}, {setting(case.after)}",
+        *speeds,
+        ratio(case.ratio, *(case.interval or (None, None))),
+        case.change,
+    ]
 
 
 def setting(case: Case) -> str:
     """``resnet18, batch 1``."""
     return f"{case.model}, batch {case.batch_size}"
-
-
-def _sum(report: ComparisonReport) -> str:
-    counts = [(change, sum(case.change is change for case in report.cases)) for change in Change]
-    said = ", ".join(f"{change} in {count}" for change, count in counts if count)
-    return f"{report.after} is {said}; equivalent is within ±{wording.percent(report.indifference)}."
-
-
-def _remarks(report: ComparisonReport) -> list[str]:
-    blocks: Sequence[tuple[str, Sequence[str]]] = (("Not compared:", report.refused), ("Note:", report.notes))
-    return ["\n".join([title, *(f"- {line}" for line in lines)]) for title, lines in blocks if lines]

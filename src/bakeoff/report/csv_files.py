@@ -1,12 +1,11 @@
 """results.csv, one row per case, and the study's own files."""
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Scenario, Status, file_name
-from bakeoff.report import columns, flat
+from bakeoff.report import flat
 
 STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
 """of the 2019 study's `<engine>_model_speed_experiments.csv`"""
@@ -14,9 +13,8 @@ STUDY_COLUMNS = ("model_name", "bs", "bs_time", "fps")
 
 def to_csv(results: Results) -> str:
     """results.csv: every scalar of every case; empty where there is no figure."""
-    _, *of_case = columns.SUMMARY
     table = flat.summary(results)
-    return _csv([column.name for column in of_case], (row[1:] for row in table.rows))
+    return _csv(flat.names(table)[1:], (row[1:] for row in table.rows))
 
 
 def study_files(results: Results) -> Mapping[str, str]:
@@ -28,22 +26,15 @@ def study_files(results: Results) -> Mapping[str, str]:
     plan = results.run.plan
     if plan.scenario is not Scenario.LATENCY:
         return {}
-    return {
-        f"{file_name(contender)}_model_speed_experiments.csv": _csv(
-            STUDY_COLUMNS,
-            (
-                (row.case.model, row.case.batch_size, row.case.batch_size / row.fps, row.fps)
-                for row in results.rows
-                if row.case.contender.name == contender and row.status is Status.OK and row.fps
-            ),
-        )
-        for contender in plan.names
-    }
+    lines: dict[str, list[tuple[object, ...]]] = {name: [] for name in plan.names}
+    for row in results.rows:
+        if row.status is Status.OK and row.fps:
+            size = row.case.batch_size
+            lines[row.case.contender.name].append((row.case.model, size, size / row.fps, row.fps))
+    return {f"{file_name(name)}_model_speed_experiments.csv": _csv(STUDY_COLUMNS, of) for name, of in lines.items()}
 
 
 def _csv(header: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
+    flat.write_csv(header, lines, text)
     return text.getvalue()

@@ -1,10 +1,11 @@
 """The report as Markdown: table.md's text, and what only a report tells."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bakeoff.records import Recipe
-from bakeoff.report import insights, tables, wording
-from bakeoff.report.markdown import escaped, to_markdown
+from bakeoff.report import insights, wording
+from bakeoff.report.markdown import to_markdown
+from bakeoff.report.markup import as_markdown, bullets, escaped, indented
 from bakeoff.report.run_report import RunReport
 
 
@@ -17,10 +18,10 @@ def _parts(report: RunReport) -> Iterator[str]:
     yield to_markdown(report.results).rstrip("\n")
     if report.break_even:
         yield "## Break-even, start-up included"
-        yield _list(f"{where}: {said}" for where, said in insights.break_evens(report))
+        yield bullets(escaped(f"{where}: {said}") for where, said in insights.break_evens(report))
     if report.heats:
-        yield "## The course of the race"
-        yield escaped(insights.course(report.heats))
+        yield "## The time line of the race"
+        yield escaped(insights.time_line(report.heats))
     yield "## Percent of this machine's peak"
     yield from _peak(report)
     for recipe in report.recipes:
@@ -43,29 +44,35 @@ def _peak(report: RunReport) -> Iterator[str]:
         for each in sorted(report.peak_shares, key=lambda each: -each.share)
     ]
     if rows:
-        yield tables.as_markdown(["engine", "model", "batch", "reached", "of the peak"], rows, right=(2, 3, 4))
+        yield as_markdown(["engine", "model", "batch", "reached", "of the peak"], rows, right=(2, 3, 4))
 
 
 def recipe_parts(recipe: Recipe) -> Iterator[str]:
     """How to use an engine as it was raced, under a heading of its own."""
     case = recipe.case
     yield escaped(f"## Use {case.contender.name} on {case.model}, batch {case.batch_size}")
-    yield escaped(f"Settings that took effect: {insights.settings(recipe)}.")
+    yield escaped(f"Settings that took effect: {', '.join(insights.settings(recipe))}.")
     if recipe.requirements:
         yield "requirements.txt:"
-        yield _code(recipe.requirements)
-        yield _code(recipe.installation)
+        yield indented(recipe.requirements)
+        yield indented(recipe.installation)
     if recipe.script:
         yield "recipe.py:"
-        yield _code(recipe.script.splitlines())
+        yield indented(recipe.script.splitlines())
     else:
         yield escaped(f"No script: {wording.one_line(recipe.why_no_script)}.")
 
 
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {escaped(line)}" for line in lines)
-
-
-def _code(lines: Iterable[str]) -> str:
-    """Indented, so that nothing in it can end it."""
-    return "\n".join(f"    {line}".rstrip() for line in lines)
+def to_text(recipe: Recipe) -> str:
+    """A recipe as `bakeoff recipe` prints it: settings, requirements, installation, script, each under its title."""
+    case = recipe.case
+    found: list[tuple[str, Sequence[str]]] = [
+        ("Settings that took effect", insights.settings(recipe)),
+        ("requirements.txt", recipe.requirements),
+        ("To install them", recipe.installation if recipe.requirements else ()),
+        ("recipe.py", recipe.script.splitlines()),
+    ]
+    parts = [f"{case.contender.name} on {case.model}, batch {case.batch_size}"]
+    parts += [f"{title}:\n{indented(lines)}" for title, lines in found if lines]
+    parts += [] if recipe.script else [f"No script: {wording.one_line(recipe.why_no_script)}."]
+    return "\n\n".join(parts) + "\n"

@@ -21,7 +21,7 @@ def write_all(folder: Path, results: Results) -> list[Path]:
         {
             "table.md": markdown.to_markdown(results),
             "results.csv": csv_files.to_csv(results),
-            "results.json": json_file.to_json(results) + "\n",
+            "results.json": json_file.to_json(results),
             **csv_files.study_files(results),
         },
     )
@@ -29,26 +29,16 @@ def write_all(folder: Path, results: Results) -> list[Path]:
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """Write each text to its file name in `folder`, all of them or, but for the renames, none."""
-    temporary = {folder / name: folder / f".{name}.{os.getpid()}.tmp" for name in texts}
-    path = folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, beside in temporary.items():
-            beside.write_text(texts[path.name], encoding="utf-8", newline="\n")
-        for path, beside in temporary.items():
-            beside.replace(path)
-    except OSError as error:
-        message = f"{path} could not be written: {error.strerror}"
-        raise StoreError(message, "The results are safe in the store: `bakeoff show` prints them.") from error
-    finally:
-        for beside in temporary.values():
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-    return list(temporary)
+    advice = "The results are safe in the store: `bakeoff show` prints them."
+    with contextlib.ExitStack() as stack:
+        for name, text in texts.items():
+            beside = stack.enter_context(in_place(folder / name, advice))
+            beside.write_text(text, encoding="utf-8", newline="\n")
+    return [folder / name for name in texts]
 
 
 @contextlib.contextmanager
-def in_place(path: Path) -> Iterator[Path]:
+def in_place(path: Path, advice: str = "") -> Iterator[Path]:
     """A file beside `path` to write to, that takes its place if the block succeeds. Raises `StoreError`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -56,7 +46,8 @@ def in_place(path: Path) -> Iterator[Path]:
         yield beside
         beside.replace(path)
     except OSError as error:
-        raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
+        where = path if path.parent.is_dir() else path.parent
+        raise StoreError(f"{where} could not be written: {error.strerror or error}", advice) from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -3,23 +3,22 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from itertools import chain
+from typing import IO, Any
 
 import msgspec
 
 from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.results import Results
 from bakeoff.report import columns, wording
-from bakeoff.report.columns import Column, OfCase, OfTrial
-
-Source = TypeVar("Source")
+from bakeoff.report.columns import Column, OfCall, OfCase, OfTrial
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows of values in the order of `columns`; rows may be made as they are read, and then only once."""
 
-    columns: Sequence[Column[Any]]
+    columns: Sequence[Column]
     rows: Iterable[Sequence[Any]]
 
 
@@ -72,30 +71,35 @@ def _calls(results: Results) -> Iterator[Sequence[Any]]:
             yield [*which, *_values(columns.OF_CALL, call)]
 
 
-def _values(of_columns: Iterable[Column[Source]], of: Source) -> list[Any]:
+def _values(of_columns: Iterable[Column], of: OfCase | OfTrial | OfCall) -> list[Any]:
     """Text of an engine's own making is brought onto one line."""
     found = (column.read(of) for column in of_columns)
     return [wording.one_line(value) if isinstance(value, str) else value for value in found]
 
 
+def names(table: Table) -> list[str]:
+    """Of its columns."""
+    return [column.name for column in table.columns]
+
+
 def write_text(table: Table, format_: str, file: IO[str]) -> None:
     """Write the table as "csv" (a line of names, then values, empty where null) or "json" (an array of objects)."""
-    writers: dict[str, Callable[[Table, IO[str]], None]] = {"csv": write_csv, "json": _write_json}
-    writers[format_](table, file)
+    if format_ == "csv":
+        write_csv(names(table), table.rows, file)
+    else:
+        _write_json(table, file)
 
 
-def write_csv(table: Table, file: IO[str]) -> None:
+def write_csv(header: Iterable[str], rows: Iterable[Iterable[object]], file: IO[str]) -> None:
     """A line of names, then one for each row."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([column.name for column in table.columns])
-    writer.writerows(table.rows)
+    csv.writer(file, lineterminator="\n").writerows(chain([header], rows))
 
 
 def _write_json(table: Table, file: IO[str]) -> None:
-    names = [column.name for column in table.columns]
+    header = names(table)
     encode = msgspec.json.Encoder().encode
     before = "["
     for row in table.rows:
-        file.write(f"{before}\n{encode(dict(zip(names, row, strict=True))).decode()}")
+        file.write(f"{before}\n{encode(dict(zip(header, row, strict=True))).decode()}")
         before = ","
     file.write("\n]\n" if before == "," else "[]\n")

@@ -1,13 +1,10 @@
 """What a gate says: for people, for a pull request, for programs, and for CI systems that read JUnit's XML."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 
-import msgspec
-
-from bakeoff.report import tables
+from bakeoff.report import markup
 from bakeoff.report.comparison import ratio, setting
-from bakeoff.scorecards import Gate, GateCase, GateOutcome, Method
+from bakeoff.scorecards import Gate, GateOutcome, Method
 
 _METHODS = {
     Method.PAIRED: "both raced in the same rounds",
@@ -20,19 +17,15 @@ _RIGHT = (2,)
 
 def to_text(gate: Gate, *, width: int = 100) -> str:
     """The answer first."""
-    rows = [[case.outcome.value, *_row(case)] for case in gate.cases]
-    return "\n\n".join([_answer(gate), tables.as_text(_HEADER, rows, width=width, right=_RIGHT), *_notes(gate)]) + "\n"
+    return (
+        "\n\n".join([_answer(gate), markup.as_text(_HEADER, _rows(gate), width=width, right=_RIGHT), *_notes(gate)])
+        + "\n"
+    )
 
 
 def to_markdown(gate: Gate) -> str:
     """For a pull-request comment."""
-    rows = [[case.outcome.value, *_row(case)] for case in gate.cases]
-    return "\n\n".join([f"**{_answer(gate)}**", tables.as_markdown(_HEADER, rows, right=_RIGHT), *_notes(gate)]) + "\n"
-
-
-def to_json(gate: Gate) -> str:
-    """Every field; what is unbounded is null."""
-    return msgspec.json.format(msgspec.json.encode(gate), indent=2).decode() + "\n"
+    return "\n\n".join([f"**{_answer(gate)}**", markup.as_markdown(_HEADER, _rows(gate), _RIGHT), *_notes(gate)]) + "\n"
 
 
 def to_junit(gate: Gate) -> str:
@@ -75,9 +68,17 @@ def _cases(count: int) -> str:
     return f"{count} case{'s' * (count != 1)} {'is' if count == 1 else 'are'}"
 
 
-def _row(case: GateCase) -> list[str]:
-    return [f"{case.case.contender.name}, {setting(case.case)}", ratio(case.ratio, *case.interval), case.reason]
+def _rows(gate: Gate) -> list[list[str]]:
+    return [
+        [
+            each.outcome,
+            f"{each.case.contender.name}, {setting(each.case)}",
+            ratio(each.ratio, *each.interval),
+            each.reason,
+        ]
+        for each in gate.cases
+    ]
 
 
-def _notes(gate: Gate) -> Sequence[str]:
-    return ["\n".join(["Note:", *(f"- {line}" for line in gate.notes)])] if gate.notes else []
+def _notes(gate: Gate) -> list[str]:
+    return [f"Note:\n{markup.bullets(gate.notes)}"] if gate.notes else []

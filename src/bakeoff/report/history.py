@@ -4,10 +4,8 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from bakeoff.records import RunRecord
-from bakeoff.report import tables, wording
+from bakeoff.report import markup, wording
 
 FEW = 4
 """so many engines are named; more are counted"""
@@ -16,12 +14,12 @@ FEW = 4
 def to_text(runs: Sequence[RunRecord], *, width: int = 100) -> str:
     """One row per run."""
     header = ["run", "began (UTC)", "machine", "models", "engines", "threads", "tags", "state"]
-    return tables.as_text(header, [_row(run) for run in runs], width=width, right=(5,)) + "\n"
+    return markup.as_text(header, [_row(run) for run in runs], width=width, right=(5,)) + "\n"
 
 
 def to_json(runs: Sequence[RunRecord]) -> str:
     """What can be asked for, per run."""
-    return msgspec.json.format(msgspec.json.encode([_record(run) for run in runs]), indent=2).decode() + "\n"
+    return markup.as_json([_record(run) for run in runs])
 
 
 def _row(run: RunRecord) -> list[str]:

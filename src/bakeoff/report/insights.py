@@ -58,7 +58,7 @@ def giga(flops: float) -> str:
     return wording.number(flops / 1e9, " GFLOP/s")
 
 
-def course(heats: Sequence[Heat]) -> str:
+def time_line(heats: Sequence[Heat]) -> str:
     """The time line in one sentence."""
     if not heats:
         return "No heat was measured."
@@ -75,6 +75,6 @@ def course(heats: Sequence[Heat]) -> str:
     return "; ".join(said) + "."
 
 
-def settings(recipe: Recipe) -> str:
-    """``threads = 2, precision = 'fp32'``."""
-    return ", ".join(f"{name} = {value!r}" for name, value in recipe.settings.items()) or "none are known"
+def settings(recipe: Recipe) -> list[str]:
+    """``threads = 2``, ``precision = 'fp32'``."""
+    return [f"{name} = {value!r}" for name, value in recipe.settings.items()] or ["none are known"]

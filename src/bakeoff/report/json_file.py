@@ -10,13 +10,14 @@ from bakeoff.records import Plan, RunRecord
 from bakeoff.report import columns, flat
 from bakeoff.report.columns import OfCase
 from bakeoff.report.command import command_line
+from bakeoff.report.markup import as_json
 
 SCHEMA = "bakeoff-results/2"
 """Changes with every change that a reader could trip over."""
 
 
 def to_json(results: Results) -> str:
-    """The whole file, indented. What is not a number (NaN, infinite) becomes null."""
+    """The whole file, indented."""
     document = {
         "schema": SCHEMA,
         "run": _run(results.run),
@@ -27,7 +28,7 @@ def to_json(results: Results) -> str:
         "cases": [_case(of) for of in flat.of_cases(results)],
         "canary": results.canary,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return as_json(document)
 
 
 def _run(run: RunRecord) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """table.md: the study's table, and the figures behind it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Status, Summary
@@ -8,6 +8,7 @@ from bakeoff.report import notes, standings, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.grid import Cell, lay_out
 from bakeoff.report.machine_line import machine_line
+from bakeoff.report.markup import as_markdown, bullets, escaped
 
 LEGEND = (
     "± is half of the 95% interval; bold is the highest figure of its column and league; error is the largest relative "
@@ -23,8 +24,8 @@ def to_markdown(results: Results) -> str:
     models = dict.fromkeys(row.case.model for row in rows)
     parts = [
         f"# bakeoff {escaped(run.name)}",
-        _list(f"**{escaped(model)}**: {escaped(said)}" for model, said in notes.answers(results)),
-        _list(
+        bullets(f"**{escaped(model)}**: {escaped(said)}" for model, said in notes.answers(results)),
+        bullets(
             [
                 f"machine: {escaped(machine_line(run.machine))}",
                 f"settings: {escaped(wording.setting(run.plan))}",
@@ -36,7 +37,7 @@ def to_markdown(results: Results) -> str:
         f"## {wording.TITLE[run.plan.scenario]}",
         _study_table(rows),
         LEGEND,
-        _list(map(escaped, [*notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)])),
+        bullets(map(escaped, [*notes.tolerances(run), *notes.load(rows), *notes.accuracy(run)])),
         *_verdicts(results),
     ]
     for title, lines in (
@@ -45,7 +46,7 @@ def to_markdown(results: Results) -> str:
         ("The machine, before the race", notes.findings(run)),
     ):
         if lines:
-            parts += [f"## {title}", _list(map(escaped, lines))]
+            parts += [f"## {title}", bullets(map(escaped, lines))]
     unprofiled = [row for row in rows if row.status is Status.OK and not row.load]
     parts += [UNPROFILED] * any(row.latency_ms.get("p50") is None for row in unprofiled)
     for model in models:
@@ -57,16 +58,16 @@ def _verdicts(results: Results) -> Iterator[str]:
     found = standings.lay_out(results)
     for each in found:
         yield f"## {escaped(each.title)}: who is faster"
-        yield _table(each.header, each.rows)
+        yield as_markdown(each.header, each.rows, range(1, len(each.header)))
     if found:
-        yield _list(map(escaped, [standings.legend(results), *standings.waits(results)]))
+        yield bullets(map(escaped, [standings.legend(results), *standings.waits(results)]))
 
 
 def _study_table(rows: Sequence[Summary]) -> str:
     grid = lay_out(rows)
     header = ["engine", *(f"{model}, batch {batch}" for model, batch in grid.columns), *grid.extras]
     body = [[engine, *map(_emphasised, cells), *extras] for engine, cells, extras in grid.rows]
-    return _table(header, body)
+    return as_markdown(header, body, range(1, len(header)))
 
 
 def _emphasised(cell: Cell) -> str:
@@ -78,7 +79,8 @@ def _details(results: Results, rows: Sequence[Summary]) -> str:
         *("engine", "version", "release", "batch", wording.FIGURE[results.run.plan.scenario], "p50 latency", "load"),
         *("first inference", "peak memory", "cores used", "error", "top-1", "accuracy", "trials"),
     )
-    return _table(header, [_detail(row, results.releases.get(row.case.contender.build, "")) for row in rows])
+    body = [_detail(row, results.releases.get(row.case.contender.build, "")) for row in rows]
+    return as_markdown(header, body, range(1, len(header)))
 
 
 def _detail(row: Summary, release: str) -> list[str]:
@@ -103,24 +105,3 @@ def _detail(row: Summary, release: str) -> list[str]:
         str(row.accuracy or wording.NONE),
         str(row.trials),
     ]
-
-
-def _table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *([_escape_cell(c) for c in row] for row in body)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def escaped(text: str) -> str:
-    """Text of an engine's or a user's own making, so that Markdown shows it as it is."""
-    text = wording.one_line(text)
-    for special in ("\\", "`", "*", "_", "<", "[", "|"):
-        text = text.replace(special, f"\\{special}")
-    return text
-
-
-def _escape_cell(text: str) -> str:
-    return wording.one_line(text).replace("|", "\\|").replace("<", "\\<")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Summary
-from bakeoff.report import notes, standings, tables, wording
+from bakeoff.report import markup, notes, standings, wording
 from bakeoff.report.grid import Cell, Grid, lay_out
 from bakeoff.report.machine_line import machine_line
 
@@ -60,7 +60,7 @@ def _parts(results: Results, width: int) -> Iterator[RenderableType]:
     for each in verdicts:
         yield Text()
         yield Text(each.title, style="bold")
-        yield Text(tables.as_text(each.header, each.rows, width=width, whole=(0,)))
+        yield Text(markup.as_text(each.header, each.rows, width=width, whole=(0,)))
     if verdicts:
         yield Text()
         yield Text("\n".join([standings.legend(results), *standings.waits(results)]), style="dim")

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.unit.made import the_results
@@ -52,7 +51,7 @@ def test_results_csv_results_json_and_the_export_have_the_same_columns(run: RunR
 
 
 @pytest.mark.parametrize("documented", [columns.SUMMARY, columns.TRIALS, columns.LATENCIES])
-def test_columns_have_unique_names_a_type_and_a_meaning(documented: Sequence[columns.Column[Any]]) -> None:
+def test_columns_have_unique_names_a_type_and_a_meaning(documented: Sequence[columns.Column]) -> None:
     assert len({column.name for column in documented}) == len(documented)
     assert all(column.type in {"text", "integer", "number", "boolean"} and column.meaning for column in documented)
     assert all(column.unit for column in documented if column.type == "number" and column.name != "max_rel_error")

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.made import a_case
 
 from bakeoff.report import comparison, gate
+from bakeoff.report.markup import as_json
 from bakeoff.scorecards import Change, Compared, ComparisonReport, Gate, GateCase, GateOutcome, Method
 
 pytestmark = pytest.mark.unit
@@ -87,9 +88,9 @@ def test_junit_counts_a_failure_and_a_skip_as_ci_systems_read_them() -> None:
 
 
 def test_json_holds_every_field_and_null_for_the_unbounded() -> None:
-    document = json.loads(gate.to_json(GATE))
+    document = json.loads(as_json(GATE))
     assert (document["outcome"], document["cases"][0]["interval"]) == ("fail", [0.85, None])
-    assert json.loads(comparison.to_json(COMPARISON))["cases"][0]["change"] == "slower"
+    assert json.loads(as_json(COMPARISON))["cases"][0]["change"] == "slower"
 
 
 def test_a_bar_in_a_name_does_not_break_a_markdown_table() -> None:

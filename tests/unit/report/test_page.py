@@ -128,7 +128,7 @@ def test_the_parts_stand_in_their_order_with_the_verdict_first(page: str) -> Non
             "Scaling with batch size",
             "Latency",
             "Speed against memory and time to load",
-            "The course of the race",
+            "Time line",
             "Parity",
             "Break-even",
             "Percent of this machine's peak",

@@ -85,44 +85,26 @@ def throughput(rows: Sequence[Summary], verdicts: Sequence[Verdict]) -> Spec:
     All `rows` here and below have a speed.
     """
     standings = {(v.batch_size, s.contender): s.outcome for v in verdicts for s in v.standings}
-    values = [
-        value
-        | {"standing": STANDINGS[standings.get((row.case.batch_size, row.case.contender.name), Outcome.UNDECIDED)][0]}
-        for value, row in zip(_speeds(rows), rows, strict=True)
-    ]
+    outcomes = [standings.get((row.case.batch_size, row.case.contender.name), Outcome.UNDECIDED) for row in rows]
+    values = [value | {"standing": STANDINGS[of][0]} for value, of in zip(_speeds(rows), outcomes, strict=True)]
     colour, shape = by_standing(values)
-    x = {"type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 4}}
-    order = _by_best((label(row), row.fps) for row in rows)
-    return _facets(
-        values,
-        order,
-        [
-            {
-                "mark": {"type": "rule", "strokeWidth": 2},
-                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colour},
-            },
-            {"mark": "point", "encoding": {"x": {**x, "field": "fps"}, "color": colour, "shape": shape}},
-        ],
-    )
+    lines = _span("low", "high", "images/s", {"type": "rule", "strokeWidth": 2})
+    lines["encoding"]["color"] = colour
+    points = {"mark": "point", "encoding": {"x": _from_zero("fps", "images/s"), "color": colour, "shape": shape}}
+    return _facets(values, _by_best((label(row), row.fps) for row in rows), [lines, points])
 
 
 def by_standing(values: Iterable[Spec]) -> tuple[Spec, Spec]:
     """Colour and shape by the field `standing` of `values`, with a legend of those that there are."""
     there = {value["standing"] for value in values}
     names, colours, shapes = zip(*(look for look in STANDINGS.values() if look[0] in there), strict=True)
-    return (
-        {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": colours}},
-        {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": shapes}},
-    )
+    return _nominal("standing", names, colours), _nominal("standing", names, shapes)
 
 
 def label(row: Summary) -> str:
     """The engine, with its league where that is not the one asked for: leagues are never ranked together."""
-    return (
-        row.case.contender.name
-        if row.league == row.case.contender.precision
-        else f"{row.case.contender.name} ({row.league})"
-    )
+    contender = row.case.contender
+    return contender.name if row.league == contender.precision else f"{contender.name} ({row.league})"
 
 
 def edge(rows: Sequence[Summary]) -> float:
@@ -147,34 +129,39 @@ def _speeds(rows: Sequence[Summary]) -> list[Spec]:
 def latencies(found: Sequence[Latencies]) -> Spec:
     """One model's latencies: the middle half as a bar, 5th to 95th percentile as a line, the median as a tick."""
     values = [
-        {
-            "engine": each.case.contender.name,
-            "batch": each.case.batch_size,
-            "p5": each.p5,
-            "p25": each.p25,
-            "p50": each.p50,
-            "p75": each.p75,
-            "p95": each.p95,
-        }
+        {"engine": each.case.contender.name, "batch": each.case.batch_size}
+        | {name: getattr(each, name) for name in ("p5", "p25", "p50", "p75", "p95")}
         for each in found
     ]
     order = _by_best((each.case.contender.name, each.case.batch_size / each.p50) for each in found)
-    x = {"type": "quantitative", "title": "ms per batch", "scale": {"zero": True}, "axis": {"tickCount": 4}}
-    layers: list[Spec] = [
-        {
-            "mark": {"type": "rule", "strokeWidth": 1.5, "color": SERIES[0]},
-            "encoding": {"x": {**x, "field": "p5"}, "x2": {"field": "p95"}},
-        },
-        {
-            "mark": {"type": "bar", "size": 9, "color": SERIES[0], "opacity": 0.45},
-            "encoding": {"x": {**x, "field": "p25"}, "x2": {"field": "p75"}},
-        },
-        {
-            "mark": {"type": "tick", "thickness": 2, "size": 13, "color": "var(--ink)"},
-            "encoding": {"x": {**x, "field": "p50"}},
-        },
+    title = "ms per batch"
+    tick = {"type": "tick", "thickness": 2, "size": 13, "color": "var(--ink)"}
+    layers = [
+        _span("p5", "p95", title, {"type": "rule", "strokeWidth": 1.5, "color": SERIES[0]}),
+        _span("p25", "p75", title, {"type": "bar", "size": 9, "color": SERIES[0], "opacity": 0.45}),
+        {"mark": tick, "encoding": {"x": _from_zero("p50", title)}},
     ]
     return _facets(values, order, layers) | {"resolve": {"scale": {"x": "independent"}}}
+
+
+def _nominal(field: str, domain: Sequence[str], range_: Sequence[str]) -> Spec:
+    """A colour or a shape for each value of a field."""
+    return {"field": field, "type": "nominal", "scale": {"domain": domain, "range": range_}}
+
+
+def _from_zero(field: str, title: str, ticks: int = 4) -> Spec:
+    return {
+        "type": "quantitative",
+        "title": title,
+        "scale": {"zero": True},
+        "axis": {"tickCount": ticks},
+        "field": field,
+    }
+
+
+def _span(low: str, high: str, title: str, mark: Spec) -> Spec:
+    """A mark from one field to another, along x."""
+    return {"mark": mark, "encoding": {"x": _from_zero(low, title), "x2": {"field": high}}}
 
 
 def _facets(values: list[Spec], order: Sequence[str], layers: list[Spec]) -> Spec:
@@ -196,52 +183,31 @@ def scaling(rows: Sequence[Summary]) -> Spec:
     values = _speeds(rows)
     named = _by_best((label(row), row.fps) for row in rows)[:NAMED]
     sizes = sorted({row.case.batch_size for row in rows})
-    x = {
-        "field": "batch",
-        "type": "quantitative",
-        "title": "batch size",
-        "scale": {"type": "log", "base": 2, "domain": [sizes[0], sizes[-1]], "nice": False, "padding": 12},
-        "axis": {"values": sizes, "format": "d", "grid": False},
+    x: Spec = {"field": "batch", "type": "quantitative", "title": "batch size"}
+    x["scale"] = {"type": "log", "base": 2, "domain": [sizes[0], sizes[-1]], "nice": False, "padding": 12}
+    x["axis"] = {"values": sizes, "format": "d", "grid": False}
+    y = _from_zero("fps", "images/s", 6)
+    legend = {"sort": named, "legend": {"orient": "right", "symbolType": "circle"}}
+    colour = _nominal("engine", named, SERIES[: len(named)]) | legend
+    shape = _nominal("engine", named, SHAPES[: len(named)]) | {"sort": named, "legend": {"orient": "right"}}
+    others = {
+        "data": {"values": [value for value in values if value["engine"] not in named]},
+        "mark": {"type": "line", "strokeWidth": 1, "color": FAINTER},
+        "encoding": {"y": y, "detail": {"field": "engine"}},
     }
-    y = {"field": "fps", "type": "quantitative", "title": "images/s", "scale": {"zero": True}, "axis": {"tickCount": 6}}
-    legend = {"orient": "right", "symbolType": "circle"}
-    colour = {
-        "field": "engine",
-        "type": "nominal",
-        "sort": named,
-        "scale": {"domain": named, "range": SERIES[: len(named)]},
-        "legend": legend,
+    intervals = {
+        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.6},
+        "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
     }
-    shape = {
-        "field": "engine",
-        "type": "nominal",
-        "sort": named,
-        "scale": {"domain": named, "range": SHAPES[: len(named)]},
-        "legend": {"orient": "right"},
-    }
-    return {
-        "width": FULL_WIDTH - 220,
-        "height": 260,
-        "encoding": {"x": x},
+    fastest = {
+        "data": {"values": [value for value in values if value["engine"] in named]},
         "layer": [
-            {
-                "data": {"values": [value for value in values if value["engine"] not in named]},
-                "mark": {"type": "line", "strokeWidth": 1, "color": FAINTER},
-                "encoding": {"y": y, "detail": {"field": "engine"}},
-            },
-            {
-                "data": {"values": [value for value in values if value["engine"] in named]},
-                "layer": [
-                    {
-                        "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.6},
-                        "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
-                    },
-                    {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": y, "color": colour}},
-                    {"mark": "point", "encoding": {"y": y, "color": colour, "shape": shape}},
-                ],
-            },
+            intervals,
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": y, "color": colour}},
+            {"mark": "point", "encoding": {"y": y, "color": colour, "shape": shape}},
         ],
     }
+    return {"width": FULL_WIDTH - 220, "height": 260, "encoding": {"x": x}, "layer": [others, fastest]}
 
 
 def costs(rows: Sequence[Summary]) -> Spec | None:
@@ -249,15 +215,12 @@ def costs(rows: Sequence[Summary]) -> Spec | None:
 
     None where no row has both. The rows should be of one batch size, or the figures mean nothing together.
     """
-    panels = [
-        _cost(rows, "peak_rss_mb", "peak memory, MB", "linear"),
-        _cost(rows, "load_s", "time to load, s", "log"),
-    ]
-    drawn = [panel for panel in panels if panel]
+    memory, load = _cost(rows, "peak_rss_mb", "peak memory, MB"), _cost(rows, "load_s", "time to load, s", log=True)
+    drawn = [panel for panel in (memory, load) if panel]
     return {"hconcat": drawn, "spacing": 48} if drawn else None
 
 
-def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec | None:
+def _cost(rows: Sequence[Summary], field: str, title: str, *, log: bool = False) -> Spec | None:
     points = [(row, cost, row.fps) for row in rows if (cost := getattr(row, field)) and row.fps is not None]
     if not points:
         return None
@@ -271,21 +234,17 @@ def _cost(rows: Sequence[Summary], field: str, title: str, scale: str) -> Spec |
     named = [(label(row), cost, fps) for row, cost, fps in points if label(row) in best or len(points) <= LABELLED]
     labels = [{"engine": name, "cost": x, "fps": y} for name, x, y in apart(named, top * LINE / COST_HEIGHT)]
     x: Spec = {"field": "cost", "type": "quantitative", "title": title, "axis": {"tickCount": 4, "grid": False}}
-    x["scale"] = {"zero": True} if scale == "linear" else {"type": "log", "nice": False, "padding": 16}
+    x["scale"] = {"type": "log", "nice": False, "padding": 16} if log else {"zero": True}
     y = {"field": "fps", "type": "quantitative", "title": "images/s", "axis": {"tickCount": 5}}
     y["scale"] = {"domain": [0, top], "nice": False}
-    looks = {"color": [SERIES[0], FAINT], "shape": ["diamond", "circle"]}
-    encoded = {
-        channel: {"field": "standing", "type": "nominal", "scale": {"domain": names, "range": look}}
-        for channel, look in looks.items()
-    }
+    colour, shape = _nominal("standing", names, [SERIES[0], FAINT]), _nominal("standing", names, ["diamond", "circle"])
     text = {"type": "text", "align": "left", "baseline": "middle", "dx": 9, "fontSize": 11}
     return {
         "width": COST_WIDTH,
         "height": COST_HEIGHT,
         "encoding": {"x": x, "y": y},
         "layer": [
-            {"data": {"values": values}, "mark": "point", "encoding": encoded},
+            {"data": {"values": values}, "mark": "point", "encoding": {"color": colour, "shape": shape}},
             {"data": {"values": labels}, "mark": text, "encoding": {"text": {"field": "engine"}}},
         ],
     }
@@ -304,55 +263,37 @@ def apart(points: Iterable[tuple[str, float, float]], gap: float) -> list[tuple[
     return placed
 
 
-def course(heats: Sequence[Heat]) -> Spec | None:
-    """The time line: the canary's speed and what others took of the CPUs, with disturbed heats marked.
+def time_line(heats: Sequence[Heat]) -> Spec | None:
+    """The canary's speed and what others took of the CPUs over the race, with disturbed heats marked.
 
     None where neither is known.
     """
-    states = {False: "undisturbed", True: "disturbed by others"}
-    looks = {"color": [FAINT, SERIES[1]], "shape": ["circle", "triangle-up"]}
-    encoded = {
-        channel: {"field": "state", "type": "nominal", "scale": {"domain": [*states.values()], "range": look}}
-        for channel, look in looks.items()
-    }
+    states = ("undisturbed", "disturbed by others")
+    colour = _nominal("state", states, [FAINT, SERIES[1]])
+    shape = _nominal("state", states, ["circle", "triangle-up"])
     end = max((heat.minute for heat in heats), default=0.0)
     x: Spec = {"field": "minute", "type": "quantitative", "title": "minutes since the race began"}
     x |= {"scale": {"domain": [0, end or 1.0], "nice": False, "padding": 8}, "axis": {"grid": False, "tickCount": 8}}
     panels: list[Spec] = []
-    for title, height, from_zero, figures in (
-        ("canary, % of its median", 130, False, [heat.canary for heat in heats]),
-        ("taken by others, % of CPU time", 130, True, [heat.taken for heat in heats]),
+    for title, from_zero, figures in (
+        ("canary, % of its median", False, [heat.canary for heat in heats]),
+        ("taken by others, % of CPU time", True, [heat.taken for heat in heats]),
     ):
         values = [
             {"minute": heat.minute, "percent": 100 * figure, "zero": 0, "state": states[heat.disturbed]}
             for heat, figure in zip(heats, figures, strict=True)
             if figure is not None
         ]
-        if not values:
-            continue
-        y = {"field": "percent", "type": "quantitative", "title": title, "axis": {"tickCount": 4}}
-        y["scale"] = {"zero": from_zero}
-        line: Spec = (
-            {
-                "mark": {"type": "rule", "strokeWidth": 1.5},
-                "encoding": {"y": y, "y2": {"field": "zero"}, "color": encoded["color"]},
-            }
-            if from_zero
-            else {"mark": {"type": "line", "strokeWidth": 1, "color": FAINTER}, "encoding": {"y": y}}
-        )
-        points = {"mark": {"type": "point", "size": 36}, "encoding": {"y": y, **encoded}}
-        panels.append(
-            {
-                "width": FULL_WIDTH,
-                "height": height,
-                "data": {"values": values},
-                "encoding": {"x": x},
-                "layer": [line, points],
-            }
-        )
-    if not panels:
-        return None
-    return {"vconcat": panels, "spacing": 20, "resolve": {"scale": {"color": "shared", "shape": "shared"}}}
+        y = _from_zero("percent", title) | {"scale": {"zero": from_zero}}
+        line: Spec = {"mark": {"type": "line", "strokeWidth": 1, "color": FAINTER}, "encoding": {"y": y}}
+        if from_zero:
+            line["mark"] = {"type": "rule", "strokeWidth": 1.5}
+            line["encoding"] |= {"y2": {"field": "zero"}, "color": colour}
+        points = {"mark": {"type": "point", "size": 36}, "encoding": {"y": y, "color": colour, "shape": shape}}
+        panel = {"width": FULL_WIDTH, "height": 130, "encoding": {"x": x}, "layer": [line, points]}
+        panels += [panel | {"data": {"values": values}}] if values else []
+    resolve = {"scale": {"color": "shared", "shape": "shared"}}
+    return {"vconcat": panels, "spacing": 20, "resolve": resolve} if panels else None
 
 
 def _by_best(figures: Iterable[tuple[str, float | None]]) -> list[str]:

@@ -1,11 +1,12 @@
 """One run as the page's template takes it: sentences, tables and drawn charts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
-from bakeoff.records import Recipe, Status, Summary
+from bakeoff.records import Status, Summary
 from bakeoff.report import insights, notes, standings, wording
 from bakeoff.report.command import command_line
 from bakeoff.report.machine_line import machine_line
@@ -22,83 +23,55 @@ class Figure(msgspec.Struct, frozen=True):
     svg: Markup
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """Everything of one run, in the order of the page."""
-
-    anchor: str
-    report: RunReport
-    title: str
-    facts: Sequence[tuple[str, str]]
-    answers: Sequence[tuple[str, str]]
-    standings: cells.Table
-    waits: Sequence[str]
-    speeds: cells.Table
-    accuracy: Sequence[str]
-    """what it is of, if anybody has one"""
-    throughput: Sequence[Figure]
-    scaling: Sequence[Figure]
-    latencies: Sequence[Figure]
-    costs: Sequence[Figure]
-    course: Sequence[Figure]
-    course_said: str
-    parity: cells.Table
-    tolerances: Sequence[str]
-    break_even: Sequence[tuple[str, str]]
-    starts: cells.Table
-    peak: cells.Table
-    peak_said: str
-    failures: Sequence[str]
-    cautions: Sequence[tuple[str, Sequence[str]]]
-    findings: Sequence[str]
-    machine: Sequence[tuple[str, str]]
-    command: str
-    indifference: str
-    recipes: Sequence[tuple[str, str, Recipe]]
-    """of which engine and case, and its settings in words"""
-
-
-def of_run(report: RunReport, anchor: str) -> Shown:
-    """The run's part of the page; `anchor` begins the identifiers of all that is in it."""
+def of_run(report: RunReport, anchor: str) -> dict[str, Any]:
+    """The run's part of the page, by the names that the template has for it; `anchor` begins all its identifiers."""
     run, rows = report.results.run, report.results.rows
-    return Shown(
-        anchor=anchor,
-        report=report,
-        title=f"{', '.join(run.plan.models)} on {run.machine.get('cpu') or 'this machine'}",
-        facts=[
+    return {
+        "anchor": anchor,
+        "run": run,
+        "rows": rows,
+        "title": f"{', '.join(run.plan.models)} on {run.machine.get('cpu') or 'this machine'}",
+        "facts": [
             ("run", run.name),
             ("began", wording.date(run)),
             ("measured", wording.progress(run, rows)),
             ("settings", wording.setting(run.plan)),
             ("machine", machine_line(run.machine)),
         ],
-        answers=notes.answers(report.results),
-        standings=cells.standings(report),
-        waits=standings.waits(report.results),
-        speeds=cells.speeds(report),
-        accuracy=notes.accuracy(run),
-        throughput=[*_throughput(report, anchor)],
-        scaling=[*_scaling(report, anchor)],
-        latencies=[*_latencies(report, anchor)],
-        costs=[*_costs(report, anchor)],
-        course=[*_course(report, anchor)],
-        course_said=insights.course(report.heats),
-        parity=cells.parity(report),
-        tolerances=notes.tolerances(run),
-        break_even=insights.break_evens(report),
-        starts=cells.starts(report),
-        peak=cells.peak(report),
-        peak_said=f"The peak is {insights.peak(report.peak)}." if report.peak else f"Not known: {report.why_no_peak}.",
-        failures=notes.failures(rows),
-        cautions=notes.caution_groups(report.results),
-        findings=notes.findings(run),
-        machine=cells.facts(run.machine),
-        command=command_line(run.plan),
-        indifference=wording.percent(report.results.indifference),
-        recipes=[
-            (f"{r.case.contender.name} on {r.case.model}, batch {r.case.batch_size}", insights.settings(r), r)
+        "answers": notes.answers(report.results),
+        "standings": cells.standings(report),
+        "waits": standings.waits(report.results),
+        "speeds": cells.speeds(report),
+        "accuracy": notes.accuracy(run),
+        "throughput": [*_throughput(report, anchor)],
+        "scaling": [*_scaling(report, anchor)],
+        "latencies": [*_latencies(report, anchor)],
+        "costs": [*_costs(report, anchor)],
+        "time_line": [*_time_line(report, anchor)],
+        "time_line_in_words": insights.time_line(report.heats),
+        "parity": cells.parity(report),
+        "tolerances": notes.tolerances(run),
+        "break_even": insights.break_evens(report),
+        "starts": cells.starts(report),
+        "peak": cells.peak(report),
+        "peak_in_words": f"The peak is {insights.peak(report.peak)}."
+        if report.peak
+        else f"Not known: {report.why_no_peak}.",
+        "failures": notes.failures(rows),
+        "cautions": notes.caution_groups(report.results),
+        "findings": notes.findings(run),
+        "machine": cells.facts(run.machine),
+        "command": command_line(run.plan),
+        "indifference": wording.percent(report.results.indifference),
+        "recipes": [
+            (
+                f"{r.case.contender.name} on {r.case.model}, batch {r.case.batch_size}",
+                ", ".join(insights.settings(r)),
+                r,
+            )
             for r in report.recipes
         ],
-    )
+    }
 
 
 def _models(report: RunReport) -> Iterator[tuple[int, str, list[Summary]]]:
@@ -167,12 +140,12 @@ def _costs(report: RunReport, anchor: str) -> Iterator[Figure]:
             )
 
 
-def _course(report: RunReport, anchor: str) -> Iterator[Figure]:
-    spec = charts.course(report.heats)
+def _time_line(report: RunReport, anchor: str) -> Iterator[Figure]:
+    spec = charts.time_line(report.heats)
     if spec:
         yield Figure(
             "From the first heat to the last",
             "Above, how fast the canary ran: fixed work of bakeoff's own that takes its turn in every heat, so that "
             "its changes are the machine's. Below, the CPU time that went to others in each heat's worst trial.",
-            draw(spec, f"{anchor}-course"),
+            draw(spec, f"{anchor}-time-line"),
         )

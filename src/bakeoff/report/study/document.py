@@ -1,15 +1,17 @@
 """The whole document, in either language, as a pure function of a run and what was measured in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from bakeoff.judge.results import Results
 from bakeoff.records import Plan, RunRecord
 from bakeoff.report import notes as report_notes
 from bakeoff.report import wording
 from bakeoff.report.command import command_line
+from bakeoff.report.files import write_texts
 from bakeoff.report.machine_line import machine_line
+from bakeoff.report.markup import bullets, escaped
 from bakeoff.report.study.language import LANGUAGES, Language
-from bakeoff.report.study.markdown import bullets, code, escape
 from bakeoff.report.study.order import orders
 from bakeoff.report.study.published import SOURCE
 from bakeoff.report.study.results import ENOUGH_ROUNDS, StudyResults, cell_of
@@ -34,6 +36,17 @@ def study_documents(results: Results) -> dict[str, str]:
     return {code_: "\n\n".join(_parts(found, Language(code_))) + "\n" for code_ in LANGUAGES}
 
 
+def write_documents(documents: Mapping[str, str], place: Path) -> list[Path]:
+    """Write the documents (language -> text) to `place`, all or none, and return their paths.
+
+    A place that ends in .md is the English file, with the other languages beside it: study.md, study.zh.md. Any
+    other place is a folder that gets files of these names. Raises `StoreError` that names what cannot be written.
+    """
+    english = place if place.suffix == ".md" else place / "study.md"
+    names = {code: english.name if code == "en" else f"{english.stem}.{code}.md" for code in documents}
+    return write_texts(english.parent, {names[code]: text for code, text in documents.items()})
+
+
 def _parts(results: StudyResults, say: Language) -> Iterator[str]:
     yield f"# {say('title')}"
     yield headline(results, say)
@@ -41,7 +54,7 @@ def _parts(results: StudyResults, say: Language) -> Iterator[str]:
     yield from _speeds(results, say)
     yield f"## {say('head_moved')}"
     yield say("moved_intro", indifference=wording.percent(results.indifference))
-    yield from (paragraph(results, framework, say) for framework in FRAMEWORKS)
+    yield from (paragraph(results, title, comparisons, say) for title, comparisons in FRAMEWORKS.items())
     yield from _order(results, say)
     yield from _unlike_things(say)
     yield f"## {say('head_method')}"
@@ -56,11 +69,11 @@ def _parts(results: StudyResults, say: Language) -> Iterator[str]:
 def _circumstances(results: StudyResults, say: Language) -> Iterator[str]:
     """Where, when, how long, and with what settings."""
     run, plan = results.run, results.run.plan
-    yield say("machine", machine=escape(machine_line(run.machine)))
+    yield say("machine", machine=escaped(machine_line(run.machine)))
     if digest := run.machine.get("digest"):
         yield say("fingerprint", digest=digest)
     yield say(
-        "settings", threads=plan.threads, precision=plan.precision, device=plan.device, weights=escape(plan.weights)
+        "settings", threads=plan.threads, precision=plan.precision, device=plan.device, weights=escaped(plan.weights)
     )
     models = [
         say("network", name=model.name, digest=f"`{model.digest[:12]}`")
@@ -76,7 +89,7 @@ def _circumstances(results: StudyResults, say: Language) -> Iterator[str]:
         rounds=_range_of_rounds(results),
         minutes=f"{run.elapsed_s / 60:.1f}",
         state=say(f"state_{run.state}"),
-        version=escape(run.bakeoff_version),
+        version=escaped(run.bakeoff_version),
     )
     others = [engine for engine in plan.names if engine not in engines_of_the_study()]
     if others:
@@ -132,7 +145,7 @@ def _cautions(results: StudyResults, say: Language) -> Iterator[str]:
     lines = report_notes.cautions(results.summaries)
     if lines:
         yield say("cautions_intro")
-        yield bullets(map(escape, lines))
+        yield bullets(map(escaped, lines))
     else:
         yield say("no_cautions")
 
@@ -140,19 +153,12 @@ def _cautions(results: StudyResults, say: Language) -> Iterator[str]:
 def _reproduce(run: RunRecord, say: Language) -> Iterator[str]:
     yield f"## {say('head_reproduce')}"
     yield say("reproduce_all")
-    yield code(_study_command(run.plan))
+    yield f"```\n{_study_command(run.plan)}\n```"
     yield say("reproduce_this")
-    yield code("bakeoff study --from latest")
+    yield "```\nbakeoff study --from latest\n```"
 
 
 def _study_command(plan: Plan) -> str:
     """`bakeoff study` with this plan's budget and batch sizes, on as many threads as the reader has."""
-    words = [
-        "bakeoff",
-        "study",
-        "--budget",
-        f"{plan.budget_s / 60:g}m",
-        "--batch",
-        ",".join(map(str, plan.batch_sizes)),
-    ]
-    return " ".join(words + (["--rounds", str(plan.rounds)] if plan.rounds is not None else []))
+    rounds = "" if plan.rounds is None else f" --rounds {plan.rounds}"
+    return f"bakeoff study --budget {plan.budget_s / 60:g}m --batch {','.join(map(str, plan.batch_sizes))}{rounds}"

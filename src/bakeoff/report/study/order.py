@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import combinations, pairwise
+from typing import NamedTuple
 
 from bakeoff.report.study.published import published_fps
 from bakeoff.report.study.results import Outcome, Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Row
 
 
-class Pair:
-    """Two rows in their published order, and the ratio faster / slower as measured here."""
+class Pair(NamedTuple):
+    """Two rows in their published order, by title, and the ratio faster / slower as measured here."""
 
-    def __init__(self, slower: str, faster: str, ratio: Ratio) -> None:
-        self.slower, self.faster, self.ratio = slower, faster, ratio
+    slower: str
+    faster: str
+    ratio: Ratio
 
     @property
     def kept(self) -> bool:
@@ -44,12 +46,12 @@ class Order:
     @cached_property
     def pairs(self) -> list[Pair]:
         """Every pair of rows that have a round in common."""
-        found = []
-        for slower, faster in combinations(self._rows, 2):
-            ratio = self._ratio(faster, slower)
-            if ratio:
-                found.append(Pair(slower.title, faster.title, ratio))
-        return found
+        pairs = combinations(self._rows, 2)
+        return [
+            Pair(slower.title, faster.title, ratio)
+            for slower, faster in pairs
+            if (ratio := self._ratio(faster, slower)) is not None
+        ]
 
     def here(self) -> list[tuple[str, bool]]:
         """Titles, slowest first, each with whether it is faster than the one before it beyond doubt."""

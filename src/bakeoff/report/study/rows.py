@@ -1,5 +1,7 @@
 """Which engines answer to which of the study's rows."""
 
+from typing import NamedTuple
+
 from bakeoff.records import Record
 
 
@@ -18,20 +20,13 @@ class Row(Record, frozen=True):
     """the title of the lost row that this one stands beside, never merged with it"""
 
 
-class Against(Record, frozen=True):
+class Against(NamedTuple):
     """An engine to be compared with another one."""
 
     engine: str
     base: str
     published: tuple[str, str] | None = None
     """the study's rows, by their names in its file, whose ratio this one stands beside"""
-
-
-class Framework(Record, frozen=True):
-    """What the paragraph on a framework compares."""
-
-    title: str
-    comparisons: tuple[Against, ...]
 
 
 MKLDNN, NGRAPH = "ONNX Runtime + MKL-DNN", "ONNX Runtime + nGraph"
@@ -65,57 +60,42 @@ ROWS = (
 
 _OVER_NGRAPH = ("onnxruntime-ngraph", "onnxruntime")
 _OVER_MKLDNN = ("onnxruntime-mkldnn", "onnxruntime")
-
-FRAMEWORKS = (
-    Framework(
-        title="Keras",
-        comparisons=(
-            Against(engine="keras", base="keras-2019"),
-            Against(engine="keras-jax", base="keras"),
-            Against(engine="keras-torch", base="keras"),
-            Against(engine="keras-openvino", base="keras"),
-        ),
+FRAMEWORKS = {
+    "Keras": (
+        Against("keras", "keras-2019"),
+        Against("keras-jax", "keras"),
+        Against("keras-torch", "keras"),
+        Against("keras-openvino", "keras"),
     ),
-    Framework(
-        title="TensorFlow",
-        comparisons=(
-            Against(engine="tensorflow", base="tensorflow-2019"),
-            Against(engine="tensorflow-mkl-2019", base="tensorflow-2019"),
-            Against(engine="tensorflow-ngraph-2019", base="tensorflow-2019"),
-            Against(engine="tensorflow-xla", base="tensorflow"),
-        ),
+    "TensorFlow": (
+        Against("tensorflow", "tensorflow-2019"),
+        Against("tensorflow-mkl-2019", "tensorflow-2019"),
+        Against("tensorflow-ngraph-2019", "tensorflow-2019"),
+        Against("tensorflow-xla", "tensorflow"),
     ),
-    Framework(
-        title="PyTorch",
-        comparisons=(
-            Against(engine="pytorch", base="pytorch-2019"),
-            Against(engine="pytorch-mkldnn-2019", base="pytorch-2019"),
-            Against(engine="pytorch-mkldnn", base="pytorch-mkldnn-2019"),
-            Against(engine="pytorch-channels-last", base="pytorch"),
-            Against(engine="pytorch-torchscript", base="pytorch"),
-            Against(engine="pytorch-mkldnn", base="pytorch"),
-            Against(engine="pytorch-compile", base="pytorch"),
-        ),
+    "PyTorch": (
+        Against("pytorch", "pytorch-2019"),
+        Against("pytorch-mkldnn-2019", "pytorch-2019"),
+        Against("pytorch-mkldnn", "pytorch-mkldnn-2019"),
+        Against("pytorch-channels-last", "pytorch"),
+        Against("pytorch-torchscript", "pytorch"),
+        Against("pytorch-mkldnn", "pytorch"),
+        Against("pytorch-compile", "pytorch"),
     ),
-    Framework(title="Caffe2", comparisons=(Against(engine="caffe2", base="caffe2-2019"),)),
-    Framework(
-        title="ONNX Runtime",
-        comparisons=(
-            Against(engine="onnxruntime", base="onnxruntime-2019"),
-            Against(engine="onnxruntime-onednn", base="onnxruntime", published=_OVER_MKLDNN),
-            Against(engine="onnxruntime-openvino", base="onnxruntime", published=_OVER_NGRAPH),
-        ),
+    "Caffe2": (Against("caffe2", "caffe2-2019"),),
+    "ONNX Runtime": (
+        Against("onnxruntime", "onnxruntime-2019"),
+        Against("onnxruntime-onednn", "onnxruntime", _OVER_MKLDNN),
+        Against("onnxruntime-openvino", "onnxruntime", _OVER_NGRAPH),
     ),
-    Framework(
-        title="nGraph, OpenVINO",
-        comparisons=(
-            Against(engine="ngraph-2019", base="onnxruntime-2019", published=_OVER_NGRAPH),
-            Against(engine="openvino-2021", base="ngraph-2019"),
-            Against(engine="openvino", base="openvino-2021"),
-        ),
+    "nGraph, OpenVINO": (
+        Against("ngraph-2019", "onnxruntime-2019", _OVER_NGRAPH),
+        Against("openvino-2021", "ngraph-2019"),
+        Against("openvino", "openvino-2021"),
     ),
-    Framework(title="MXNet", comparisons=(Against(engine="mxnet", base="onnxruntime-2019"),)),
-)
+    "MXNet": (Against("mxnet", "onnxruntime-2019"),),
+}
+"""title -> what the paragraph on it compares"""
 
 
 def engines_of_the_study() -> set[str]:

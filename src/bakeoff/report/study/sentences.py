@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterable
 
 from bakeoff.report import wording
+from bakeoff.report.markup import escaped
 from bakeoff.report.study.language import Language
-from bakeoff.report.study.markdown import escape
 from bakeoff.report.study.order import Order, Tally, orders
 from bakeoff.report.study.published import MODELS, figures, networks_as_run, published_fps
 from bakeoff.report.study.results import Outcome, Ratio, StudyResults
-from bakeoff.report.study.rows import ROWS, Against, Framework, title_of
+from bakeoff.report.study.rows import ROWS, Against, title_of
 from bakeoff.report.study.tables import ratio, status, tau
 
 Compared = tuple[str, int, Ratio | None]
@@ -71,12 +71,12 @@ def _highest(results: StudyResults, model: str, say: Language) -> str:
 # A paragraph per framework
 
 
-def paragraph(results: StudyResults, framework: Framework, say: Language) -> str:
+def paragraph(results: StudyResults, title: str, comparisons: Iterable[Against], say: Language) -> str:
     """Everything that was compared of one framework."""
     sentences = []
-    for against in framework.comparisons:
+    for against in comparisons:
         sentences += [comparison(results, against, say), _beside_published(results, against, say)]
-    return f"**{framework.title}** — {say.paragraph(sentences)}"
+    return f"**{title}** — {say.paragraph(sentences)}"
 
 
 def comparison(results: StudyResults, against: Against, say: Language) -> str:
@@ -94,7 +94,7 @@ def _named(results: StudyResults, against: Against) -> list[str]:
     versions = [results.version(engine) for engine in (against.engine, against.base)]
     differ = versions[0] != versions[1]
     return [
-        f"`{engine}` {escape(version)}" if differ and version else f"`{engine}`"
+        f"`{engine}` {escaped(version)}" if differ and version else f"`{engine}`"
         for engine, version in zip((against.engine, against.base), versions, strict=True)
     ]
 
@@ -228,7 +228,7 @@ def unlike_networks(say: Language) -> list[str]:
         say(
             "unlike_network",
             model=model,
-            network=f"*{escape(network)}*",
+            network=f"*{escaped(network)}*",
             frameworks=say.enumerate(map(title_of, engines)),
         )
         for (model, network), engines in networks_as_run().items()

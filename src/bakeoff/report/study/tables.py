@@ -2,8 +2,8 @@
 
 from bakeoff.records import Status, Summary
 from bakeoff.report import wording
+from bakeoff.report.markup import escaped, markdown_table
 from bakeoff.report.study.language import Language
-from bakeoff.report.study.markdown import escape, table
 from bakeoff.report.study.order import Order, Tally
 from bakeoff.report.study.published import published_fps
 from bakeoff.report.study.results import ENOUGH_ROUNDS, Ratio, StudyResults
@@ -40,7 +40,8 @@ class SpeedTable:
     def __str__(self) -> str:
         columns = ("col_study", "col_then", "col_today", "col_ratio")
         header = [self.say(column, model=model) for model in self.results.models for column in columns]
-        return table([self.say("col_row"), self.say("col_engines"), *header], map(self._line, ROWS), left=2)
+        header = [self.say("col_row"), self.say("col_engines"), *header]
+        return markdown_table(header, map(self._line, ROWS), range(2, len(header)))
 
     def _line(self, row: Row) -> list[str]:
         title = self.say("stands_in", title=row.title, row=row.stands_in_for) if row.stands_in_for else row.title
@@ -113,13 +114,15 @@ def status(say: Language, value: Status) -> str:
 def why(say: Language, row: Summary) -> str:
     """Why a row has no speed; the reason in the words of whoever gave it."""
     state = status(say, row.status)
-    return say("why", status=state, reason=escape(row.reason)) if row.reason else state
+    return say("why", status=state, reason=escaped(row.reason)) if row.reason else state
 
 
 def order_table(orders: list[Order], say: Language) -> str:
     """The published order against the one here, network by network."""
     columns = ("col_table", "col_published", "col_here", "col_kept", "col_swapped", "col_open", "col_tau")
-    return table([say(column) for column in columns], (_order_line(order, say) for order in orders), left=3)
+    return markdown_table(
+        [say(column) for column in columns], (_order_line(order, say) for order in orders), range(3, 7)
+    )
 
 
 def _order_line(order: Order, say: Language) -> list[str]:
@@ -142,7 +145,8 @@ def parity_table(results: StudyResults, say: Language) -> str:
     placed = [engine for row in ROWS for engine in (row.then, row.today) if engine in results.engines and engine]
     others = [engine for engine in results.run.plan.names if engine not in placed]
     columns = ("col_engine", "col_version", "col_release", "col_error", "col_cells")
-    return table([say(column) for column in columns], (_parity_line(results, e, say) for e in [*placed, *others]))
+    lines = (_parity_line(results, engine, say) for engine in [*placed, *others])
+    return markdown_table([say(column) for column in columns], lines, range(1, 5))
 
 
 def _parity_line(results: StudyResults, engine: str, say: Language) -> list[str]:
@@ -150,7 +154,7 @@ def _parity_line(results: StudyResults, engine: str, say: Language) -> list[str]
     release = results.release(engine)
     return [
         f"`{engine}`",
-        escape(results.version(engine)) or wording.NONE,
+        escaped(results.version(engine)) or wording.NONE,
         say(f"release_{release}") if release else wording.NONE,
         worst_error(rows, say),
         f"{sum(row.status is Status.OK for row in rows)} / {len(rows)}",

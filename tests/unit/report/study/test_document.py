@@ -36,7 +36,7 @@ def row_of(document: str, title: str, table: int = 0) -> list[str]:
 
 
 def keras_paragraph(results: StudyResults) -> str:
-    return paragraph(results, FRAMEWORKS[0], SAY)
+    return paragraph(results, "Keras", FRAMEWORKS["Keras"], SAY)
 
 
 # The tables

@@ -40,5 +40,5 @@ def test_the_networks_are_named_as_the_study_ran_them() -> None:
 
 
 def test_every_engine_of_the_tables_is_in_a_paragraph_and_the_other_way_round() -> None:
-    compared = {name for f in FRAMEWORKS for against in f.comparisons for name in (against.engine, against.base)}
+    compared = {name for of in FRAMEWORKS.values() for against in of for name in (against.engine, against.base)}
     assert compared == engines_of_the_study()
