@@ -31,7 +31,8 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_lock
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
 from bakeoff.race.ready import prepare

@@ -21,7 +21,8 @@ from bakeoff import paths
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race import machine_lock
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.heats.attempt import Attempt
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.worker import HeatWorker
@@ -86,7 +87,7 @@ def start(attempt: Attempt) -> list[float]:
 def joined(attempt: Attempt) -> list[float]:
     """Calls alone, then as many beside spinning processes."""
     alone = calls(attempt, CALLS // 2)
-    spinners = [multiprocessing.Process(target=spin, daemon=True) for _ in range(attempt.case.contender.threads)]
+    spinners = [multiprocessing.Process(target=spin, daemon=True) for _ in range(attempt.case.contender.threads or 1)]
     for spinner in spinners:
         spinner.start()
     time.sleep(0.5)  # until they do spin

@@ -14,10 +14,11 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
 from bakeoff.judge.results import Results
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.race import start
 from bakeoff.race.stored import scorecards
-from bakeoff.records import INDIFFERENCE, Request, RunRecord, Summary, Trial, Verdict
+from bakeoff.records import INDIFFERENCE, Request, RunRecord, Scalar, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, flat, markdown, notes, terminal
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
@@ -152,6 +153,7 @@ def race(
     release: Literal["today", "2019", "all"] | None = None,
     batch_sizes: Sequence[int] = (),
     threads: int | None = None,
+    settings: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
     weights: str = "seeded",
     rounds: int | None = None,
     budget_s: float | None = None,
@@ -181,11 +183,13 @@ def race(
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
     built-in networks, paths of model files or package.module:factory, `engines` names, frameworks, groups or globs.
     `budget_s`, `timeout_s` and `latency_bound_s` are in seconds, `indifference` and `target_ci` are shares (0.02 is
-    2%). For models of your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an .npz of real
-    inputs; `python` is the interpreter that builds what a factory returns, or `requirements` a file of what it needs
-    besides PyTorch. `data` is a folder of labelled pictures, which tell the accuracy of built-in networks with trained
-    `weights`. `store` is the address of a team's store, instead of the one in the folder `output`. `progress` shows on
-    stderr, or beneath a notebook's cell, how the race goes; nothing is drawn while an engine is timed.
+    2%). `settings` are values of knobs by ENGINE.KNOB, one or several: {"onnxruntime.spin": False, "*.threads": [1, 2]}
+    races each combination. For models of your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an
+    .npz of real inputs; `python` is the interpreter that builds what a factory returns, or `requirements` a file of
+    what it needs besides PyTorch. `data` is a folder of labelled pictures, which tell the accuracy of built-in networks
+    with trained `weights`. `store` is the address of a team's store, instead of the one in the folder `output`.
+    `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn while an engine is
+    timed.
 
     An engine that fails is a row with its reason, no exception. An interruption (Ctrl-C, a notebook's stop button) ends
     the race early: the run is then "interrupted", and holds what was measured. Trials that neither the store nor the
@@ -204,6 +208,7 @@ def race(
         release=release,
         batch_sizes=tuple(batch_sizes),
         threads=threads,
+        settings={key: _values(asked) for key, asked in (settings or {}).items()},
         weights=weights,
         rounds=rounds,
         budget_s=budget_s,
@@ -298,6 +303,11 @@ def compare(
 def _existing(output: StrPath, store: str | None) -> Iterator[Store]:
     with opened(Path(output), store, partial(click.echo, err=True), create=False) as found:
         yield found
+
+
+def _values(asked: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """One value or several; a lone string is one."""
+    return (asked,) if isinstance(asked, Scalar) else tuple(asked)
 
 
 def _names(given: Names) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import ModelError
 from bakeoff.judge.case.parity import compare
 from bakeoff.models.library import ModelLibrary
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.ready import arbitration, importing, prepare
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import ModelRecord, Plan, Request

@@ -46,6 +46,10 @@ CAUTIONED_IN_TWO_THREADS = {
     "uses-one-thread-of-two": "cores: 2 threads asked, ",
     "spins-to-look-busy": "when idle threads do not spin",
 }
+CAUTIONED_FOR_A_KNOB = {
+    "ignores-a-knob": "pace: slow asked, and nothing tells what took effect",
+    "applies-another-value": "pace: slow asked, fast took effect",
+}
 NEEDS_LINUX = {"uses-another-thread", "sleeps-to-look-steady", *CAUTIONED_IN_TWO_THREADS}
 """CPU time per thread is read from /proc"""
 INNOCENT = ("provisional", "spread", "disturbed", "unsettled", "slowdown", "step", "bimodal")
@@ -66,6 +70,17 @@ def race_in_two_threads(
     run = bakeoff_in(tmp_path_factory.mktemp("liars"))
     arguments = ["run", "resnet-tiny", "--batch", "16", "--threads", "2", "--rounds", "1", "--json"]
     return run(*arguments, "--engines", "liars-in-two", "--engines-dir", rogues).rows
+
+
+@pytest.fixture(scope="module")
+def race_at_another_pace(
+    tmp_path_factory: pytest.TempPathFactory, bakeoff_in: Callable[[Path], Any], rogues: str
+) -> Any:
+    run = bakeoff_in(tmp_path_factory.mktemp("liars"))
+    arguments = ["run", "resnet-tiny", "--batch", "1", "--threads", "1", "--rounds", "1", "--json"]
+    asked = ["--engines", "liars-with-a-knob", "--set", "liars-with-a-knob.pace=slow"]
+    rows = run(*arguments, *asked, "--engines-dir", rogues).rows
+    return {(name.removesuffix("[pace=slow]"), size): row for (name, size), row in rows.items()}
 
 
 @pytest.mark.parametrize("liar", WRONG)
@@ -101,6 +116,11 @@ def test_a_second_thread_that_does_nothing_is_a_caution(race_in_two_threads: Any
     check_caution(race_in_two_threads[liar, 16], CAUTIONED_IN_TWO_THREADS[liar], liar)
 
 
+@pytest.mark.parametrize("liar", CAUTIONED_FOR_A_KNOB)
+def test_a_knob_that_does_not_do_what_was_asked_is_a_caution(race_at_another_pace: Any, liar: str) -> None:
+    check_caution(race_at_another_pace[liar, 1], CAUTIONED_FOR_A_KNOB[liar], liar)
+
+
 def check_caution(row: Any, expected: str, liar: str) -> None:
     if liar in NEEDS_LINUX and not sys.platform.startswith("linux"):
         pytest.skip("CPU time per thread is read from /proc")
@@ -108,13 +128,16 @@ def check_caution(row: Any, expected: str, liar: str) -> None:
     assert any(expected in caution for caution in row["cautions"]), row
 
 
-def test_honest_engines_are_not_accused(race: Any, race_in_two_threads: Any) -> None:
-    for row in (race["honest", 4], race_in_two_threads["honest-in-two", 16]):
+def test_honest_engines_are_not_accused(race: Any, race_in_two_threads: Any, race_at_another_pace: Any) -> None:
+    honest = (race["honest", 4], race_in_two_threads["honest-in-two", 16], race_at_another_pace["turns-its-knob", 1])
+    for row in honest:
         assert row["status"] == "ok"
         assert not [caution for caution in row["cautions"] if not caution.startswith(INNOCENT)]
 
 
-def test_every_liar_is_expected(race: Any, race_in_two_threads: Any) -> None:
-    caught = {*WRONG, *REDUCED, *FAILED, *CAUTIONED, *CAUTIONED_OVER_TIME, *CAUTIONED_IN_TWO_THREADS}
-    assert {engine for engine, _ in [*race, *race_in_two_threads]} == {*caught, "honest", "honest-in-two"}
+def test_every_liar_is_expected(race: Any, race_in_two_threads: Any, race_at_another_pace: Any) -> None:
+    alone = {*WRONG, *REDUCED, *FAILED, *CAUTIONED, *CAUTIONED_OVER_TIME}
+    caught = {*alone, *CAUTIONED_IN_TWO_THREADS, *CAUTIONED_FOR_A_KNOB}
+    raced = {engine for engine, _ in [*race, *race_in_two_threads, *race_at_another_pace]}
+    assert raced == {*caught, "honest", "honest-in-two", "turns-its-knob"}
     assert len(caught) >= 20

@@ -255,6 +255,22 @@ class TakesOtherThreads(Liar):
         return dict(Honest.load(self, model, settings), threads=settings["threads"] + 3)
 
 
+class IgnoresAKnob(Liar):
+    """It does not so much as read the setting."""
+
+
+class AppliesAnotherValue(Liar):
+    def load(self, model, settings):
+        return dict(Honest.load(self, model, settings), pace="fast")
+
+
+class TurnsItsKnob(Liar):
+    """No lie."""
+
+    def load(self, model, settings):
+        return dict(Honest.load(self, model, settings), pace=settings["pace"])
+
+
 class WritesToStdout(Liar):
     def run(self, k):
         Honest.run(self, k)
@@ -303,6 +319,9 @@ LIES = {
     "has-two-speeds": HasTwoSpeeds,
     "claims-a-provider": ClaimsAProvider,
     "takes-other-threads": TakesOtherThreads,
+    "ignores-a-knob": IgnoresAKnob,
+    "applies-another-value": AppliesAnotherValue,
+    "none, and turns its knob": TurnsItsKnob,
     "writes-to-stdout": WritesToStdout,
     "uses-one-thread-of-two": Liar,
     "spins-to-look-busy": Spinning,

@@ -20,7 +20,8 @@ from bakeoff.cli.run import run as run_command
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.results import Results
-from bakeoff.race.asking.plan import Machine, make_plan
+from bakeoff.race.asking.machine import Machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.records import Contender, ContenderName, Plan, Request, Scalar, file_name, ordered
 from bakeoff.report.command import command_line
 
@@ -106,10 +107,10 @@ def test_one_engine_is_raced_in_several_ways_beside_globs_and_groups() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("onnxruntime[colour=red]", "onnxruntime: no setting is called 'colour'"),
+        ("onnxruntime[colour=red]", "onnxruntime has no knob 'colour'"),
         ("onnxruntime[threads=0]", "write a whole number of at least 1"),
         ("onnxruntime[threads=true]", "write a whole number of at least 1"),
-        ("onnxruntime[threads=9]", "--threads 9: this process may use 4 CPUs"),
+        ("onnxruntime[threads=9]", "threads=9: this process may use 4 CPUs"),
         ("nosuch[threads=1]", "is called 'nosuch'"),
         ("onnxruntime==1.20.1", "is called 'onnxruntime==1.20.1'"),
     ],

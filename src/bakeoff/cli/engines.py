@@ -61,6 +61,62 @@ def list_engines(names: Sequence[str], exclude: Sequence[str], engines_dirs: Seq
         _print_table(rows)
 
 
+@engines.command("knobs")
+@click.argument("names", nargs=-1)
+@engines_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object per knob of an engine.")
+def list_knobs(names: Sequence[str], engines_dirs: Sequence[Path], *, as_json: bool) -> None:
+    """Show the knobs of engines: their values, their defaults, and what does not hold on this machine.
+
+    `bakeoff run --set ENGINE.KNOB=VALUE` turns them. Every engine has `threads` besides. NAMES are engines, frameworks,
+    globs, or groups.
+
+    \b
+    Examples:
+      bakeoff engines knobs onnxruntime
+      bakeoff engines knobs today --json
+    """
+    from bakeoff.race.asking.contenders import knobs_here, lacking
+    from bakeoff.race.asking.machine import this_machine
+    from bakeoff.records import word
+
+    machine = this_machine()
+    chosen = [engine for engine in _catalogue(engines_dirs).select(names, installed=_is_installed) if not engine.like]
+    rows: list[dict[str, Any]] = [
+        {
+            "engine": engine.name,
+            "knob": name,
+            "default": knob.default,
+            "here": knobs_here(engine, machine).get(name, (knob.default,)),
+            "elsewhere": {
+                word(value): reason for value in knob.values if (reason := lacking(engine, name, value, machine))
+            },
+            "applies": knob.applies,
+            "changes_answer": knob.changes_answer,
+            "needs": knob.needs,
+            "help": knob.help,
+        }
+        for engine in chosen
+        for name, knob in engine.knobs.items()
+    ]
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        return
+    lines = [
+        (
+            row["engine"],
+            row["knob"],
+            ", ".join(map(word, row["here"])),
+            "; ".join(f"{value}: {reason}" for value, reason in row["elsewhere"].items()),
+            row["help"] + "".join(f"; with {name}={word(value)}" for name, value in row["needs"].items()),
+        )
+        for row in rows
+    ]
+    _print(("engine", "knob", "values, the default first", "not here", "what it does"), lines)
+
+
 @engines.command("install")
 @click.argument("names", nargs=-1)
 @engines_dir_option
@@ -238,19 +294,32 @@ def _row(catalogue: "Catalogue", engine: "EngineSpec") -> dict[str, Any]:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("engine", "requirement", "release", "Python", "environment", "MB", "state"):
-        table.add_column(title, justify="right" if title == "MB" else "left", overflow="fold")
+    lines = []
     for row in rows:
         size = f"{row['size_mb']:,.0f}" if row["installed"] else f"({row['download_mb']:,})"
         state = "installed" if row["installed"] else row["missing"] or "not installed"
-        table.add_row(row["engine"], row["requirement"], row["release"], row["python"], row["environment"], size, state)
+        lines.append(
+            (row["engine"], row["requirement"], row["release"], row["python"], row["environment"], size, state)
+        )
+    titles = ("engine", "requirement", "release", "Python", "environment", "MB", "state")
+    _print(titles, lines, "MB: on disk where installed, else to download in brackets.")
+
+
+def _print(titles: Sequence[str], lines: Sequence[Sequence[str]], note: str = "") -> None:
+    """A table, its figures to the right, and a line beneath it."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, justify="right" if title == "MB" else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(escape, line))
     console = Console()
     if not console.is_terminal:
         console.width = 200  # into a pipe or a file, a row stays one line
     console.print(table)
-    console.print("MB: on disk where installed, else to download in brackets.", style="dim")
+    if note:
+        console.print(note, style="dim")

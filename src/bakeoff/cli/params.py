@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.records import Request
+    from bakeoff.records import Request, Scalar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,6 +80,32 @@ class Names(Parsed[tuple[str, ...]]):
         if not all(names):
             raise ValueError(" has an empty name in it")
         return names
+
+
+class Values(Parsed[tuple["Scalar", ...]]):
+    """``1,2,default`` -> (1, 2, "default"): values of a setting, as contenders' names write them."""
+
+    name = "values"
+
+    def read(self, text: str) -> "tuple[Scalar, ...]":
+        from bakeoff.records.contenders import scalar
+
+        words = [word.strip() for word in text.split(",")]
+        if not all(words):
+            raise ValueError(": write values with commas, like 1,2")
+        return tuple(map(scalar, words))
+
+
+class Setting(Parsed[tuple[str, tuple["Scalar", ...]]]):
+    """``openvino.streams=1,2`` -> ("openvino.streams", (1, 2))."""
+
+    name = "setting"
+
+    def read(self, text: str) -> "tuple[str, tuple[Scalar, ...]]":
+        key, equals, values = text.partition("=")
+        if not (equals and "." in key and values):
+            raise ValueError(": write ENGINE.KNOB=VALUE, like onnxruntime.spin=false; several values with commas")
+        return key.strip(), Values().read(values)
 
 
 class BatchSizes(Parsed[tuple[int, ...]]):
@@ -210,7 +236,23 @@ def as_request(**asked: Any) -> "Request":
     paths = {name: str(value or "") for name, value in asked.items() if name in PATHS}
     several = {name: tuple(map(str, asked[name])) for name in ("engines_dirs",) if name in asked}
     shapes = {"shapes": dict(asked["shapes"])} if "shapes" in asked else {}
-    return Request(**{**asked, **paths, **several, **shapes})
+    return Request(**{**asked, **paths, **several, **shapes, **_settings(**asked)})
+
+
+def _settings(
+    threads: "tuple[Scalar, ...] | int | None" = None,
+    settings: "Sequence[tuple[str, tuple[Scalar, ...]]]" = (),
+    **_others: Any,
+) -> dict[str, Any]:
+    """One number of threads is everybody's; several, or as many as a framework takes, are a setting of each engine."""
+    found: dict[str, tuple[Scalar, ...]] = {}
+    for key, values in settings:
+        found[key] = (*found.get(key, ()), *values)
+    if not isinstance(threads, tuple):
+        return {"threads": threads, "settings": found}
+    if len(threads) == 1 and isinstance(threads[0], int):
+        return {"threads": threads[0], "settings": found}
+    return {"threads": None, "settings": {"*.threads": threads} | found}
 
 
 indifference_option = click.option(
@@ -242,6 +284,21 @@ engines_dir_option = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
     help="A folder with engines of your own; may be given more than once.",
+)
+threads_option = click.option(
+    "--threads",
+    type=Values(),
+    metavar="NUMBER",
+    help="Intra-op threads; several race each: 1,2,default, where default asks the framework for none."
+    "  [default: the CPUs we may use]",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    type=Setting(),
+    multiple=True,
+    metavar="ENGINE.KNOB=VALUE",
+    help="A knob's values, with commas (`bakeoff engines knobs`); each combination races. May be given more than once.",
 )
 strict_option = click.option(
     "--strict", is_flag=True, help="Measure nothing, and exit with 4, if `bakeoff machine --audit` finds anything."

@@ -16,10 +16,12 @@ from bakeoff.cli.params import (
     exclude_option,
     factory_options,
     output_option,
+    set_option,
     shaping_options,
     store_option,
     strict_option,
     tag_option,
+    threads_option,
 )
 
 RELEASES = click.Choice(["today", "2019", "all"])
@@ -39,7 +41,8 @@ SCENARIOS = click.Choice(["latency", "offline", "server"])
 @shaping_options
 @factory_options
 @click.option("--batch", "batch_sizes", type=BatchSizes(), default=(), help="Batch sizes.  [default: 1,2,4,8]")
-@click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads.  [default: the CPUs we may use]")
+@threads_option
+@set_option
 @click.option("--weights", default="seeded", show_default=True, help="seeded, trained, or a checkpoint's path.")
 @click.option(
     "--data",
@@ -110,6 +113,7 @@ def run(
       bakeoff run
       bakeoff run resnet18 --engines onnxruntime,pytorch --batch 1,8 --quick
       bakeoff run resnet50 --engines 'onnxruntime*' --threads 1 --rounds 5
+      bakeoff run resnet50 --engines onnxruntime,openvino --set onnxruntime.spin=true,false --threads 1,2
       bakeoff run resnet101 --budget 30m --output ~/races
       bakeoff run ./model.onnx --shape input=1x3x320x640
       bakeoff run ./model.onnx --input data.npz --engines onnxruntime,openvino
@@ -120,7 +124,8 @@ def run(
     from bakeoff.cli.racing import report_outcome
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.race.asking.plan import make_plan, this_machine
+    from bakeoff.race.asking.machine import this_machine
+    from bakeoff.race.asking.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 

@@ -47,7 +47,8 @@ def selftest(
     from bakeoff import paths
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.judge.table.selftest import examine
-    from bakeoff.race.asking.plan import make_plan, this_machine
+    from bakeoff.race.asking.machine import this_machine
+    from bakeoff.race.asking.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.race.selftest import request, three_of
     from bakeoff.store import Store

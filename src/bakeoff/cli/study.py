@@ -85,7 +85,8 @@ def study(
 
     from bakeoff.cli.racing import leave
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.race.asking.plan import make_plan, this_machine
+    from bakeoff.race.asking.machine import this_machine
+    from bakeoff.race.asking.plan import make_plan
     from bakeoff.race.race import start
     from bakeoff.views.racing import watching
 

@@ -10,21 +10,23 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from bakeoff.engines import knobs
 from bakeoff.engines.tables import (
     ConverterTable,
     EngineTable,
     EnvironmentTable,
     FolderTable,
     ImporterTable,
+    KnobTable,
     ModelTable,
 )
 from bakeoff.environments import kinds
 from bakeoff.errors import EngineFolderError, UsageError
-from bakeoff.records import OWN, Contender, Converter, EngineSpec, EnvironmentSpec, ModelForm
+from bakeoff.records import OWN, Contender, Converter, EngineSpec, EnvironmentSpec, Knob, ModelForm, word
 
 BUILT_IN = Path(__file__).parent
 FILE_NAME = "engine.toml"
@@ -197,8 +199,19 @@ def _read_folder(path: Path) -> _Folder:
         environments=_tables(table.environments, EnvironmentTable, file, "environments"),
         converters=_tables(table.converters, ConverterTable, file, "converters"),
         importers=_tables(table.importers, ImporterTable, file, "importers"),
-        engines=_tables(table.engines, EngineTable, file, "engines"),
+        engines=_tables(_complete(table.engines, file), EngineTable, file, "engines"),
     )
+
+
+def _complete(tables: Mapping[str, dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
+    """The tables of engines, those that are like another one with its fields for what they do not say."""
+    found = {}
+    for name, table in tables.items():
+        other = tables.get(table["like"], {"like": ""}) if "like" in table else {}
+        if "like" in other:
+            raise EngineFolderError(f"{file}: engines.{name}.like: name an engine of this file that is like none")
+        found[name] = other | table
+    return found
 
 
 def _tables(values: Mapping[str, object], kind: type[_Table], file: Path, what: str) -> dict[str, _Table]:
@@ -315,6 +328,7 @@ def _engine_spec(
     environment = _declared(folder, table.environment, environments, f"{field}.environment")
     declared = msgspec.structs.asdict(table)
     package = declared.pop("package")
+    its_knobs = _knobs(folder, table, field)
     resolved = {
         "name": name,
         "framework": folder.path.name,
@@ -324,8 +338,31 @@ def _engine_spec(
         "requirement": _requirement(folder, package, environment, f"{field}.package"),
         "uses": tuple(_beside(folder, each, f"{field}.uses") for each in table.uses),
         "recipe": _existing(folder, table.recipe, f"{field}.recipe") if table.recipe else None,
+        "like": table.like if table.settings else "",
+        "env": {**table.env, **knobs.variables(its_knobs, table.settings)},
+        "knobs": {
+            name: msgspec.structs.replace(knob, default=table.settings.get(name, knob.default))
+            for name, knob in its_knobs.items()
+        },
     }
     return EngineSpec(**declared | resolved)
+
+
+def _knobs(folder: _Folder, table: EngineTable, field: str) -> dict[str, Knob]:
+    """The engine's knobs, with the defaults of the engine that it is like."""
+    found: dict[str, Knob] = {}
+    for name, declared in table.knobs.items():
+        knob = _decode(declared, KnobTable, folder.file, f"{field}.knobs.{name}")
+        found[name] = msgspec.convert(msgspec.to_builtins(knob), Knob)
+    for name in found:
+        if fault := knobs.fault(name, found, table.options):
+            raise EngineFolderError(f"{folder.file}: {field}.knobs.{name}: {fault}")
+    for name, value in table.settings.items():
+        if not table.like or name not in found or knobs.value_of(found[name], value) is None:
+            raise EngineFolderError(
+                f"{folder.file}: {field}.settings: {name}={word(value)} is no value of a knob of what it is like"
+            )
+    return found
 
 
 def _beside(folder: _Folder, name: str, field: str) -> Path:

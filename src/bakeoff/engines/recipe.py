@@ -14,27 +14,42 @@ SHAPES      input name -> shape, a list, with the batch size filled in
 ENGINE      the engine's folder, for those that build networks with their translator
 =========== ==========================================================================================
 
-So does every option of the engine, in capitals: `provider` is PROVIDER.
+So does every option and every knob of the engine, in capitals: `provider` is PROVIDER.
 """
 
 import ast
 import re
+from collections.abc import Mapping
 
-from bakeoff.records import EngineSpec, ModelRecord
+from bakeoff.engines import knobs
+from bakeoff.errors import EngineFolderError
+from bakeoff.records import EngineSpec, ModelRecord, Scalar, word
 
 _GIVEN = {"numpy", "sys"}
 
 
 def compose(
-    engine: EngineSpec, model: ModelRecord, model_path: str, *, batch_size: int, threads: int, about: str
+    engine: EngineSpec,
+    model: ModelRecord,
+    model_path: str,
+    *,
+    batch_size: int,
+    threads: int,
+    about: str,
+    settings: Mapping[str, Scalar] | None = None,
 ) -> str:
     """The whole script: ``python recipe.py inputs.npz outputs.npz``. `about` says in one line what it does.
 
-    Raises `OSError` or `SyntaxError` if the engine's recipe cannot be read; it must have one.
+    `settings` are values of the engine's knobs over their defaults. Raises `OSError` or `SyntaxError` if the engine's
+    recipe cannot be read, `EngineFolderError` if it leaves out one of them; it must have one.
     """
     if engine.recipe is None:
         raise ValueError(f"engine {engine.name} has no recipe")
     imports, body = split(engine.recipe.read_text(encoding="utf-8"))
+    turned = {name: value for name, value in (settings or {}).items() if name in engine.knobs}
+    for name, value in turned.items():
+        if not (engine.knobs[name].env or _uses(body, name.upper())):
+            raise EngineFolderError(f"the recipe of {engine.name} does not know {name}={word(value)}")
     constants = {
         "MODEL": model_path,
         "THREADS": threads,
@@ -44,9 +59,11 @@ def compose(
         "SHAPES": {tensor.name: list(tensor.at(batch_size)) for tensor in model.inputs},
         "ENGINE": str(engine.adapter.parent),
         **{name.upper(): value for name, value in engine.options.items()},
+        **{name.upper(): turned.get(name, knob.default) for name, knob in engine.knobs.items()},
     }
-    used = {name: value for name, value in constants.items() if re.search(rf"\b{re.escape(name)}\b", body)}
-    variables = {name: value.replace("{threads}", str(threads)) for name, value in engine.env.items()}
+    used = {name: value for name, value in constants.items() if _uses(body, name)}
+    env = {**engine.env, **knobs.variables(engine.knobs, turned)}
+    variables = {name: value.replace("{threads}", str(threads)) for name, value in env.items()}
     lines = [
         f"# {_one_line(about)}",
         f"# python recipe.py inputs.npz outputs.npz, where inputs.npz has {_signature(model, batch_size)}",
@@ -80,6 +97,10 @@ def split(recipe: str) -> tuple[list[str], str]:
         else:
             break
     return imports, "\n".join(source[begin:])
+
+
+def _uses(body: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", body) is not None
 
 
 def _signature(model: ModelRecord, batch_size: int) -> str:

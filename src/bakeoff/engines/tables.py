@@ -3,11 +3,13 @@
 docs/design.md says what they mean.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from bakeoff.records.engines import EngineFields, EnvironmentFields, ModelFields
+from bakeoff.records import Scalar
+from bakeoff.records.engines import Condition, EngineFields, EnvironmentFields, KnobFields, ModelFields
 
 
 class EnvironmentTable(EnvironmentFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +29,15 @@ class ConverterTable(ImporterTable, forbid_unknown_fields=True):
     reads: ModelTable
 
 
+class ConditionTable(Condition, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class KnobTable(KnobFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    when: ConditionTable = ConditionTable()
+    only: Mapping[str, ConditionTable] = {}
+
+
 class EngineTable(EngineFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     adapter: str
     environment: str
@@ -34,6 +45,9 @@ class EngineTable(EngineFields, frozen=True, kw_only=True, forbid_unknown_fields
     package: str | None = None
     recipe: str | None = None
     uses: tuple[str, ...] = ()
+    knobs: Mapping[str, dict[str, Any]] = {}
+    like: str = ""
+    settings: Mapping[str, Scalar] = {}
 
 
 class FolderTable(msgspec.Struct, forbid_unknown_fields=True):

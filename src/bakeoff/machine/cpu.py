@@ -51,6 +51,15 @@ def name(root: Path = ROOT) -> str:
     return cpuinfo_name(text(root / "proc/cpuinfo")) or platform.machine()
 
 
+def vendor(root: Path = ROOT) -> str:
+    """The maker as the processor names it, "GenuineIntel" or "AuthenticAMD"; "" where there is no such name."""
+    if sys.platform == "darwin":
+        return _sysctl("machdep.cpu.vendor")
+    if sys.platform == "win32":
+        return platform.processor().rpartition(" ")[2]  # "Intel64 Family 6 Model 85 Stepping 7, GenuineIntel"
+    return _first_processor(text(root / "proc/cpuinfo")).get("vendor_id", "")
+
+
 def cpuinfo_name(cpuinfo: str) -> str:
     """The model's name in the text of /proc/cpuinfo; for Arm, which has none, implementer and part."""
     fields = _first_processor(cpuinfo)

@@ -14,7 +14,8 @@ from bakeoff.judge.between_runs.gate import decided, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
 from bakeoff.judge.results import Results
 from bakeoff.machine.fingerprint import usable_cpus
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.race import Observer, Outcome, start
 from bakeoff.race.stored.scorecards import with_absolute_paths
 from bakeoff.records import ContenderName, EngineSpec, ModelRecord, Request

@@ -4,8 +4,29 @@ Nothing here imports anything else of bakeoff, and everything else may import th
 """
 
 from bakeoff.records.base import Record, Status
-from bakeoff.records.contenders import CANARY, Case, Contender, ContenderName, Scalar, Settings, file_name, ordered
-from bakeoff.records.engines import OWN, Converter, EngineSpec, EnvironmentSpec, Installed, ModelForm
+from bakeoff.records.contenders import (
+    CANARY,
+    FRAMEWORKS_OWN,
+    THREADS,
+    Case,
+    Contender,
+    ContenderName,
+    Scalar,
+    Settings,
+    file_name,
+    ordered,
+    word,
+)
+from bakeoff.records.engines import (
+    OWN,
+    Condition,
+    Converter,
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    Knob,
+    ModelForm,
+)
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
 from bakeoff.records.requests import INDIFFERENCE, Request
@@ -15,14 +36,17 @@ from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
     "CANARY",
+    "FRAMEWORKS_OWN",
     "INDIFFERENCE",
     "OWN",
     "PRECISIONS",
+    "THREADS",
     "UNCALIBRATED",
     "Accuracy",
     "BreakEven",
     "CanaryFigure",
     "Case",
+    "Condition",
     "Contender",
     "ContenderName",
     "Converter",
@@ -33,6 +57,7 @@ __all__ = [
     "Finding",
     "Heat",
     "Installed",
+    "Knob",
     "Latencies",
     "Lead",
     "Load",
@@ -62,4 +87,5 @@ __all__ = [
     "Verdict",
     "file_name",
     "ordered",
+    "word",
 ]

@@ -18,6 +18,9 @@ CANARY = "canary"
 model name and batch size, to show what the machine did meanwhile"""
 
 THREADS = "threads"
+"""the setting that every engine has: how many work within an operator"""
+FRAMEWORKS_OWN = "default"
+"""its value that asks for none: as many as the framework takes by itself"""
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 _VALUE = r"[A-Za-z0-9._+-]+"
 _KEY = r"[a-z][a-z0-9_]*"
@@ -55,9 +58,10 @@ class Contender(Record, frozen=True, order=True):
         return f"{self.engine}{self.environment}"
 
     @property
-    def threads(self) -> int:
-        """Within an operator."""
-        return int(dict(self.settings)[THREADS])
+    def threads(self) -> int | None:
+        """Within an operator; None: as many as the framework takes by itself."""
+        asked = dict(self.settings)[THREADS]
+        return None if asked == FRAMEWORKS_OWN else int(asked)
 
     def having(self, **settings: Scalar) -> "Contender":
         """The same contender with these settings over its own."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bakeoff.records.base import Record
+from bakeoff.records.contenders import Scalar
 
 OWN = "own-"
 """prefix of the form of a user's own file, before its format: "own-pt2" """
@@ -64,6 +65,52 @@ class Converter(Record, frozen=True):
     """the form of `source`"""
 
 
+class Condition(Record, frozen=True):
+    """What a machine must have; empty: anything will do."""
+
+    isa: str = ""
+    """an instruction set, as `bakeoff.machine.cpu` names them: "avx512_bf16" """
+    vendor: str = ""
+    """the processor's maker, as it names itself: "AuthenticAMD" """
+    not_vendor: str = ""
+    cpus: int = 1
+    """at least so many that this process may use"""
+    platform: str = ""
+    """as `sys.platform` names it: "linux" """
+    library: str = ""
+    """a shared library that the loader finds: "libjemalloc.so.2" """
+    since: str = ""
+    """the first release of the engine's own package that has it: "1.23" """
+
+
+class KnobFields(Record, frozen=True):
+    """A knob's fields that its engine.toml gives as they are."""
+
+    values: tuple[Scalar, ...]
+    default: Scalar
+    """what happens when nothing is asked for; one of `values`"""
+    help: str
+    applies: Literal["load", "process"] = "load"
+    """"process": once in a process, so that another value needs another"""
+    env: Mapping[str, Mapping[str, str]] = {}
+    """environment variables of the workers by value, as a contender's name writes that: {"false": {"X": "0"}}"""
+    changes_answer: bool = False
+    """whether answers may differ by more than another order of summation makes them"""
+    needs: Mapping[str, Scalar] = {}
+    """values of other knobs, without which this one says nothing"""
+    fixes_batch: tuple[Scalar, ...] = ()
+    """values with which an engine that `loads_once` loads for each batch size"""
+
+
+class Knob(KnobFields, frozen=True, kw_only=True):
+    """One setting of an engine, with the values that it may have."""
+
+    when: Condition = Condition()
+    """of the knob as a whole"""
+    only: Mapping[str, Condition] = {}
+    """of single values, as a contender's name writes them"""
+
+
 class EngineFields(Record, frozen=True):
     """An engine's fields that its engine.toml gives as they are."""
 
@@ -103,6 +150,12 @@ class EngineSpec(EngineFields, frozen=True, kw_only=True):
     """absolute path of the script that shows how to use it, see `bakeoff.engines.recipe`; None where there is none"""
     uses: tuple[Path, ...] = ()
     """absolute paths of other engine folders whose files it runs"""
+    knobs: Mapping[str, Knob] = {}
+    """by name; every engine has `threads` besides"""
+    like: str = ""
+    """the engine that it is, with some of its knobs at other values; empty: itself"""
+    settings: Mapping[str, Scalar] = {}
+    """those values, which are this one's defaults"""
 
     @property
     def environments(self) -> tuple[EnvironmentSpec, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bakeoff.records.base import Record
+from bakeoff.records.contenders import Scalar
 
 INDIFFERENCE = 0.02
 """the smallest relative difference in throughput that anybody should act on, unless told otherwise"""
@@ -51,6 +52,8 @@ class Request(Options, frozen=True, kw_only=True):
     batch_sizes: tuple[int, ...] = ()
     threads: int | None = None
     """None: the CPUs that this process may use"""
+    settings: Mapping[str, tuple[Scalar, ...]] = {}
+    """values of knobs by ENGINE.KNOB, where ENGINE may mean several as in `engines`; each combination is a contender"""
     budget_s: float | None = None
     target_ci: float | None = None
     """how far a contender's interval may reach to each side, relative, before it needs no more rounds; None: as far as

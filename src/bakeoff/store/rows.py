@@ -95,7 +95,7 @@ def trial_row(run_id: int, trial: Trial, model_digest: str) -> dict[str, Any]:
         "engine": contender.engine,
         "model": trial.case.model,
         "batch_size": trial.case.batch_size,
-        "threads": contender.threads,
+        "threads": contender.threads or 0,  # as many as the framework takes
         "precision": contender.precision,
         "device": contender.device,
         "status": trial.status.value,

@@ -54,27 +54,26 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
-WITHOUT_SPINNING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
-"""OpenMP's threads sleep at once when they have nothing to do: standard (OpenMP 5.2, 21.7), GNU's and Intel's own"""
 LEAKS = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_", "UV_", "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_", "OMP_", "KMP_")
 
 
-def spawn_environment(threads: int, *extra: Mapping[str, str]) -> dict[str, str]:
+def spawn_environment(threads: int | None, *extra: Mapping[str, str]) -> dict[str, str]:
     """The environment variables of a worker: the caller's without what would leak into it, threads set, HOME ours.
 
-    Later mappings of `extra` win; ``{threads}`` in their values stands for the number of threads.
+    Later mappings of `extra` win; ``{threads}`` in their values stands for the number of threads. Without one, nothing
+    is set that tells it.
     """
     home = paths.worker_home()
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(LEAKS)}
     homes = {"HOME": home, "USERPROFILE": home, "XDG_CACHE_HOME": home / ".cache", "XDG_CONFIG_HOME": home / ".config"}
-    chosen = {name: value.replace("{threads}", str(threads)) for more in extra for name, value in more.items()}
-    return (
-        inherited
-        | QUIET
-        | {name: str(path) for name, path in homes.items()}
-        | dict.fromkeys(THREAD_VARIABLES, str(threads))
-        | chosen
-    )
+    chosen = dict.fromkeys(THREAD_VARIABLES, "{threads}") | {k: v for more in extra for k, v in more.items()}
+    told = {
+        name: value.replace("{threads}", str(threads))
+        for name, value in chosen.items()
+        if threads or "{threads}" not in value
+    }
+    left = {name: value for name, value in inherited.items() if name not in THREAD_VARIABLES}
+    return left | QUIET | {name: str(path) for name, path in homes.items()} | told
 
 
 @dataclass(frozen=True)

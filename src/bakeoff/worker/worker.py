@@ -57,10 +57,15 @@ An adapter is a file with one class:
         def outputs(self): ...  # outputs of the last run: numpy arrays, in the model's own order
         def close(self): ...
 
+It may say in which precisions it computes, ``PRECISIONS = ("fp32",)``: `load` is then not asked for another.
+
 ``load`` returns what took effect, read back from the framework wherever it tells:
 
 =============== =====================================================================================
-``threads``     within an operator; None where the framework does not say
+``threads``     within an operator; None where the framework does not say. Where `settings` have None for it, the
+                framework takes as many as it likes
+KNOB            each knob of the engine, by its name and in its words: as read back, or None where the framework
+                does not say. A knob that it does not mention counts as ignored, unless environment variables turn it
 ``precision``   in which it computes, in `settings`' words: "fp32", "bf16"
 ``provider``    where `settings` ask for one: the backend that took the network
 ``nodes``       ``{provider: number of nodes}``, where several may share the network
@@ -165,6 +170,11 @@ class Worker:
             self.engine = None
             gc.collect()
         engine = self.engine_class()
+        able = getattr(engine, "PRECISIONS", None)
+        if able is not None and settings["precision"] not in able:
+            raise NotImplementedError(
+                "this engine computes in {}, not in {}".format(" or ".join(able), settings["precision"])
+            )
         start = clock()
         effective = engine.load(model, settings)
         seconds = clock() - start

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.cli.params import BatchSizes, Duration, Latency, Names, Shape
+from bakeoff.cli.params import BatchSizes, Duration, Latency, Names, Setting, Shape, Values, as_request
 
 pytestmark = pytest.mark.unit
 
@@ -61,3 +61,24 @@ def test_a_shape_is_a_name_and_sizes() -> None:
 def test_what_is_no_shape_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="input=1x3x320x640"):
         Shape().convert(text, None, None)
+
+
+def test_settings_have_values_as_contenders_names_write_them() -> None:
+    assert Setting().convert("openvino.streams=1, 2", None, None) == ("openvino.streams", (1, 2))
+    assert Setting().convert("a.b.mode=eager", None, None) == ("a.b.mode", ("eager",))
+    assert Values().convert("true,0.5,default", None, None) == (True, 0.5, "default")
+
+
+@pytest.mark.parametrize("text", ["", "spin=false", "a.spin", "a.spin=", "a.spin=true,,false"])
+def test_what_is_no_setting_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write"):
+        Setting().convert(text, None, None)
+
+
+def test_one_number_of_threads_is_everybody_s_and_several_are_a_setting() -> None:
+    one = as_request(threads=(2,), settings=(("a.x", (1,)), ("a.x", (2,))))
+    assert (one.threads, one.settings) == (2, {"a.x": (1, 2)})
+    several = as_request(threads=(1, 2), settings=())
+    assert (several.threads, several.settings) == (None, {"*.threads": (1, 2)})
+    assert as_request(threads=("default",), settings=()).settings == {"*.threads": ("default",)}
+    assert as_request(threads=None, settings=()).threads is None

@@ -7,6 +7,7 @@ import pytest
 from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.engines.recipe import compose, split
+from bakeoff.errors import EngineFolderError
 from bakeoff.records import EngineSpec, ModelRecord, TensorSpec
 
 pytestmark = pytest.mark.unit
@@ -50,9 +51,30 @@ def test_the_study_s_winners_have_recipes() -> None:
 
 
 def test_only_what_a_recipe_uses_is_written_and_variables_come_before_the_framework() -> None:
-    assert set(constants_of(script_of(CATALOGUE.engines["onnxruntime"]))) == {"MODEL", "THREADS", "OUTPUTS", "PROVIDER"}
+    onnxruntime = CATALOGUE.engines["onnxruntime"]
+    knobs = {name.upper() for name in onnxruntime.knobs}
+    assert set(constants_of(script_of(onnxruntime))) == {"MODEL", "THREADS", "OUTPUTS", "PROVIDER", *knobs}
     keras = script_of(CATALOGUE.engines["keras"])
     assert keras.index("'KERAS_BACKEND': 'tensorflow'") < keras.index("import keras")
+
+
+def test_a_recipe_has_the_knobs_as_they_were_turned_or_there_is_none(tmp_path: Path) -> None:
+    onnxruntime = CATALOGUE.engines["onnxruntime"]
+    script = compose(
+        onnxruntime, MODEL, "m", batch_size=4, threads=2, about="a", settings={"spin": False, "threads": 2}
+    )
+    assert constants_of(script)["SPIN"] is False
+    assert constants_of(script)["MEMORY_ARENA"] is True
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text("import onnxruntime\noutputs = [MODEL]\n", encoding="utf-8")
+    short = msgspec.structs.replace(onnxruntime, recipe=recipe)
+    with pytest.raises(EngineFolderError, match="the recipe of onnxruntime does not know spin=false"):
+        compose(short, MODEL, "m", batch_size=4, threads=2, about="a", settings={"spin": False})
+    by_variable = msgspec.structs.replace(
+        onnxruntime.knobs["spin"], applies="process", env={"false": {"X": "{threads}"}}
+    )
+    turned = msgspec.structs.replace(short, knobs={"spin": by_variable})
+    assert "'X': '2'" in compose(turned, MODEL, "m", batch_size=4, threads=2, about="a", settings={"spin": False})
 
 
 def test_names_of_others_cannot_leave_their_comment_or_their_string() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
-from bakeoff.race.asking.plan import make_plan, this_machine
+from bakeoff.race.asking.machine import this_machine
+from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.selftest import DELAYED, request, three_of
 
 pytestmark = pytest.mark.unit

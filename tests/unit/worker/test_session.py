@@ -264,6 +264,21 @@ def test_the_callers_python_settings_do_not_leak_into_a_worker(monkeypatch: pyte
     assert "cache" in env["HOME"]
 
 
+def test_where_no_number_of_threads_is_asked_nothing_tells_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "5")
+    env = spawn_environment(None, {"A": "{threads}", "B": "1"})
+    assert not {"A", "MKL_NUM_THREADS", "OMP_NUM_THREADS"} & env.keys()
+    assert env["B"] == "1"
+
+
+def test_a_precision_that_an_adapter_does_not_list_is_not_asked_of_it(start: Start) -> None:
+    session = start("PRECISIONS = ('fp32', 'fp16')\n\ndef load(self, model, settings):\n    return {}")
+    session.hello()
+    session.load(MODEL, SETTINGS)
+    with pytest.raises(UnsupportedError, match="computes in fp32 or fp16, not in fp4"):
+        session.load(MODEL, {**SETTINGS, "precision": "fp4"})
+
+
 def test_only_the_adapters_own_folder_is_on_the_path(start: Start) -> None:
     session = start("def load(self, model, settings):\n    return {'path': sys.path}")
     session.hello()

@@ -1,12 +1,10 @@
 """ONNX Runtime: the CPU provider, or another provider with the CPU's as its helper.
 
 Threads: ``intra_op_num_threads`` for the CPU provider, the provider option ``num_of_threads`` for oneDNN's and
-OpenVINO's, which have thread pools of their own. Operators run one after another (``ORT_SEQUENTIAL``,
-``inter_op_num_threads`` 1) with every graph optimisation on. The threads spin while they wait, ONNX Runtime's default:
-fastest alone; `spin` false switches that off (``session.intra_op.allow_spinning``).
+OpenVINO's, which have thread pools of their own.
 
-Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are;
-`graph_optimization`, the level's name if it is another.
+Options: `provider`, the execution provider's name; `provider_options`, handed to it as they are. The knobs are those of
+``SessionOptions``, or entries of its configuration, and are read back from the session.
 """
 
 import re
@@ -16,19 +14,32 @@ import onnxruntime as ort
 
 CPU = "CPUExecutionProvider"
 OPENVINO = "OpenVINOExecutionProvider"
-PRECISIONS = {"tensor(float)": "fp32", "tensor(float16)": "fp16", "tensor(bfloat16)": "bf16"}
+PRECISION_OF = {"tensor(float)": "fp32", "tensor(float16)": "fp16", "tensor(bfloat16)": "bf16"}
+LEVELS = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+ENTRIES = {
+    "spin": ("session.intra_op.allow_spinning", True),
+    "dynamic_block": ("session.dynamic_block_base", 0),
+    "flush_denormals": ("session.set_denormal_as_zero", False),
+}
+"""knob -> its entry of the session's configuration, where it is a whole number as text; and its usual value"""
+ATTRIBUTES = {"memory_arena": "enable_cpu_mem_arena", "memory_pattern": "enable_mem_pattern"}
 
 
 class Engine:
     """One `InferenceSession`; inputs and outputs are numpy arrays as they are."""
+
+    PRECISIONS = ("fp32",)
 
     def describe(self):
         build = ort.get_build_info() if hasattr(ort, "get_build_info") else ""
         return {"version": ort.__version__, "build": build, "providers": ort.get_available_providers()}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("ONNX Runtime runs a model in the precision it has: fp32")
         provider = settings.get("provider", CPU)
         if provider not in ort.get_available_providers():
             raise NotImplementedError("this build of ONNX Runtime has no {}".format(provider))
@@ -48,13 +59,11 @@ class Engine:
         options = self.session.get_session_options()
         of_provider = self.session.get_provider_options()[provider]
         return {
-            "threads": int(of_provider.get("num_of_threads") or options.intra_op_num_threads),
+            "threads": int(of_provider.get("num_of_threads") or options.intra_op_num_threads) or None,
             "precision": of_provider.get("precision", "").lower() or self.precision_of_model(),
             "provider": assigned[0],
             "nodes": self.nodes_per_provider(),
-            "inter_op_threads": options.inter_op_num_threads,
-            "graph_optimization": options.graph_optimization_level.name,
-            "execution_mode": options.execution_mode.name,
+            **{knob: found for knob, found in knobs_of(options).items() if knob in settings},
         }
 
     def open_session(self, model, provider, settings):
@@ -67,14 +76,17 @@ class Engine:
 
     def session_options(self, settings):
         options = ort.SessionOptions()
-        options.intra_op_num_threads = settings["threads"]
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        level = settings.get("graph_optimization", "ORT_ENABLE_ALL")
+        options.intra_op_num_threads = settings["threads"] or 0
+        options.inter_op_num_threads = settings.get("inter_threads", 1)
+        if options.inter_op_num_threads > 1:
+            options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        level = LEVELS[settings.get("graph_optimization", "all")]
         options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        if not settings.get("spin", True):
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for knob, (entry, usual) in ENTRIES.items():
+            options.add_session_config_entry(entry, str(int(settings.get(knob, usual))))
+        for knob, attribute in ATTRIBUTES.items():
+            setattr(options, attribute, settings.get(knob, True))
         self.configure(options)
         return options
 
@@ -84,7 +96,7 @@ class Engine:
     def precision_of_model(self):
         """That of its floating-point inputs and outputs: the CPU provider computes in the model's own types."""
         types = [tensor.type for tensor in self.session.get_inputs() + self.session.get_outputs()]
-        return next((PRECISIONS[name] for name in types if name in PRECISIONS), None)
+        return next((PRECISION_OF[name] for name in types if name in PRECISION_OF), None)
 
     def nodes_per_provider(self):
         """How many of the model's operators each provider took over when the graph was divided."""
@@ -106,6 +118,18 @@ class Engine:
         self.session = self.feeds = self.results = None
 
 
+def knobs_of(options):
+    """The knobs as a session's options have them."""
+    words = {name: word for word, name in LEVELS.items()}
+    parallel = options.execution_mode == ort.ExecutionMode.ORT_PARALLEL
+    return {
+        "inter_threads": options.inter_op_num_threads if parallel else 1,
+        "graph_optimization": words[options.graph_optimization_level.name],
+        **{knob: type(usual)(int(options.get_session_config_entry(entry))) for knob, (entry, usual) in ENTRIES.items()},
+        **{knob: getattr(options, attribute) for knob, attribute in ATTRIBUTES.items()},
+    }
+
+
 def lacking(error):
     """What ONNX Runtime says that it has not, with the operator; None if `error` says something else."""
     found = re.search(
@@ -118,7 +142,9 @@ def lacking(error):
 
 def provider_options(model, provider, settings):
     """The provider's options, with the number of threads; for OpenVINO also the static shapes of this load."""
-    options = dict(settings.get("provider_options", {}), num_of_threads=str(settings["threads"]))
+    options = dict(settings.get("provider_options", {}))
+    if settings["threads"]:
+        options["num_of_threads"] = str(settings["threads"])
     if provider == OPENVINO:
         options["reshape_input"] = static_shapes(model)
     return options

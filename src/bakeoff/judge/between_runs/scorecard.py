@@ -34,7 +34,7 @@ def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) 
             CanaryRounds(
                 model=case.model,
                 batch_size=case.batch_size,
-                threads=case.contender.threads,
+                threads=case.contender.threads or 0,
                 rounds=_rounds(of_case, CANARY),
             )
             for case, of_case in by_case.items()

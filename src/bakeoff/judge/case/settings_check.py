@@ -23,11 +23,13 @@ def mismatches(row: Summary, measured: Sequence[Measurement], without_spinning: 
 
     `without_spinning` are the threads that were busy when idle ones slept, where that was tried.
     """
+    contender = row.case.contender
+    not_taken = settings_not_taken(row.requested, row.effective, [name for name, _ in contender.settings])
     if any(m.load and m.load.bound_s for m in measured):  # a server's queries leave it time to wait
-        return settings_not_taken(row.requested, row.effective)
+        return not_taken
     found = [
-        *settings_not_taken(row.requested, row.effective),
-        _cores(row.case.contender.threads, measured, without_spinning),
+        *not_taken,
+        _cores(contender.threads, measured, without_spinning),
         _idle(measured),
         _helpers(measured),
     ]
@@ -58,14 +60,24 @@ def _per_second(seconds: float, measurement: Measurement) -> float | None:
     return seconds / wall if seconds > 0 and wall > 0 else None
 
 
-def settings_not_taken(requested: Mapping[str, Any], effective: Mapping[str, Any]) -> list[str]:
-    """What the engine itself says it does otherwise than asked: settings of other values, nodes on other providers."""
+def settings_not_taken(
+    requested: Mapping[str, Any], effective: Mapping[str, Any], of_contender: Sequence[str] = ()
+) -> list[str]:
+    """What the engine itself says it does otherwise than asked: settings of other values, nodes on other providers.
+
+    Of the settings `of_contender` it must say something; None where its framework does not tell.
+    """
     others = [
         f"{key}: {asked} asked, {effective[key]} took effect"
         for key, asked in requested.items()
-        if key != "provider" and effective.get(key) is not None and str(effective[key]) != str(asked)
+        if None not in (asked, effective.get(key)) and key != "provider" and str(effective[key]) != str(asked)
     ]
-    return [*others, *filter(None, [_provider(requested, effective)])]
+    silent = [
+        f"{key}: {requested[key]} asked, and nothing tells what took effect"
+        for key in of_contender
+        if requested.get(key) is not None and key not in effective
+    ]
+    return [*others, *silent, *filter(None, [_provider(requested, effective)])]
 
 
 def _provider(requested: Mapping[str, Any], effective: Mapping[str, Any]) -> str:
@@ -82,10 +94,10 @@ def _provider(requested: Mapping[str, Any], effective: Mapping[str, Any]) -> str
     return f"provider: {asked} asked, {took} took effect" if took not in (None, asked) else ""
 
 
-def _cores(threads: int, measured: Sequence[Measurement], quiet: Sequence[float]) -> str:
-    """Threads that worked against threads asked for."""
+def _cores(threads: int | None, measured: Sequence[Measurement], quiet: Sequence[float]) -> str:
+    """Threads that worked against threads asked for, if any were."""
     busy = [count for m in measured if (count := busy_threads(m)) is not None]
-    if not busy:
+    if threads is None or not busy:
         return ""
     said = f"cores: {threads} thread{'s' * (threads != 1)} asked, {median(busy):.1f} busy"
     few = max(CORES_BELOW * threads, TWO_THREADS) if threads > 1 else CORES_BELOW

@@ -19,7 +19,7 @@ def figures(trials: Iterable[Trial]) -> list[CanaryFigure]:
             round=trial.round,
             model=trial.case.model,
             batch_size=trial.case.batch_size,
-            threads=trial.case.contender.threads,
+            threads=trial.case.contender.threads or 0,
             calls_per_s=throughput(1, trial.measurement),
             started_at=trial.started_at,
         )

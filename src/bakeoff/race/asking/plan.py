@@ -1,48 +1,29 @@
 """From what was asked for to a plan: checked, complete, and the same every time."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.environments import is_installed
 from bakeoff.errors import UsageError
 from bakeoff.judge.table.stopping import TARGET_CI_REST
-from bakeoff.machine.fingerprint import usable_cpus
 from bakeoff.models.library import is_file_name
 from bakeoff.models.sources import is_factory
-from bakeoff.records import Contender, ContenderName, EngineSpec, Plan, Request, RunRecord, Scenario, Shaping, ordered
+from bakeoff.race.asking.contenders import choose
+from bakeoff.race.asking.machine import Machine
+from bakeoff.records import Contender, Plan, Request, RunRecord, Scenario, Shaping
 
 T = TypeVar("T")
 
 DEFAULT_MODELS = ("resnet18", "resnet50")
 BUILT_IN_WEIGHTS = ("seeded", "trained")
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8)
-DEFAULT_ENGINES = {"today": ("study",), "2019": ("2019",), "all": ("study", "2019")}
-"""by release: the study's frameworks as they are today, or everything that the study had or wished for"""
 DEFAULT_BUDGET_S = 15 * 60.0
 QUICK_BUDGET_S = 3.5 * 60.0
 """leaves half a minute of the promised four for start and report"""
-
-SETTINGS = ("threads",)
-"""what a contender's name may set"""
-
-
-class Machine(NamedTuple):
-    """What a plan depends on of the machine that will race."""
-
-    cpus: int
-    """that this process may use"""
-    installed: Callable[[EngineSpec], bool]
-    """whether an engine's environment stands: the group of that name"""
-
-
-def this_machine() -> Machine:
-    """The one that this process runs on."""
-    return Machine(cpus=usable_cpus(), installed=is_installed)
 
 
 def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
@@ -56,13 +37,12 @@ def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
     files = own_files(request.models)
     shaping = shaping_of(request)
     _check_files(files, shaping, request)
-    _check_scenario(request)
+    _check_scenario(request, contenders)
     under_load = request.scenario != Scenario.LATENCY
     if request.data and request.weights == "seeded":
         raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
-    for asked in {request.threads or 1, *(contender.threads for contender in contenders)}:
-        if asked > machine.cpus:
-            raise UsageError(f"--threads {asked}: this process may use {machine.cpus} CPUs")
+    if threads > machine.cpus:
+        raise UsageError(f"--threads {threads}: this process may use {machine.cpus} CPUs")
     target_ci = request.indifference if request.target_ci is None else request.target_ci
     default_budget_s = QUICK_BUDGET_S if request.quick else DEFAULT_BUDGET_S
     return Plan(
@@ -93,43 +73,6 @@ def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
     )
 
 
-def choose(request: Request, catalogue: Catalogue, machine: Machine, threads: int) -> tuple[Contender, ...]:
-    """The contenders that are asked for, each once, in the order of first mention. Raises `UsageError`."""
-    if request.release is not None and request.release not in DEFAULT_ENGINES:
-        raise UsageError(f"no release is called {request.release!r}: {', '.join(DEFAULT_ENGINES)}")
-    release = None if request.release == "all" else request.release
-    found: dict[str, Contender] = {}
-    for text in request.engines or DEFAULT_ENGINES[request.release or "today"]:
-        name = ContenderName.parse(text)
-        settings = name.settings if name else ()
-        pattern = f"{name.engine}{name.environment}" if name and settings else text
-        for engine in catalogue.select([pattern], release, request.exclude, machine.installed):
-            contender = contender_of(engine, dict(settings), threads)
-            found[contender.name] = contender
-    if not found:
-        raise UsageError("no engine is left to race", "see `bakeoff engines list`")
-    return tuple(found.values())
-
-
-def contender_of(engine: EngineSpec, settings: Mapping[str, Any], threads: int) -> Contender:
-    """`engine` with `settings`, in its own league, with `threads` unless these say otherwise. Raises `UsageError`."""
-    unknown = [key for key in settings if key not in SETTINGS]
-    if unknown:
-        raise UsageError(f"{engine.name}: no setting is called {unknown[0]!r}", f"there are: {', '.join(SETTINGS)}")
-    count = settings.get("threads", threads)
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise UsageError(f"{engine.name}: threads={count}: write a whole number of at least 1")
-    build = ContenderName.parse(engine.name)
-    assert build is not None  # noqa: S101 - engines' names are a part of the grammar
-    return Contender(
-        name=str(ContenderName(build.engine, build.environment, ordered(settings))),
-        engine=build.engine,
-        environment=build.environment,
-        settings=ordered({"threads": threads, **settings}),
-        precision=engine.league,
-    )
-
-
 def _check_files(files: Mapping[str, str], shaping: Shaping, request: Request) -> None:
     """Raise `UsageError` for what is said of a user's own models and fits none of `files`."""
     if (request.python or request.requirements) and not any(is_factory(file) for file in files.values()):
@@ -142,7 +85,7 @@ def _check_files(files: Mapping[str, str], shaping: Shaping, request: Request) -
         raise UsageError("--shape, --batch-axis and --input are for models of your own: give the path of a file")
 
 
-def _check_scenario(request: Request) -> None:
+def _check_scenario(request: Request, contenders: Sequence[Contender]) -> None:
     """Raise `UsageError` for no scenario, or for what it cannot mean."""
     scenario, bound = request.scenario, request.latency_bound_s
     if scenario not in list(Scenario):
@@ -155,6 +98,8 @@ def _check_scenario(request: Request) -> None:
         return
     if unique(request.batch_sizes) not in {(), (1,)}:
         raise UsageError(f"--scenario {scenario} sends samples one by one: leave out --batch")
+    if uncounted := [contender.name for contender in contenders if contender.threads is None]:
+        raise UsageError(f"--scenario {scenario} shares out a number of threads: {uncounted[0]} has none")
     if request.profile:
         raise UsageError(f"--scenario {scenario} has no profile trials: leave out --profile")
     if request.data:

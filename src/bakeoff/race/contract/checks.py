@@ -25,13 +25,18 @@ from bakeoff.errors import (
 )
 from bakeoff.judge.case.parity import compare
 from bakeoff.judge.case.settings_check import settings_not_taken
+from bakeoff.race.asking.contenders import knobs_here
+from bakeoff.race.asking.machine import this_machine
 from bakeoff.race.contract.subject import SETS, TIMEOUT_S, EngineUnderTest, WorkerUnderTest
+from bakeoff.records import FRAMEWORKS_OWN, THREADS, EngineSpec, Knob, Scalar, word
 from bakeoff.worker.replies import Burst
 
 Subject = TypeVar("Subject", EngineUnderTest, WorkerUnderTest)
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 5e-2, "int8": 2e-1}
 """Largest relative error, by league."""
+CHANGED = 100.0
+"""times that error at a knob that may change the answer"""
 LARGE_BATCH = 256
 ONE_CORE = 1.3
 """CPU seconds per second of an engine with one thread, and room for what its runtime does besides."""
@@ -156,6 +161,16 @@ def the_settings_that_took_effect_are_those_asked_for(worker: WorkerUnderTest) -
     promise(not others, "; ".join(others))
 
 
+def each_value_of_its_knobs_takes_effect_and_the_answers_stay(worker: WorkerUnderTest) -> None:
+    """Each that holds on this machine, as far as `load` tells, or must tell; of knobs that apply at `load`."""
+    turned = [settings for knob, settings in turns(worker.subject.engine) if knob.applies == "load"]
+    if not turned:
+        raise NotShownError("it has no knob that applies at `load`")
+    for settings in turned:
+        a_setting_takes_effect(worker.having(settings), settings)
+    load_or_refuse(worker, 1)
+
+
 def running_other_sets_leaves_inputs_and_answers_as_they_were(worker: WorkerUnderTest) -> None:
     """The outputs that a burst leaves are those of its last call."""
     load_or_refuse(worker, 3)
@@ -184,6 +199,22 @@ def a_precision_that_it_lacks_is_refused_with_a_reason(worker: WorkerUnderTest) 
 
 
 # Of the engine, in workers of their own.
+
+
+def each_value_of_its_process_knobs_takes_effect_and_the_answers_stay(subject: EngineUnderTest) -> None:
+    """The same of knobs that apply to a process: each value in a worker of its own."""
+    turned = [settings for knob, settings in turns(subject.engine) if knob.applies == "process"]
+    if not turned:
+        raise NotShownError("it has no knob that applies to a process")
+    for settings in turned:
+        with subject.worker(threads=2, settings=settings) as worker:
+            a_setting_takes_effect(worker, settings)
+
+
+def it_runs_on_as_many_threads_as_its_framework_takes(subject: EngineUnderTest) -> None:
+    """Asked for none."""
+    with subject.worker(threads=2, settings={THREADS: FRAMEWORKS_OWN}) as worker:
+        load_and_compare(worker, 1)
 
 
 def a_truncated_model_is_an_error_and_the_worker_lives_on(subject: EngineUnderTest) -> None:
@@ -253,6 +284,29 @@ def its_recipe_gives_the_answers_of_the_reference(subject: EngineUnderTest) -> N
     promise(off is not None and off <= most, f"off by {off}, and {most} is allowed")
 
 
+def turns(engine: EngineSpec) -> Iterator[tuple[Knob, dict[str, Scalar]]]:
+    """Each value of a knob that is no default and holds here, with what it needs; an engine like another has none."""
+    if engine.like:
+        return
+    for name, (_default, *others) in knobs_here(engine, this_machine()).items():
+        if name != THREADS:
+            knob = engine.knobs[name]
+            yield from ((knob, {**knob.needs, name: value}) for value in others)
+
+
+def a_setting_takes_effect(worker: WorkerUnderTest, settings: Mapping[str, Scalar]) -> None:
+    """... by what `load` returns, and the answers are right as far as the knobs leave them so."""
+    said = ", ".join(f"{name}={word(value)}" for name, value in settings.items())
+    try:
+        effective = worker.load(3)
+        others = settings_not_taken(worker.runnable.settings(3), effective, [*settings])
+        promise(not others, "; ".join(others))
+        free = any(worker.subject.engine.knobs[name].changes_answer for name in settings)
+        compare_answers(worker, 3, CHANGED if free else 1.0)
+    except (BrokenPromiseError, WorkerError) as error:
+        raise BrokenPromiseError(f"{said}: {error}") from error
+
+
 def load_and_compare(worker: WorkerUnderTest, batch_size: int, more: float = 1.0) -> None:
     """Load the network, and see that its answers are right; `more` times as far off as usual."""
     load_or_refuse(worker, batch_size)
@@ -315,10 +369,12 @@ SHARED: Sequence[Callable[[WorkerUnderTest], None]] = (
     every_load_replaces_the_one_before_and_agrees_with_the_reference,
     what_it_loads_once_serves_all_batch_sizes,
     the_settings_that_took_effect_are_those_asked_for,
+    each_value_of_its_knobs_takes_effect_and_the_answers_stay,
     running_other_sets_leaves_inputs_and_answers_as_they_were,
     a_precision_that_it_lacks_is_refused_with_a_reason,
 )
 ALONE: Sequence[Callable[[EngineUnderTest], None]] = (
+    each_value_of_its_process_knobs_takes_effect_and_the_answers_stay,
     a_truncated_model_is_an_error_and_the_worker_lives_on,
     one_thread_uses_one_core_and_close_ends_the_process_well,
     two_threads_share_the_work,

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+from bakeoff.engines.knobs import variables
 from bakeoff.models.inputs import input_sets, saved
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.samples import Samples
 from bakeoff.race.ready.conversion import in_form
-from bakeoff.race.ready.runnable import Runnable, worker_model
-from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord
+from bakeoff.race.ready.runnable import Runnable
+from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord, Scalar
 from bakeoff.worker.replies import Hello
 from bakeoff.worker.session import WorkerSession
 
@@ -38,11 +39,15 @@ class EngineUnderTest:
     note: Callable[[str], None]
 
     @contextmanager
-    def worker(self, threads: int, *, spin: bool = True) -> Iterator["WorkerUnderTest"]:
-        """A fresh worker that has said hello. Raises `WorkerError` where it cannot."""
+    def worker(
+        self, threads: int, *, spin: bool = True, settings: Mapping[str, Scalar] | None = None
+    ) -> Iterator["WorkerUnderTest"]:
+        """A fresh worker that has said hello, its engine's knobs as in `settings`. Raises `WorkerError`."""
+        turned = settings or {}
         contender = Contender(name=self.engine.name, engine=self.engine.name, precision=self.engine.league)
         installed = self.standing[self.engine.environment.name]
         runnable = Runnable(contender.having(threads=threads), self.engine, installed, self.model_path)
+        runnable = runnable.having(variables(self.engine.knobs, turned), **turned)
         runnable = runnable if spin else runnable.without_spinning()
         with runnable.session(self.log, TIMEOUT_S) as session:
             yield WorkerUnderTest(self, runnable, session, session.hello())
@@ -75,15 +80,18 @@ class WorkerUnderTest:
     @property
     def threads(self) -> int:
         """How many it was asked to use."""
-        return self.runnable.contender.threads
+        return self.runnable.contender.threads or 0
+
+    def having(self, settings: Mapping[str, Scalar]) -> "WorkerUnderTest":
+        """The same worker, whose loads ask for these settings besides."""
+        return replace(self, runnable=self.runnable.having(**settings))
 
     def load(self, batch_size: int, *, path: Path | None = None, precision: str | None = None) -> Mapping[str, Any]:
         """Load the network; returns what took effect."""
         contender = self.runnable.contender
         asked = msgspec.structs.replace(contender, precision=precision or contender.precision)
         runnable = replace(self.runnable, contender=asked, model_path=path or self.runnable.model_path)
-        model = worker_model(runnable, self.subject.model, batch_size)
-        return self.session.load(model, runnable.settings(batch_size)).effective
+        return runnable.load(self.session, self.subject.model, batch_size).effective
 
     def prepare(self, batch_size: int) -> list[list[int]]:
         """Give it the input sets; returns which sample each row of each set is."""

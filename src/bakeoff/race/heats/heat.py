@@ -172,7 +172,8 @@ def look_closer_at(context: HeatContext, attempt: Attempt, rng: random.Random) -
     if attempt.alive and attempt.inputs.labelled:
         context.say(f"batch {size}: {name} classifies labelled pictures")
         attempt.error = attempt_to(functools.partial(count_right, attempt))
-    spins = attempt.worker.runnable.engine.spins and attempt.case.contender.threads > 1 and not context.plan.quick
+    several = (attempt.case.contender.threads or 1) > 1
+    spins = attempt.worker.runnable.engine.spins and several and not context.plan.quick
     if attempt.alive and spins and first and smallest:
         context.say(f"batch {size}: counting the busy threads of {name} without spinning")
         attempt.busy_without_spinning = count_without_spinning(context, attempt, rng)

@@ -118,7 +118,8 @@ class LoadAttempt(Attempt):
         self.seed = seed
         self.bound_s = bound_s
         self.before = before
-        self.split = (1, self.case.contender.threads)
+        self.threads = self.case.contender.threads or 1  # a plan under load says how many
+        self.split = (1, self.threads)
         self.single_s = 0.0
         """what a query takes an instance, hand-over included, while all of them are busy"""
         self.probes: list[Probe] = []
@@ -157,7 +158,7 @@ class LoadAttempt(Attempt):
         driver.field(instances, self.share)
         model = worker_model(driver.runnable, driver.context.model, self.case.batch_size)
         loaded = driver.each("load", Loaded, model=model, settings=self.requested())
-        self.effective = loaded[0].effective
+        self.effective = self.share.in_effect(loaded[0])
         prepared = driver.each("prepare", Took, input_sets=self.inputs.paths)
         checked = range(sets) if driver.context.round == 1 else [driver.context.round % sets]
         first = [self.check_first(functools.partial(driver.outputs, i), checked)[0] for i in range(instances)]
@@ -177,7 +178,7 @@ class LoadAttempt(Attempt):
 
         Raises what the first one raised if all fail, and at once if one answers wrongly.
         """
-        ways = splits(self.case.contender.threads)
+        ways = splits(self.threads)
         if self.before:
             self.split = (self.before.instances, self.before.threads)
         if self.before or len(ways) == 1:

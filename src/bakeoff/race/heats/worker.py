@@ -7,7 +7,7 @@ import msgspec
 
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.heats.context import HeatContext
-from bakeoff.race.ready.runnable import Runnable, worker_model
+from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Case, file_name
 from bakeoff.worker.replies import Hello, Loaded
 from bakeoff.worker.session import WorkerSession
@@ -87,9 +87,8 @@ class HeatWorker:
         """Load the model for `batch_size`, unless what is loaded serves it; the worker's reply."""
         if self.loaded:
             return msgspec.structs.replace(self.loaded, seconds=0.0)
-        model = worker_model(self.runnable, self.context.model, batch_size)
-        reply = session.load(model, self.runnable.settings(batch_size))
-        if self.runnable.engine.loads_once:
+        reply = self.runnable.load(session, self.context.model, batch_size)
+        if self.runnable.loads_once:
             self.loaded = reply
         return reply
 

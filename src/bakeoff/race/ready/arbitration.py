@@ -13,14 +13,14 @@ from bakeoff import limited
 from bakeoff.errors import ModelError, WorkerError
 from bakeoff.models import sandbox
 from bakeoff.models.inputs import input_sets, saved
-from bakeoff.race.ready.runnable import Runnable, answers_in, worker_model
+from bakeoff.race.ready.runnable import Runnable, answers_in
 from bakeoff.records import ModelRecord, Plan, Status
 from bakeoff.worker.session import WorkerSession
 
 Array = NDArray[np.generic]
 
-UNOPTIMISED = {"graph_optimization": "ORT_DISABLE_ALL"}
-"""ONNX Runtime's option under which every operator runs as the model says."""
+UNOPTIMISED = {"graph_optimization": "none"}
+"""ONNX Runtime's knob, at the value under which every operator runs as the model says."""
 
 
 def unoptimised(
@@ -80,7 +80,7 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
         sets = [saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
         with bounded.session(folder / "log", plan.timeout_s) as session:
             session.hello()
-            session.load(worker_model(runnable, model, 1), runnable.settings(model.fixed_batch or 1))
+            runnable.load(session, model, model.fixed_batch or 1)
             session.prepare(sets)
             rows = [_answer(session, k, folder, model) for k in range(count)]
     try:

@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.engines.knobs import WITHOUT_SPINNING
 from bakeoff.models.inputs import unstack
-from bakeoff.records import Contender, EngineSpec, Installed, ModelRecord, Scalar, TensorSpec
-from bakeoff.worker.replies import Outputs
-from bakeoff.worker.session import WITHOUT_SPINNING, WorkerSession, spawn_environment
+from bakeoff.records import THREADS, Contender, EngineSpec, Installed, ModelRecord, Scalar, TensorSpec
+from bakeoff.worker.replies import Loaded, Outputs
+from bakeoff.worker.session import WorkerSession, spawn_environment
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,28 @@ class Runnable:
         return self.contender.name
 
     def settings(self, batch_size: int) -> dict[str, Any]:
-        """As its adapter gets them: the engine's options, the contender's settings over them, and the case at hand."""
+        """As its adapter gets them: the engine's options, every knob's value, threads, and the case at hand."""
         contender = self.contender
-        case = {"precision": contender.precision, "batch_size": batch_size}
-        return {**self.engine.options, **dict(contender.settings), **case}
+        knobs = {name: knob.default for name, knob in self.engine.knobs.items()} | dict(contender.settings)
+        case = {THREADS: contender.threads, "precision": contender.precision, "batch_size": batch_size}
+        return {**self.engine.options, **knobs, **case}
+
+    @property
+    def loads_once(self) -> bool:
+        """Whether what it loads serves all batch sizes, as fast as if it were loaded for each."""
+        settings = self.settings(1)
+        fixed = any(settings[name] in knob.fixes_batch for name, knob in self.engine.knobs.items())
+        return self.engine.loads_once and not fixed
+
+    def load(self, session: WorkerSession, model: ModelRecord, batch_size: int) -> Loaded:
+        """Load `model` in its worker; what took effect. Raises `WorkerError`."""
+        reply = session.load(worker_model(self, model, batch_size), self.settings(batch_size))
+        return msgspec.structs.replace(reply, effective=self.in_effect(reply))
+
+    def in_effect(self, reply: Loaded) -> dict[str, Any]:
+        """What a worker says took effect; knobs that environment variables turn, of which it need not know, as None."""
+        turned = [name for name, knob in self.engine.knobs.items() if knob.env]
+        return dict.fromkeys(turned) | dict(reply.effective)
 
     @property
     def env(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from bakeoff import environments, paths
 from bakeoff.engines import recipe, snapshot
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds
-from bakeoff.errors import BakeoffError, EnvironmentUnavailableError, UsageError
+from bakeoff.errors import BakeoffError, EngineFolderError, EnvironmentUnavailableError, UsageError
 from bakeoff.judge.results import Results
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.conversion import in_form
@@ -73,7 +73,8 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
             f"{case.contender.name} ran {model.weights} itself, and its recipe is for models that it gets from bakeoff"
         )
     elif engine.recipe is not None:
-        threads = row.load.threads if row.load else case.contender.threads
+        asked = row.load.threads if row.load else case.contender.threads
+        threads = asked or int(row.effective.get("threads") or run.plan.threads)
         one_of = f", one of {row.load.instances} instances" if row.load and row.load.instances > 1 else ""
         about = (
             f"{case.model}, batch {case.batch_size}, on {engine.title} {row.framework_version} with {threads} "
@@ -82,9 +83,17 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
         path, why = _model_path(model, engine, library)
         try:
             script = recipe.compose(
-                engine, model, path, batch_size=case.batch_size, threads=threads, about=f"{about} {why}".strip()
+                engine,
+                model,
+                path,
+                batch_size=case.batch_size,
+                threads=threads,
+                about=f"{about} {why}".strip(),
+                settings=dict(case.contender.settings),
             )
             why = ""
+        except EngineFolderError as error:
+            why = str(error)
         except (OSError, SyntaxError) as error:
             why = f"its recipe cannot be read: {error}"
     kind = kinds.of(engine.environment)

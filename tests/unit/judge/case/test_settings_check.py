@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.made import a_case, a_measurement, a_row
 
@@ -115,3 +116,21 @@ def test_settings_of_other_values_are_mismatches() -> None:
 )
 def test_a_provider_must_have_the_whole_network(effective: dict[str, Any], expected: list[str]) -> None:
     assert settings_not_taken({"provider": "fast"}, effective) == expected
+
+
+def test_a_knob_that_was_turned_must_be_mentioned_even_as_unknown() -> None:
+    requested = {"threads": 2, "spin": False, "arena": True}
+    said = ["spin: False asked, and nothing tells what took effect"]
+    assert settings_not_taken(requested, {"threads": 2}, ["spin", "threads"]) == said
+    assert settings_not_taken(requested, {"threads": 2, "spin": None}, ["spin", "threads"]) == []
+    turned = row(2, requested, {"threads": 2, "spin": True})
+    case = msgspec.structs.replace(turned.case, contender=turned.case.contender.having(spin=False))
+    assert mismatches(msgspec.structs.replace(turned, case=case), []) == ["spin: False asked, True took effect"]
+    silent = msgspec.structs.replace(turned, case=case, effective={"threads": 2})
+    assert mismatches(silent, []) == said
+
+
+def test_whose_framework_was_asked_for_no_number_of_threads_may_take_any() -> None:
+    free = row(2, {"threads": None}, {"threads": 2})
+    case = msgspec.structs.replace(free.case, contender=free.case.contender.having(threads="default"))
+    assert mismatches(msgspec.structs.replace(free, case=case), [bursts(0.9, 0.9, 0.9)]) == []

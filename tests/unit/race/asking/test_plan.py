@@ -10,7 +10,8 @@ from bakeoff.cli.run import run
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.race import race
-from bakeoff.race.asking.plan import Machine, make_plan, this_machine, with_more_time
+from bakeoff.race.asking.machine import Machine, this_machine
+from bakeoff.race.asking.plan import make_plan, with_more_time
 from bakeoff.records import EngineSpec, Plan, Request, RunRecord, Scenario
 from bakeoff.report.command import command_line
 

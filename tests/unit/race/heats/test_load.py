@@ -59,7 +59,7 @@ class Formula(LoadDriver):
         return self.alone_s / (1 + 0.9 * (self.fields[-1][1] - 1))
 
     def field(self, instances: int, runnable: Runnable) -> None:
-        self.fields.append((instances, runnable.contender.threads))
+        self.fields.append((instances, runnable.contender.threads or 0))
 
     def each(self, op: str, reply: type[T], **arguments: Any) -> list[T]:
         instances, threads = self.fields[-1]
