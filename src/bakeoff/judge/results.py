@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from bakeoff.judge.between_runs.scorecard import scorecard
+from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary
 from bakeoff.judge.table.answer import Answer, answers
@@ -52,7 +53,7 @@ class Results:
     @cached_property
     def remarks(self) -> tuple[str, ...]:
         """Cautions on the run as a whole."""
-        return canary.remarks(self.canary)
+        return canary.remarks(canary.figures(counted(self.trials)))
 
     @cached_property
     def scorecard(self) -> Scorecard:

@@ -35,6 +35,8 @@ class Heat(Record, frozen=True):
     """of the CPU time there was, how much others took in its worst trial; None where the platform does not tell"""
     disturbed: bool
     """more than its figures can bear"""
+    counts: bool = True
+    """whether the canary's figure does, as a case's of that round would; False too where it did not run"""
 
 
 class Lead(Record, frozen=True):

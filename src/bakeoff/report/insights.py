@@ -63,7 +63,7 @@ def time_line(heats: Sequence[Heat]) -> str:
     if not heats:
         return "No heat was measured."
     said = [f"{len(heats)} heat{'s' * (len(heats) != 1)} in {wording.number(heats[-1].minute)} minutes"]
-    canary = [heat.canary for heat in heats if heat.canary is not None]
+    canary = [heat.canary for heat in heats if heat.canary is not None and heat.counts]
     if canary:
         said.append(f"the canary ran at {min(canary):.0%} to {max(canary):.0%} of its median speed")
     disturbed = [heat.taken for heat in heats if heat.disturbed and heat.taken is not None]

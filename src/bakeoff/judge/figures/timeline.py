@@ -1,12 +1,12 @@
 """The time line of a race: what the machine did in each heat, by the canary and the CPU time of others."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from statistics import geometric_mean, median
 
-from bakeoff.judge.case.disturbance import disturbed
+from bakeoff.judge.case.disturbance import counted, disturbed
 from bakeoff.judge.figures.canary import figures
-from bakeoff.records import Heat, RunRecord, Trial
+from bakeoff.records import CANARY, Case, Heat, RunRecord, Trial
 
 MOST = 400
 """heats that are listed one by one: in a longer race, each model's heats of a round become one"""
@@ -15,13 +15,14 @@ MOST = 400
 def timeline(run: RunRecord, trials: Iterable[Trial]) -> list[Heat]:
     """Every heat of the race in the order of time, those raced again because of a disturbance by themselves."""
     raced = [trial for trial in trials if trial.round and not trial.profile and trial.measurement]
+    counts = {_key(trial) for trial in counted(raced) if trial.case.contender.name == CANARY}
     heats = _grouped(raced, by_batch=True)
     if len(heats) > MOST:
         heats = _grouped(raced, by_batch=False)
     speeds = [_canary(heat) for heat in heats]
     known = [speed for speed in speeds if speed is not None]
     usual = median(known) if known else 1.0
-    listed = [_heat(run, heat, speed and speed / usual) for heat, speed in zip(heats, speeds, strict=True)]
+    listed = [_heat(run, heat, speed and speed / usual, counts) for heat, speed in zip(heats, speeds, strict=True)]
     return sorted(listed, key=lambda heat: heat.minute)
 
 
@@ -38,7 +39,13 @@ def _canary(heat: Sequence[Trial]) -> float | None:
     return geometric_mean(speeds) if speeds else None
 
 
-def _heat(run: RunRecord, heat: Sequence[Trial], canary: float | None) -> Heat:
+def _key(trial: Trial) -> tuple[Case, int, bool]:
+    return trial.case, trial.round, trial.repeat
+
+
+def _heat(
+    run: RunRecord, heat: Sequence[Trial], canary: float | None, counts: Collection[tuple[Case, int, bool]]
+) -> Heat:
     first = min(heat, key=lambda trial: trial.started_at)
     taken = [trial.disturbance.share for trial in heat if trial.disturbance]
     return Heat(
@@ -49,4 +56,5 @@ def _heat(run: RunRecord, heat: Sequence[Trial], canary: float | None) -> Heat:
         canary=canary,
         taken=max(taken) if taken else None,
         disturbed=any(map(disturbed, heat)),
+        counts=any(_key(trial) in counts for trial in heat),
     )
