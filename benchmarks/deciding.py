@@ -34,6 +34,7 @@ from bakeoff.judge.case.summary import throughput
 from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.judge.table.verdict import verdicts
 from bakeoff.race.budget import Budget
+from bakeoff.race.heats import canary
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.race import Race, Setup, run_profiles, run_rounds
 from bakeoff.race.ready.exam import Exam
@@ -167,7 +168,7 @@ def race(machine: Mapping[str, Any], plan: Plan, scratch: Path) -> Raced:
         )
         for name, model in models.items()
     }
-    setup = Setup(contexts, a_runnable(Contender(name=CANARY, engine=CANARY).having(threads=2), CANARY))
+    setup = Setup(contexts, a_runnable(canary.CONTENDER, CANARY))
     run_rounds(race_, preparation, setup)
     run_profiles(race_, preparation, setup)
     return Raced(race_.trials, diary.kept, host.spent, budget.spent_s, plan.budget_s)

@@ -334,6 +334,27 @@ MECHANISMS = (
         ("tests/unit/judge/figures/test_canary.py",),
     ),
     Mechanism(
+        "doubt about what the canary does not explain",
+        "judge/between_runs/calibration.py",
+        "    doubt = (variance + PRIOR * max(0.0, 1 - share) ** 2) * level\n",
+        "    doubt = 0.0\n",
+        ("tests/unit/judge/between_runs/test_calibration.py",),
+    ),
+    Mechanism(
+        "the canary taken out only as far as it explains",
+        "judge/between_runs/calibration.py",
+        "    return max(0.0, sxy / penalised), noise / penalised\n",
+        "    return 1.0, 0.0\n",
+        ("tests/unit/judge/between_runs/test_across.py",),
+    ),
+    Mechanism(
+        "no bounds where others used the CPUs",
+        "judge/between_runs/across.py",
+        "        return self.rounds >= FEWEST_ROUNDS and not self.disturbed\n",
+        "        return self.rounds >= FEWEST_ROUNDS\n",
+        ("tests/unit/judge/between_runs/test_across.py",),
+    ),
+    Mechanism(
         "the canary in every heat",
         "race/heats/canary.py",
         "    return [*group, canary_runnable], wanted | beside\n",

@@ -25,8 +25,8 @@ from typing import Any
 
 import msgspec
 
+from bakeoff.race.heats import canary
 from bakeoff.records import (
-    CANARY,
     Case,
     Contender,
     EngineInfo,
@@ -159,7 +159,7 @@ def endless_trials(rng: random.Random) -> Iterator[Trial]:
                 yield a_trial(
                     rng,
                     round_,
-                    msgspec.structs.replace(case, contender=Contender(name=CANARY, engine=CANARY).having(threads=2)),
+                    msgspec.structs.replace(case, contender=canary.CONTENDER),
                 )
             yield a_trial(rng, round_, case)
 

@@ -26,6 +26,8 @@ class Moments(Record, frozen=True):
     sd: float
     """NaN-free: 0 for a single trial"""
     count: int
+    disturbed: bool = False
+    """whether others used the CPUs in any of them"""
 
 
 class Score(Record, frozen=True):
@@ -41,6 +43,10 @@ class Score(Record, frozen=True):
     """round -> log(images/s)"""
     moments: Moments | None = None
     """instead of `rounds`, of a case read from results.json"""
+    disturbed: tuple[int, ...] = ()
+    """those of `rounds` in which others used the CPUs"""
+    cautions: tuple[str, ...] = ()
+    """as on its row"""
 
 
 class CanaryRounds(Record, frozen=True):
@@ -50,7 +56,8 @@ class CanaryRounds(Record, frozen=True):
     batch_size: int
     threads: int
     rounds: Mapping[int, float]
-    """round -> log(calls/s), on any scale: it is only compared with itself"""
+    """round -> log(calls/s); only compared with its own kind: the same version on as many threads"""
+    version: int = 1
 
 
 class Scorecard(Record, frozen=True):
@@ -123,7 +130,7 @@ class Method(StrEnum):
     PAIRED = "paired"
     """measured in the same rounds: it hits both alike"""
     CANARY = "canary"
-    """each is taken relative to the canary of its own rounds"""
+    """taken out as far as the canary of its rounds explains it; the interval allows for the rest"""
     NONE = "none"
     """not at all: the interval allows for it"""
 
@@ -137,6 +144,15 @@ class Change(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Calibration(Record, frozen=True):
+    """What the canary says of the machine between two measurements of a case, and how far that was believed."""
+
+    ratio: float
+    """the canary's speed beside the second over that beside the first"""
+    share: float
+    """of that change (of its logarithm) which was taken out of the case's ratio: 0 for nothing, 1 for all"""
+
+
 class Compared(Record, frozen=True):
     """One case, measured twice."""
 
@@ -147,10 +163,12 @@ class Compared(Record, frozen=True):
     ratio: float
     """the second's throughput over the first's, drift taken out as `method` says"""
     interval: tuple[float, float] | None
-    """95%; None below two rounds"""
+    """95%; None below two rounds, and where others used the CPUs"""
     fps_before: float
     """images per second, geometric mean over rounds, as they were"""
     fps_after: float
+    canary: Calibration | None = None
+    """None by any method but `canary`"""
 
 
 class ComparisonReport(Record, frozen=True):
@@ -165,7 +183,11 @@ class ComparisonReport(Record, frozen=True):
     refused: tuple[str, ...]
     """cases that are not like with like, and why; one line each"""
     notes: tuple[str, ...]
-    """what differs besides: machines, threads, versions, settings"""
+    """what differs besides: versions, settings, what only one raced"""
+    unlike: tuple[str, ...] = ()
+    """threads, machines or load that differ, and what the comparison can and cannot tell for it: to be said first"""
+    cautions: tuple[str, ...] = ()
+    """of both runs, on the cases that are compared"""
 
 
 # What a gate says
@@ -190,6 +212,8 @@ class GateCase(Record, frozen=True):
     """of that ratio: one-sided bounds, the lower against passing, the upper against failing; None where unbounded"""
     reason: str = ""
     """undecided: what it would take, or what is in the way"""
+    canary: Calibration | None = None
+    """None by any method but `canary`"""
 
 
 class Gate(Record, frozen=True):
@@ -202,3 +226,6 @@ class Gate(Record, frozen=True):
     run: str
     cases: tuple[GateCase, ...]
     notes: tuple[str, ...]
+    unlike: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    """both as in a `ComparisonReport`"""

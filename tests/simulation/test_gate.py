@@ -1,18 +1,20 @@
 """The gate, proved on synthetic runs whose truth is known. `pytest -s` prints the figures for docs/method.md.
 
-A trial's log throughput is the engine's own, plus what the machine did in that round (shared with the canary and the
-rival of the same round), plus what the run as a whole did to this engine and not to the canary, plus the trial's own
-deviation, minus now and then a disturbance that went unnoticed.
+A trial's log throughput is the engine's own, plus what the machine did in that run and that round (shared with the
+rival of the same round, and in part with the canary), plus what the run as a whole did to this engine and not to the
+canary, plus the trial's own deviation, minus now and then a disturbance that went unnoticed.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.made import a_case, a_plan
 
+from bakeoff.judge.between_runs.comparing import compare_runs
 from bakeoff.judge.between_runs.gate import decided, gate_across, gate_within
 from bakeoff.judge.between_runs.pairing import Pairs, pair
 from bakeoff.records import ModelRecord, Status
@@ -33,26 +35,37 @@ class Machine:
     between_runs: float
     """of one engine against the canary (which comes last), from run to run, beyond what trials show"""
     drift: tuple[float, float] = (0.05, 0.11)
+    """between rounds: from, to"""
+    level: float = 0.08
+    """between runs"""
+    canary: float | None = None
+    """of the canary's trials, if not as of an engine's"""
+    follows: float = 1.0
+    """of what the machine does to the canary, how much it does to an engine"""
     disturbed: float = 0.01
     slowdown: float = 0.1
 
     def rounds(
-        self, rng: np.random.Generator, true: Sequence[float], rounds: int, level: float = 0.0
+        self, rng: np.random.Generator, true: Sequence[float], rounds: int
     ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-        """Log throughputs of shape (engines, rounds)."""
+        """Log throughputs of shape (engines, rounds); in a run that is compared with another the last is the canary."""
         shape = (len(true), rounds)
-        drift = level + rng.uniform(*self.drift) * rng.standard_normal(rounds)
+        drift = self.level * rng.standard_normal() + rng.uniform(*self.drift) * rng.standard_normal(rounds)
         of_run = self.between_runs * rng.standard_normal((len(true), 1))
         of_run[-1] = 0.0  # the canary's own share is in everybody's
         own = self.trial * rng.standard_normal(shape)
+        if self.canary is not None:
+            own[-1] *= self.canary / self.trial
+        follows = np.full((len(true), 1), self.follows)
+        follows[-1] = 1.0
         disturbance = np.where(rng.random(shape) < self.disturbed, rng.exponential(self.slowdown, shape), 0.0)
-        return np.asarray(np.array(true)[:, None] + drift + of_run + own - disturbance)
+        return np.asarray(np.array(true)[:, None] + follows * drift + of_run + own - disturbance)
 
 
 MEASURED = Machine(trial=0.025, between_runs=0.015)
 """2.5% between trials and 3.5% between two, as measured; 1.5% between runs, as `across.BETWEEN_RUNS` has it"""
 WORSE = Machine(trial=0.036, between_runs=0.025)
-WITHIN = Machine(trial=0.025, between_runs=0.0)
+WITHIN = Machine(trial=0.025, between_runs=0.0, level=0.0)
 """a rerace is one run: what it does to an engine from round to round is in its trials"""
 
 
@@ -69,9 +82,6 @@ def card(name: str, speeds: Iterable[Iterable[float]], canary: Iterable[float] |
         )
         for i, values in enumerate(speeds)
     )
-    birds: tuple[CanaryRounds, ...] = ()
-    if canary is not None:
-        birds = (CanaryRounds(model="m", batch_size=1, threads=2, rounds=dict(enumerate(canary, 1))),)
     return Scorecard(
         name=name,
         started_at=0.0,
@@ -81,19 +91,28 @@ def card(name: str, speeds: Iterable[Iterable[float]], canary: Iterable[float] |
         models=(MODEL,),
         engines=(),
         scores=scores,
-        canary=birds,
+        canary=()
+        if canary is None
+        else (CanaryRounds(model="m", batch_size=1, threads=1, version=2, rounds=dict(enumerate(canary, 1))),),
         elapsed_s=60.0,
     )
 
 
-def across(machine: Machine, rng: np.random.Generator, *, engines: int, rounds: int, slower: float) -> Gate:
-    """A gate through the canary: two runs, at other levels of the machine; the last engine became slower."""
+def two_runs(
+    machine: Machine, rng: np.random.Generator, *, engines: int, rounds: int, slower: float = 0.0
+) -> tuple[Scorecard, Scorecard]:
+    """At other levels of the machine; the last engine became slower."""
     true = np.zeros(engines)
-    before = machine.rounds(rng, [*true, 0.0], rounds, level=rng.normal(0, 0.08))
+    before = machine.rounds(rng, [*true, 0.0], rounds)
     true[-1] = math.log1p(-slower)
-    after = machine.rounds(rng, [*true, 0.0], rounds, level=rng.normal(0, 0.08))
-    cards = [card(name, logs[:-1], logs[-1]) for name, logs in (("then", before), ("now", after))]
-    return gate_across(cards[0], cards[1], pair(cards[0], cards[1]), MARGIN)
+    after = machine.rounds(rng, [*true, 0.0], rounds)
+    return card("then", before[:-1], before[-1]), card("now", after[:-1], after[-1])
+
+
+def across(machine: Machine, rng: np.random.Generator, *, engines: int, rounds: int, slower: float) -> Gate:
+    """A gate through the canary."""
+    then, now = two_runs(machine, rng, engines=engines, rounds=rounds, slower=slower)
+    return gate_across(then, now, pair(then, now), MARGIN)
 
 
 def rerace(machine: Machine, rng: np.random.Generator, *, engines: int, slower: float) -> tuple[Gate, int]:
@@ -150,6 +169,44 @@ def test_through_the_canary_a_slowdown_is_found_where_it_outgrows_what_differs_b
     }
     print(f"\na true slowdown found through the canary, 20 rounds: {found}")
     assert found[0.20] > 0.95
+
+
+UNLIKE = {
+    "ignores the machine": Machine(trial=0.025, between_runs=0.015, follows=0.0),
+    "half": Machine(trial=0.025, between_runs=0.015, follows=0.5),
+    "more": Machine(trial=0.025, between_runs=0.015, follows=1.5),
+    "calm rounds, another level": Machine(trial=0.025, between_runs=0.015, drift=(0.01, 0.01), level=0.15, canary=0.05),
+    "a noisy canary": Machine(trial=0.09, between_runs=0.015, drift=(0.05, 0.05), level=0.15, canary=0.16),
+}
+
+
+@pytest.mark.parametrize("rounds", [2, 5, 20])
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_intervals_across_runs_hold_however_little_the_canary_explains(kind: str, rounds: int) -> None:
+    rng = np.random.default_rng(6)
+    machine, held, fails = UNLIKE[kind], 0, 0
+    for _ in range(1_000):
+        runs = two_runs(machine, rng, engines=1, rounds=rounds)
+        (case,) = compare_runs(*runs).cases
+        assert case.interval
+        held += case.interval[0] <= 1 <= case.interval[1]
+        fails += gate_across(*runs, pair(*runs), MARGIN).outcome is GateOutcome.FAIL
+    print(f"\n{kind}, {rounds} rounds: 95% intervals hold {held / 10:.1f}%, A/A gate fails {fails / 10:.1f}%")
+    assert held >= 930
+    assert fails <= 5
+
+
+def test_a_canary_that_explains_nothing_adds_little_noise() -> None:
+    """Where a whole canary would: its trials deviate by 16% and the case's by 9%, as on a machine with neighbours."""
+    rng = np.random.default_rng(7)
+    machine = Machine(trial=0.09, between_runs=0.0, drift=(0.0, 0.0), level=0.0, canary=0.16)
+    runs = [two_runs(machine, rng, engines=1, rounds=10) for _ in range(1_000)]
+    without = [tuple(msgspec.structs.replace(each, canary=()) for each in pair_) for pair_ in runs]
+    by, bare = (
+        np.std([math.log(compare_runs(then, now).cases[0].ratio) for then, now in cards]) for cards in (runs, without)
+    )
+    print(f"\na canary of noise alone: ratios deviate by {by:.1%}, without it by {bare:.1%}")
+    assert by < 1.1 * bare
 
 
 @pytest.mark.parametrize(("machine", "least"), [(MEASURED, 0.97), (WORSE, 0.9)], ids=["measured", "worse"])

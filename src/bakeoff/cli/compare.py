@@ -36,9 +36,10 @@ def compare(
     wrote); or machines, by the digest that `bakeoff history` shows, each with its last run; or else two engines, or
     the releases 2019 and today, of one run (--run, by default the latest).
 
-    Only like is compared with like: the same network by its content, in the same league. What differs besides, such
-    as threads, versions or the machine, is said. Runs are compared through the canary that every run carries,
-    engines of one run round by round.
+    Only like is compared with like: the same network by its content, in the same league. Threads, machines and load
+    that differ are said first, other differences below. Runs are compared through the canary that every run carries,
+    as far as it explains a case, and a case that others disturbed is undecided; engines of one run are compared
+    round by round.
 
     \b
     Examples:

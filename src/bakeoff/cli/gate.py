@@ -49,8 +49,9 @@ def gate(
 
     It fails only on what the statistics support, and passes (0) only on what they support; where noise hides the
     answer it is undecided (3), and says what it would take. Two runs measured at different times are compared
-    through the canary that every run carries; --rerace needs no RUN and no canary: it races the baseline's engines,
-    as they were, against what they are now, in the same rounds, until the answer is certain or the budget is spent.
+    through the canary that every run carries, and cases are undecided if others used the CPUs meanwhile; --rerace
+    needs no RUN and no canary: it races the baseline's engines, as they were, against what they are now, in the same
+    rounds, until the answer is certain or the budget is spent.
     --max-slowdown is to a gate what --indifference is to a race: a rerace is sized for it.
 
     \b

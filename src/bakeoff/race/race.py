@@ -299,7 +299,7 @@ def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary,
         )
         for name, exam in preparation.exams.items()
     }
-    return Setup(contexts, canary.runnable(preparation.canary, preparation.standing, inputs, plan.threads))
+    return Setup(contexts, canary.runnable(preparation.canary, preparation.standing, inputs))
 
 
 def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> None:

@@ -170,3 +170,5 @@ class CanaryFigure(Record, frozen=True):
     calls_per_s: float
     started_at: float
     """seconds since the epoch"""
+    version: int = 1
+    """of the work: unlike versions are never set against each other"""

@@ -1,15 +1,15 @@
 """A comparison, for people and for programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from bakeoff.records import Case
 from bakeoff.report import markup, wording
-from bakeoff.scorecards import Change, Compared, ComparisonReport, Method
+from bakeoff.scorecards import Change, Compared, ComparisonReport, Gate, GateCase, Method
 
 _METHODS = {
     Method.PAIRED: "paired by round",
-    Method.CANARY: "each relative to the canary of its own rounds",
+    Method.CANARY: "relative to the canary as far as it explains them",
     Method.NONE: "not normalised",
 }
 
@@ -29,12 +29,12 @@ def _parts(report: ComparisonReport, table: Callable[..., str]) -> str:
     header = ["case", f"{report.before}, images/s", f"{report.after}, images/s", "ratio", ""]
     counts = [(change, sum(case.change is change for case in report.cases)) for change in Change]
     said = ", ".join(f"{change} in {count}" for change, count in counts if count)
-    remarks = (("Not compared:", report.refused), ("Note:", report.notes))
     parts = [
         f"{report.after} against {report.before}, {' or '.join(methods)}",
+        *first(report),
         table(header, [_row(case) for case in report.cases], right=(1, 2, 3)),
         f"{report.after} is {said}; equivalent is within ±{wording.percent(report.indifference)}.",
-        *(f"{title}\n{markup.bullets(lines)}" for title, lines in remarks if lines),
+        *last(report),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -64,3 +64,35 @@ def _row(case: Compared) -> list[str]:
 def setting(case: Case) -> str:
     """``resnet18, batch 1``."""
     return f"{case.model}, batch {case.batch_size}"
+
+
+def first(found: ComparisonReport | Gate) -> list[str]:
+    """What to know before any figure is read."""
+    return _blocks(("Not like with like:", found.unlike))
+
+
+def last(found: ComparisonReport | Gate) -> list[str]:
+    """What to know before any figure is believed."""
+    refused = found.refused if isinstance(found, ComparisonReport) else ()
+    notes = (*_of_canary(found.cases), *found.notes)
+    return _blocks(("Not compared:", refused), ("Note:", notes), ("Cautions of the runs:", found.cautions))
+
+
+def _of_canary(cases: Iterable[Compared | GateCase]) -> list[str]:
+    """How the machine differed by the canary, and how much of that was taken out of the ratios."""
+    used = [case.canary for case in cases if case.canary]
+    if not used:
+        return []
+    ratios, shares = sorted(each.ratio for each in used), sorted(each.share for each in used)
+    speed = _from_to(f"{ratios[0]:.2f}x", f"{ratios[-1]:.2f}x")
+    taken = _from_to(f"{shares[0]:.0%}", f"{shares[-1]:.0%}")
+    said = f"the canary ran at {speed} its speed of before: {taken} of that was taken out of a case's ratio"
+    return [f"{said}, as far as it explains the case from round to round; the interval allows for the rest"]
+
+
+def _from_to(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _blocks(*blocks: tuple[str, Sequence[str]]) -> list[str]:
+    return [f"{title}\n{markup.bullets(lines)}" for title, lines in blocks if lines]

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 
 from bakeoff.report import markup
-from bakeoff.report.comparison import ratio, setting
+from bakeoff.report.comparison import first, last, ratio, setting
 from bakeoff.scorecards import Gate, GateOutcome, Method
 
 _METHODS = {
@@ -17,15 +17,12 @@ _RIGHT = (2,)
 
 def to_text(gate: Gate, *, width: int = 100) -> str:
     """The answer first."""
-    return (
-        "\n\n".join([_answer(gate), markup.as_text(_HEADER, _rows(gate), width=width, right=_RIGHT), *_notes(gate)])
-        + "\n"
-    )
+    return _parts(gate, _answer(gate), markup.as_text(_HEADER, _rows(gate), width=width, right=_RIGHT))
 
 
 def to_markdown(gate: Gate) -> str:
     """For a pull-request comment."""
-    return "\n\n".join([f"**{_answer(gate)}**", markup.as_markdown(_HEADER, _rows(gate), _RIGHT), *_notes(gate)]) + "\n"
+    return _parts(gate, f"**{_answer(gate)}**", markup.as_markdown(_HEADER, _rows(gate), _RIGHT))
 
 
 def to_junit(gate: Gate) -> str:
@@ -46,11 +43,15 @@ def to_junit(gate: Gate) -> str:
             ET.SubElement(element, "failure", message=f"slower than it may be: {words}")
         elif case.outcome is GateOutcome.UNDECIDED:
             ET.SubElement(element, "skipped", message=f"undecided: {words}")
-    ET.SubElement(suite, "system-out").text = "\n".join([_answer(gate), *gate.notes])
+    ET.SubElement(suite, "system-out").text = _parts(gate, _answer(gate))
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _parts(gate: Gate, answer: str, *table: str) -> str:
+    return "\n\n".join([answer, *first(gate), *table, *last(gate)]) + "\n"
 
 
 def _answer(gate: Gate) -> str:
@@ -78,7 +79,3 @@ def _rows(gate: Gate) -> list[list[str]]:
         ]
         for each in gate.cases
     ]
-
-
-def _notes(gate: Gate) -> list[str]:
-    return [f"Note:\n{markup.bullets(gate.notes)}"] if gate.notes else []

@@ -12,7 +12,7 @@ from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.cli import bakeoff
 from bakeoff.errors import BakeoffError
-from bakeoff.records import CANARY, EngineInfo, ModelRecord, RunRecord, Status, Trial
+from bakeoff.records import CANARY, Disturbance, EngineInfo, ModelRecord, RunRecord, Status, Trial
 from bakeoff.store import Spool, Store
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,11 @@ NOISE = (0.004, -0.004, 0.002, -0.002, 0.0)
 Write = Callable[..., str]
 
 
-def a_trial(engine: str, round_: int, log_speed: float) -> Trial:
+QUIET = Disturbance(others_cpu_s=0.0, steal_s=0.0, wall_s=1.0, cpus=2.0, resolution_s=0.01)
+BUSY = msgspec.structs.replace(QUIET, others_cpu_s=0.9)
+
+
+def a_trial(engine: str, round_: int, log_speed: float, seen: Disturbance = QUIET) -> Trial:
     seconds = math.exp(-log_speed)
     measurement = a_measurement(
         latencies=((seconds,) * 4,),
@@ -36,7 +40,9 @@ def a_trial(engine: str, round_: int, log_speed: float) -> Trial:
         peak_rss_mb=100.0,
     )
     case = a_case(engine=engine, model="tiny", batch_size=1, threads=2)
-    return Trial(round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_))
+    return Trial(
+        round=round_, case=case, status=Status.OK, measurement=measurement, started_at=float(round_), disturbance=seen
+    )
 
 
 @pytest.fixture
@@ -51,6 +57,7 @@ def write(tmp_path: Path) -> Write:
         digest: str = "1" * 64,
         tags: Sequence[str] = (),
         day: int = 1,
+        seen: Disturbance = QUIET,
     ) -> str:
         engines = tuple(
             EngineInfo(name=e, title=e, framework=e, release="2019" if "2019" in e else "today", league="fp32")
@@ -74,7 +81,7 @@ def write(tmp_path: Path) -> Write:
             store.add_trials(
                 name,
                 [
-                    a_trial(engine, i, speed + (noise if engine != CANARY else 0.0))
+                    a_trial(engine, i, speed + (noise if engine != CANARY else 0.0), seen)
                     for engine, speed in field.items()
                     for i, noise in enumerate(NOISE, 1)
                 ],
@@ -183,6 +190,26 @@ def test_a_gate_leaves_with_its_outcome(write: Write, typed: Typed, now: float, 
     write("second", {"keras": now}, day=2)
     result = typed("gate", "--baseline", "first", "--max-slowdown", "10%")
     assert (result.exit_code, result.output.partition(":")[0]) == (code, said)
+
+
+@pytest.mark.parametrize("busy", ["first", "second"])
+def test_a_busy_hour_fails_no_gate_not_even_by_a_results_file(
+    write: Write, typed: Typed, tmp_path: Path, busy: str
+) -> None:
+    write("first", {"keras": 1.0}, day=1, seen=BUSY if busy == "first" else QUIET)
+    write("second", {"keras": 0.2}, day=2, seen=BUSY if busy == "second" else QUIET)
+    (tmp_path / "results.json").write_text(typed("show", "first", "--format", "json").output)
+    for baseline in ("first", str(tmp_path / "results.json")):
+        result = typed("gate", "--baseline", baseline, "--max-slowdown", "10%")
+        assert (result.exit_code, result.output.partition(":")[0]) == (3, "UNDECIDED")
+        said = " ".join(result.output.split())
+        assert said.index(f"load: others used the CPUs in {busy}") < said.index("remark")
+        assert (
+            f"{busy}, keras, tiny, batch 1: disturbed: others used up to 45% of the CPU time in 5 of 5 rounds" in said
+        )
+        compared = " ".join(typed("compare", baseline, "second").output.split())
+        assert compared.index("load: others used the CPUs") < compared.index("ratio")
+        assert "second is undecided in 1" in compared
 
 
 def test_a_gate_writes_for_ci_and_says_it_too(write: Write, typed: Typed, tmp_path: Path) -> None:

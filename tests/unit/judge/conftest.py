@@ -21,17 +21,21 @@ def a_card() -> Callable[..., Scorecard]:
         *,
         name: str = "then",
         canary: Sequence[float] = (),
+        version: int = 2,
+        canary_threads: int = 1,
+        disturbed: Sequence[int] = (),
+        cautions: Sequence[str] = (),
         threads: int = 2,
         digest: str = "d" * 64,
         league: str = "fp32",
-        version: str = "1.0",
+        framework_version: str = "1.0",
         machine: Mapping[str, Any] = MACHINE,
         status: Status = Status.OK,
     ) -> Scorecard:
         def rounds(values: Sequence[float]) -> dict[int, float]:
             return dict(enumerate(values, 1))
 
-        bird = CanaryRounds(model="m", batch_size=1, threads=threads, rounds=rounds(canary))
+        beside = CanaryRounds(model="m", batch_size=1, threads=canary_threads, rounds=rounds(canary), version=version)
         return Scorecard(
             name=name,
             started_at=0.0,
@@ -55,12 +59,14 @@ def a_card() -> Callable[..., Scorecard]:
                     league=league,
                     status=status,
                     reason="" if status is Status.OK else "it broke",
-                    framework_version=version,
+                    framework_version=framework_version,
                     rounds=rounds(values) if status is Status.OK else {},
+                    disturbed=tuple(disturbed),
+                    cautions=tuple(cautions),
                 )
                 for engine, values in speeds.items()
             ),
-            canary=(bird,) if canary else (),
+            canary=(beside,) if canary else (),
             elapsed_s=100.0,
         )
 

@@ -7,7 +7,7 @@ from tests.unit.made import a_case
 
 from bakeoff.report import comparison, gate
 from bakeoff.report.markup import as_json
-from bakeoff.scorecards import Change, Compared, ComparisonReport, Gate, GateCase, GateOutcome, Method
+from bakeoff.scorecards import Calibration, Change, Compared, ComparisonReport, Gate, GateCase, GateOutcome, Method
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +34,8 @@ GATE = Gate(
         judged("open", GateOutcome.UNDECIDED, "about 7 more rounds (about 3 more minutes) would tell"),
     ),
     notes=("slow: version 1, now 2",),
+    unlike=("load: others used the CPUs",),
+    cautions=("now, slow: disturbed",),
 )
 CASE = GATE.cases[0].case
 COMPARISON = ComparisonReport(
@@ -50,10 +52,13 @@ COMPARISON = ComparisonReport(
             interval=(0.85, 0.95),
             fps_before=100.0,
             fps_after=90.0,
+            canary=Calibration(ratio=0.88, share=0.25),
         ),
     ),
     refused=("m: not the same network (1, 2)",),
-    notes=("threads: 2, now 1",),
+    notes=(),
+    unlike=("threads: 2, now 1",),
+    cautions=("then, a: cores: 2 asked",),
 )
 
 
@@ -62,8 +67,9 @@ def test_people_read_the_answer_first_then_every_case(render: object) -> None:
     assert callable(render)
     text = render(GATE)
     assert text.lstrip("*").startswith("FAIL: 1 case is slower by more than 5% (now against then, both raced in the")
-    for words in ("slow", "0.90x [0.85–-]", "about 7 more rounds", "version 1, now 2"):  # noqa: RUF001
+    for words in ("slow", "0.90x [0.85–-]", "about 7 more rounds", "version 1, now 2", "now, slow: disturbed"):  # noqa: RUF001
         assert words in text.replace("\n", " "), words
+    assert text.index("load: others used the CPUs") < text.index("0.90x")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +108,8 @@ def test_a_bar_in_a_name_does_not_break_a_markdown_table() -> None:
 def test_a_comparison_says_what_was_refused_and_what_differs(render: object) -> None:
     assert callable(render)
     text = render(COMPARISON)
-    assert text.startswith("now against then, each relative to the canary")
-    for words in ("0.90x [0.85–0.95]", "slower", "Not compared:", "not the same network", "threads: 2, now 1"):  # noqa: RUF001
+    assert text.startswith("now against then, relative to the canary as far as it explains them\n\nNot like with like:")
+    assert text.index("threads: 2, now 1") < text.index("0.90x")
+    canary = "ran at 0.88x its speed of before: 25% of that"
+    for words in ("0.90x [0.85–0.95]", "slower", "Not compared:", "not the same network", canary, "then, a: cores"):  # noqa: RUF001
         assert words in text, words

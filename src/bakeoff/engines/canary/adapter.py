@@ -4,7 +4,7 @@ It is no contender. What it shows from round to round, and from run to run, is t
 BLAS and the vector units, the convolution's patches off the caches and memory. It takes three inputs: a matrix to be
 multiplied with itself, an image, and the kernels to convolve it with (see `bakeoff.race.heats.canary`).
 
-Threads: those that numpy's BLAS was told of by the environment; copying the patches takes one.
+Threads: those that numpy's BLAS was told of by the environment, of the canary one; copying the patches takes one.
 """
 
 import numpy as np

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import msgspec
 
 from bakeoff.errors import UsageError
-from bakeoff.judge.between_runs.across import BETWEEN_RUNS, compared, estimate, paired
-from bakeoff.judge.between_runs.pairing import pair, same_hardware
+from bakeoff.judge.between_runs.across import compared, estimate, method_notes, paired
+from bakeoff.judge.between_runs.pairing import pair
 from bakeoff.judge.table.looks import error_of_look
 from bakeoff.judge.table.verdict import zone
 from bakeoff.records import EngineInfo
-from bakeoff.scorecards import Compared, ComparisonReport, Method, Scorecard
+from bakeoff.scorecards import ComparisonReport, Scorecard
 
 RELEASE_SUFFIX = "-2019"
 """what tells the 2019 release of an engine from its namesake of today"""
@@ -33,7 +33,9 @@ def compare_runs(before: Scorecard, after: Scorecard, indifference: float | None
         indifference=effect,
         cases=cases,
         refused=pairs.refused,
-        notes=(*pairs.notes, *dict.fromkeys(lost), *_method_notes(before, after, cases)),
+        notes=(*pairs.notes, *dict.fromkeys(lost), *method_notes(before, after, [each for *_, each in found if each])),
+        unlike=pairs.unlike,
+        cautions=pairs.cautions,
     )
     return _unless_empty(report)
 
@@ -64,6 +66,7 @@ def compare_engines(card: Scorecard, before: str, after: str, indifference: floa
             cases=tuple(cases),
             refused=pairs.refused,
             notes=tuple(lost),
+            cautions=pairs.cautions,
         )
     )
 
@@ -88,15 +91,6 @@ def _releases(card: Scorecard, before: str, after: str) -> dict[str, str]:
             "`bakeoff study` races both releases.",
         )
     return {engine.name: theirs[name].name for name, engine in names.items()}
-
-
-def _method_notes(before: Scorecard, after: Scorecard, cases: tuple[Compared, ...]) -> list[str]:
-    if all(case.method is not Method.NONE for case in cases):
-        return []
-    drift = f"the intervals allow for {BETWEEN_RUNS[Method.NONE]:.0%} of drift in each run"
-    if not same_hardware(before, after):
-        return [f"not normalised, since the machines differ: {drift}"]
-    return [f"not normalised, since not both have a canary in two rounds or more: {drift}"]
 
 
 def _unless_empty(report: ComparisonReport) -> ComparisonReport:

@@ -8,7 +8,8 @@ A gate that cries wolf is switched off within a week, so the burden of proof is 
 - it *passes* only where for every case the bound on the other side lies within the margin (a non-inferiority test),
   each with an error of `PASS_ERROR`. All must hold to pass, so no correction is needed (an intersection-union test:
   Berger, Technometrics 24, 1982);
-- otherwise it is *undecided*, and says what it would take to tell.
+- otherwise it is *undecided*, and says what it would take to tell. So is every case of two runs that rests on rounds in
+  which others used the CPUs: what they took is no slowdown, and has no bound.
 
 In a rerace the same rounds are looked at again and again; both errors are then shared out over the looks as in
 `bakeoff.judge.table.looks`.
@@ -17,7 +18,7 @@ In a rerace the same rounds are looked at again and again; both errors are then 
 import math
 from collections.abc import Callable, Sequence
 
-from bakeoff.judge.between_runs.across import Estimate, estimate, paired, rounds_to_tell
+from bakeoff.judge.between_runs.across import Estimate, estimate, method_notes, paired, rounds_to_tell
 from bakeoff.judge.between_runs.pairing import Pairs
 from bakeoff.judge.figures.statistics import CONFIDENCE
 from bakeoff.judge.table.looks import error_of_look, last_look
@@ -47,7 +48,15 @@ def gate_across(before: Scorecard, after: Scorecard, pairs: Pairs, max_slowdown:
         baseline=before.name,
         run=after.name,
         cases=tuple(cases),
-        notes=(*pairs.refused, *pairs.notes, *_coarser(before, max_slowdown), *_coarser(after, max_slowdown)),
+        notes=(
+            *pairs.refused,
+            *pairs.notes,
+            *method_notes(before, after, [each for *_, each in found if each]),
+            *_coarser(before, max_slowdown),
+            *_coarser(after, max_slowdown),
+        ),
+        unlike=pairs.unlike,
+        cautions=pairs.cautions,
     )
 
 
@@ -77,6 +86,7 @@ def gate_within(card: Scorecard, pairs: Pairs, max_slowdown: float, baseline: st
         run=card.name,
         cases=tuple(cases),
         notes=(*pairs.refused, *pairs.notes),
+        cautions=pairs.cautions,
     )
 
 
@@ -96,9 +106,10 @@ def margin(max_slowdown: float) -> float:
 
 def _case(new: Score, found: Estimate | None, max_slowdown: float, cases: int, share: float, pace: Pace) -> GateCase:
     if found is None or not found.bounded:
-        rounds = found.rounds if found else 0
+        rounds, ratio = (found.rounds, math.exp(found.mean)) if found else (0, None)
         reason = f"too few rounds ({rounds}): race at least five"
-        ratio = math.exp(found.mean) if found else None
+        if found and found.disturbed:
+            reason = "others used the CPUs in its rounds, then or now: race while they do not, or use --rerace"
         return GateCase(case=new.case, outcome=GateOutcome.UNDECIDED, ratio=ratio, interval=(None, None), reason=reason)
     limit = margin(max_slowdown)
     fail_error, pass_error = FAIL_ERROR * share / cases, PASS_ERROR * share
@@ -116,6 +127,7 @@ def _case(new: Score, found: Estimate | None, max_slowdown: float, cases: int, s
         ratio=math.exp(found.mean),
         interval=(_ratio(low), _ratio(high)),
         reason=reason,
+        canary=found.canary,
     )
 
 

@@ -4,12 +4,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bakeoff.judge.between_runs.scorecard import moments
 from bakeoff.records import Case, Scenario, Status
 from bakeoff.scorecards import Score, Scorecard
 
 HARDWARE = ("cpu", "architecture", "physical_cores", "usable_cpus", "cpu_quota", "instruction_sets", "caches")
 """what decides a machine's speed: with any of it different, drift is not the only thing between two runs"""
 SOFTWARE = ("os", "kernel", "governor", "turbo", "memory_limit_bytes", "virtualization")
+OF_MACHINES = "the ratios are of the machines with all that is on them, and cannot tell an engine's part in that"
+OF_THREADS = (
+    "the ratios are of that change, and of what differs between the hours: the canary, where it is used, runs on one "
+    "thread, and cannot tell how the hours differed for several"
+)
+OF_LOAD = "what they took has no bound, so no interval is given there: a rerace, or one race of both, can tell"
+"""what a comparison can and cannot tell"""
 
 
 class Pairs(NamedTuple):
@@ -21,6 +29,10 @@ class Pairs(NamedTuple):
     """measured in the first; in the second there, and without a speed"""
     refused: tuple[str, ...]
     notes: tuple[str, ...]
+    unlike: tuple[str, ...] = ()
+    """threads, machines and load that differ, and what a comparison can and cannot tell for it"""
+    cautions: tuple[str, ...] = ()
+    """of both runs, on `cases`"""
 
 
 def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = None) -> Pairs:
@@ -28,7 +40,7 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
     namesake.
 
     A pair has the same engine, model (by name *and* digest), league, batch size, precision and device. Threads may
-    differ, if each run has but one number of them: that is what people change, and it is noted.
+    differ, if each run has but one number of them: that is what people change, and it is said.
     """
     unlike = _unlike_load(before, after)
     if unlike:
@@ -51,12 +63,21 @@ def pair(before: Scorecard, after: Scorecard, names: Mapping[str, str] | None = 
             elif old.status is Status.OK:
                 lost.append((old, new))
     found = [*cases, *lost]
-    notes = [
-        *machines_differ(before.machine, after.machine),
-        *_differences(found),
-        *_absent(before, after, names or {}),
-    ]
-    return Pairs(tuple(cases), tuple(lost), tuple(dict.fromkeys(refused)), tuple(notes))
+    machines = tuple(machines_differ(before.machine, after.machine))
+    same_machine = same_hardware(before, after)
+    sides = [(card, [sides[i] for sides in cases]) for i, card in enumerate((before, after))]
+    return Pairs(
+        cases=tuple(cases),
+        lost=tuple(lost),
+        refused=tuple(dict.fromkeys(refused)),
+        notes=(*(machines if same_machine else ()), *_differences(found), *_absent(before, after, names or {})),
+        unlike=(
+            *(() if same_machine else [f"{line}; {OF_MACHINES}" for line in machines]),
+            *_threads(found),
+            *(line for card, scores in sides for line in _load(card, scores)),
+        ),
+        cautions=tuple(line for card, scores in sides for line in _cautions(card, scores)),
+    )
 
 
 def same_hardware(before: Scorecard, after: Scorecard) -> bool:
@@ -122,16 +143,43 @@ def _value(value: Any) -> str:
 
 
 def _differences(pairs: Sequence[tuple[Score, Score]]) -> list[str]:
-    """Threads, framework versions and environments that changed, once per engine."""
+    """Framework versions and environments that changed, once per engine."""
     found: dict[str, None] = {}
     for old, new in pairs:
-        if old.case.contender.threads != new.case.contender.threads:
-            found[f"threads: {old.case.contender.threads}, now {new.case.contender.threads}"] = None
         if old.framework_version != new.framework_version and old.framework_version and new.framework_version:
             found[f"{new.case.contender.name}: version {old.framework_version}, now {new.framework_version}"] = None
         elif old.environment_digest != new.environment_digest and old.environment_digest and new.environment_digest:
             found[f"{new.case.contender.name}: the same version in another environment (its lock has changed)"] = None
     return [*found]
+
+
+def _threads(pairs: Sequence[tuple[Score, Score]]) -> list[str]:
+    changed = {
+        (old.case.contender.threads, new.case.contender.threads): None
+        for old, new in pairs
+        if old.case.contender.threads != new.case.contender.threads
+    }
+    own = "the framework's own"
+    return [f"threads: {then or own}, now {now or own}; {OF_THREADS}" for then, now in changed]
+
+
+def _load(card: Scorecard, scores: Sequence[Score]) -> list[str]:
+    hit = [score for score in scores if (known := moments(score)) and known.disturbed]
+    return [f"load: others used the CPUs in {card.name}, in {_named(hit)}; {OF_LOAD}"] if hit else []
+
+
+def _cautions(card: Scorecard, scores: Sequence[Score]) -> list[str]:
+    """A line for each kind, the word before the colon, in the words of the first case that has it."""
+    kinds: dict[str, list[tuple[str, Score]]] = defaultdict(list)
+    for score in scores:
+        for caution in score.cautions:
+            kinds[caution.partition(":")[0]].append((caution, score))
+    return [f"{card.name}, {_named([score for _, score in held])}: {held[0][0]}" for held in kinds.values()]
+
+
+def _named(scores: Sequence[Score]) -> str:
+    more = f" (and {len(scores) - 1} more case{'s' * (len(scores) > 2)})" if len(scores) > 1 else ""  # noqa: PLR2004
+    return f"{case_name(scores[0].case)}{more}"
 
 
 def _absent(before: Scorecard, after: Scorecard, names: Mapping[str, str]) -> list[str]:

@@ -2,10 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
-from bakeoff.judge.case.disturbance import counted
+import msgspec
+
+from bakeoff.judge.case.disturbance import counted, disturbed
+from bakeoff.judge.figures.canary import version
 from bakeoff.judge.figures.statistics import t_quantile
 from bakeoff.judge.table.best import FEWEST_ROUNDS
 from bakeoff.judge.table.verdict import log_throughputs
@@ -35,7 +38,8 @@ def scorecard(run: RunRecord, rows: Iterable[Summary], trials: Sequence[Trial]) 
                 model=case.model,
                 batch_size=case.batch_size,
                 threads=case.contender.threads or 0,
-                rounds=_rounds(of_case, CANARY),
+                rounds=undisturbed(_rounds(of_case, CANARY), _disturbed(of_case)),
+                version=version(case.contender),
             )
             for case, of_case in by_case.items()
             if case.contender.name == CANARY
@@ -55,6 +59,8 @@ def _score(row: Summary, trials: Sequence[Trial]) -> Score:
         framework_version=row.framework_version,
         environment_digest=digests[-1] if digests else "",
         rounds=_rounds(trials, row.case.contender.name) if row.status is Status.OK else {},
+        disturbed=_disturbed(trials),
+        cautions=row.cautions,
     )
 
 
@@ -62,9 +68,23 @@ def _rounds(trials: Sequence[Trial], engine: str) -> dict[int, float]:
     return {number: round(value, DIGITS) for number, value in log_throughputs(trials).get(engine, {}).items()}
 
 
+def _disturbed(trials: Sequence[Trial]) -> tuple[int, ...]:
+    return tuple(sorted({trial.round for trial in trials if disturbed(trial)}))
+
+
+def undisturbed(rounds: Mapping[int, float], spoilt: Collection[int]) -> Mapping[int, float]:
+    """Those of `rounds` that others left alone if these are two, the fewest that have an interval; else all."""
+    quiet = {number: value for number, value in rounds.items() if number not in spoilt}
+    return quiet if len(quiet) >= FEWEST_ROUNDS else rounds
+
+
 def moments(score: Score) -> Moments | None:
-    """Of a case's log throughput; None without any."""
-    return of_values([*score.rounds.values()]) if score.rounds else score.moments
+    """Of a case's log throughput, in the rounds that others left alone if these are enough; None without any."""
+    if not score.rounds:
+        return score.moments
+    rounds = undisturbed(score.rounds, score.disturbed)
+    found = of_values([*rounds.values()])
+    return msgspec.structs.replace(found, disturbed=bool(rounds.keys() & set(score.disturbed)))
 
 
 def of_values(logs: Sequence[float]) -> Moments:

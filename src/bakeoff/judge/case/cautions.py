@@ -1,6 +1,6 @@
 """What a reader should know before believing a row: one short line each, its subject before the colon."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import geometric_mean, median
 
 from bakeoff.judge.case import settings_check
@@ -10,6 +10,8 @@ from bakeoff.records import Measurement, Status, Summary, Trial
 ENOUGH_ROUNDS = 5
 SPREAD = 0.05
 """largest gap between median-latency throughput and mean throughput that passes without a word"""
+HIT = "disturbed: others used"
+"""how the caution begins on rounds that had to count all the same"""
 
 
 def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tuple[str, ...]:
@@ -67,10 +69,13 @@ def _disturbed(trials: Sequence[Trial], good: Sequence[Trial]) -> str:
         return f"disturbed: {len(out)} of {len(raced)} rounds left out, since others used the CPUs in them"
     hit = {trial.round: trial.disturbance.share for trial in good if trial.disturbance and disturbed(trial)}
     if hit:
-        return (
-            f"disturbed: others used up to {max(hit.values()):.0%} of the CPU time in {len(hit)} of {len(raced)} rounds"
-        )
+        return f"{HIT} up to {max(hit.values()):.0%} of the CPU time in {len(hit)} of {len(raced)} rounds"
     return ""
+
+
+def rests_on_disturbed(cautions: Iterable[str]) -> bool:
+    """Whether a row with these cautions rests on rounds in which others used the CPUs."""
+    return any(line.startswith(HIT) for line in cautions)
 
 
 def _spread(row: Summary, measured: Sequence[Measurement]) -> str:

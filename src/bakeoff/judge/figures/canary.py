@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from statistics import geometric_mean
 
 from bakeoff.judge.case.summary import throughput
-from bakeoff.records import CANARY, CanaryFigure, Status, Trial
+from bakeoff.records import CANARY, CanaryFigure, Contender, Status, Trial
 
 STRONG = 0.25
 """between the slowest and the fastest heat. A shared machine's level drifts by 5-11% from round to round (measured;
@@ -20,12 +20,18 @@ def figures(trials: Iterable[Trial]) -> list[CanaryFigure]:
             model=trial.case.model,
             batch_size=trial.case.batch_size,
             threads=trial.case.contender.threads or 0,
+            version=version(trial.case.contender),
             calls_per_s=throughput(1, trial.measurement),
             started_at=trial.started_at,
         )
         for trial in trials
         if trial.case.contender.name == CANARY and trial.status is Status.OK and trial.measurement
     ]
+
+
+def version(canary: Contender) -> int:
+    """Of its work. Until it had one, it ran with its run's threads."""
+    return int(dict(canary.settings).get("version", 1))
 
 
 def remarks(canary: Iterable[CanaryFigure]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The canary: a fixed matrix product and convolution of our own, run in every heat by one more worker.
 
-It takes its turns like any worker and so sees the same drift, but its work never changes: what its speed does from
-round to round, and from run to run, is the machine's doing. Its trials bear the heat's model name and batch size, and
-that says when they ran, not what. Without it, as where its environment cannot be had, a race goes on all the same.
+It takes its turns like any worker and so sees the same drift, but its work never changes, nor do its threads: what its
+speed does from round to round, and from run to run, is the machine's doing. Its trials bear the heat's model name and
+batch size, and that says when they ran, not what. Without it, as where its environment cannot be had, a race goes on
+all the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,15 +23,17 @@ SIDE = 384
 """of the square matrix: its product takes 0.11 GFLOP, some milliseconds"""
 CHANNELS, IMAGE, KERNEL = 64, 30, 3
 """a layer like ResNet's second stage: 0.06 GFLOP"""
+CONTENDER = Contender(name=CANARY, engine=CANARY).having(threads=1, version=2)
+"""The same in every run, whatever it is run beside. The version changes with whatever changes its speed: the first one
+had as many threads as its run."""
 
 
 def runnable(
     spec: EngineSpec | None,
     standing: Mapping[str, Installed | EnvironmentUnavailableError],
     folder: Path,
-    threads: int,
 ) -> Runnable | None:
-    """The canary with `threads`, its operands written under `folder`.
+    """The canary, its operands written under `folder`.
 
     None where its environment is not among those `standing`.
 
@@ -39,8 +42,7 @@ def runnable(
     installed = standing.get(spec.environment.name) if spec else None
     if spec is None or not isinstance(installed, Installed):
         return None
-    contender = Contender(name=CANARY, engine=spec.name).having(threads=threads)
-    return Runnable(contender=contender, engine=spec, installed=installed, model_path=folder, task=task(folder))
+    return Runnable(contender=CONTENDER, engine=spec, installed=installed, model_path=folder, task=task(folder))
 
 
 def task(folder: Path) -> Task:

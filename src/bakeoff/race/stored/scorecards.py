@@ -3,9 +3,11 @@
 import base64
 import binascii
 import datetime as dt
+import math
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import msgspec
 
 from bakeoff.errors import StoreError, UsageError
 from bakeoff.judge.between_runs.scorecard import from_interval
+from bakeoff.judge.case.cautions import rests_on_disturbed
 from bakeoff.judge.results import Results
 from bakeoff.race.asking.plan import BUILT_IN_WEIGHTS
-from bakeoff.records import Plan, older
-from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, EngineSnapshot, Scorecard
+from bakeoff.records import CanaryFigure, Plan, older
+from bakeoff.scorecards import BASELINE_SCHEMA, BASELINE_SCHEMAS, Baseline, CanaryRounds, EngineSnapshot, Scorecard
 from bakeoff.store import Store
 
 _DIGEST = re.compile("[0-9a-f]{6,12}")
@@ -133,6 +136,7 @@ class _Throughput(msgspec.Struct):
     fps: float | None
     fps_ci95: tuple[float, float] | None
     trials: int
+    cautions: tuple[str, ...] = ()
 
 
 def _from_results(found: Mapping[str, Any]) -> Scorecard:
@@ -144,19 +148,34 @@ def _from_results(found: Mapping[str, Any]) -> Scorecard:
         "machine": found["machine"],
         "plan": older.plan(run["plan"]),
         "scores": [_score(row) for row in found["cases"]],
+        "canary": _canary(found.get("canary", ())),
     }
     return msgspec.convert(card, Scorecard, str_keys=True)
 
 
 def _score(row: dict[str, Any]) -> dict[str, Any]:
     case, throughput = older.case(row), msgspec.convert(row, _Throughput)
+    moments = from_interval(throughput.fps, throughput.fps_ci95, throughput.trials) if throughput.fps else None
     return {
         **{name: row[name] for name in ("status", "reason", "framework_version")},
         "case": case,
         # Empty in files from before leagues followed from outputs.
         "league": row.get("league") or case["contender"]["precision"],
-        "moments": from_interval(throughput.fps, throughput.fps_ci95, throughput.trials) if throughput.fps else None,
+        "moments": moments and msgspec.structs.replace(moments, disturbed=rests_on_disturbed(throughput.cautions)),
+        "cautions": throughput.cautions,
     }
+
+
+def _canary(figures: Sequence[dict[str, Any]]) -> list[CanaryRounds]:
+    """Of a heat that was raced again, or in parts, the last figure counts, as of a case in a run."""
+    rounds: dict[tuple[str, int, int, int], dict[int, float]] = defaultdict(dict)
+    for figure in (msgspec.convert(each, CanaryFigure) for each in figures):
+        kind = figure.model, figure.batch_size, figure.threads, figure.version
+        rounds[kind][figure.round] = math.log(figure.calls_per_s)
+    return [
+        CanaryRounds(model=model, batch_size=size, threads=threads, rounds=of_kind, version=version)
+        for (model, size, threads, version), of_kind in rounds.items()
+    ]
 
 
 def _packed(snapshot: EngineSnapshot) -> str:

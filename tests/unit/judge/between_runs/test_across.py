@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import scipy
@@ -52,11 +53,66 @@ def test_the_canary_takes_the_machine_s_drift_out(a_card: MakeCard) -> None:
     after = a_card({"a": [2.0 + c + n for c, n in zip(slow, NOISE, strict=True)]}, canary=slow)
     found = between(before, after)
     assert found.method is Method.CANARY
-    assert found.mean == pytest.approx(0.0)
+    assert found.mean == pytest.approx(-0.3 * (1 - found.canary.share) if found.canary else None)
+    assert abs(found.mean) < 0.05
     raw = between(a_card({"a": [*before.scores[0].rounds.values()]}), after)
     assert raw.method is Method.NONE
     assert raw.mean == pytest.approx(-0.3)
-    assert raw.reach(0.025) > 5 * found.reach(0.025)
+    assert raw.reach(0.025) > 2 * found.reach(0.025)
+
+
+DRIFT = [0.0, 0.1, -0.1, 0.05, 0.2, -0.05, 0.15, 0.0]
+
+
+def test_of_a_canary_that_explains_nothing_nothing_is_taken_out_and_the_interval_allows_for_all(
+    a_card: MakeCard,
+) -> None:
+    case = {"a": [2.0 + n for n in (*NOISE, *NOISE[:3])]}
+    before = a_card(case, canary=DRIFT)
+    quiet, other_hour = (between(before, a_card(case, canary=[c - by for c in DRIFT])) for by in (0.0, 0.3))
+    assert quiet.canary
+    assert quiet.canary.share < 0.1
+    assert abs(other_hour.mean) < 0.03
+    assert other_hour.reach(0.025) > max(0.3, 3 * quiet.reach(0.025))
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [({"version": 1, "canary_threads": 2}, {"version": 1, "canary_threads": 1}), ({"version": 1}, {"version": 2})],
+)
+def test_unlike_canaries_are_never_set_against_each_other(
+    a_card: MakeCard, then: dict[str, Any], now: dict[str, Any]
+) -> None:
+    """A canary on two threads is twice as fast: through it, a case that a second thread helps would be slower."""
+    before = a_card({"a": with_noise(2.8)}, canary=with_noise(5.7), threads=2, **then)
+    after = a_card({"a": with_noise(2.0)}, canary=with_noise(5.0), threads=1, **now)
+    found = between(before, after)
+    assert (found.method, found.canary) == (Method.NONE, None)
+    assert found.mean == pytest.approx(-0.8)
+    (note,) = across.method_notes(before, after, [found])
+    assert f"unlike (version 1 on {then.get('canary_threads', 1)} thread" in note
+
+
+def test_the_canary_is_the_same_for_runs_on_unlike_threads(a_card: MakeCard) -> None:
+    before = a_card({"a": with_noise(2.0)}, canary=with_noise(5.0), threads=1)
+    after = a_card({"a": with_noise(2.8)}, canary=with_noise(4.9), threads=2)
+    found = between(before, after)
+    assert found.method is Method.CANARY
+    assert compared(before.scores[0], after.scores[0], found).change is Change.FASTER
+
+
+def test_rounds_that_others_disturbed_are_left_out_or_leave_it_without_bounds(a_card: MakeCard) -> None:
+    before = a_card({"a": [2.0, 2.01, 2.0, 2.01]}, canary=[0.0] * 4)
+    after = a_card({"a": [2.0, 1.0, 2.01, 1.0]}, canary=[0.0, -1.0, 0.0, -1.0], disturbed=[2, 4])
+    some = between(before, after)
+    assert some.mean == pytest.approx(0.0)
+    assert some.rounds == 2
+    assert some.bounded
+    most = between(before, a_card({"a": [2.0, 1.0, 1.0, 1.0]}, canary=[0.0] * 4, disturbed=[2, 3, 4]))
+    assert not most.bounded
+    assert math.isinf(most.reach(0.01))
+    line = compared(before.scores[0], after.scores[0], most)
+    assert (line.change, line.interval) == (Change.UNDECIDED, None)
 
 
 def test_on_another_machine_the_canary_is_left_out_since_it_would_hide_the_difference(a_card: MakeCard) -> None:

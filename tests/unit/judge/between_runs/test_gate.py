@@ -84,6 +84,23 @@ def test_through_the_canary_what_differs_between_runs_is_allowed_for(a_card: Mak
     assert "--rerace" in through_canary(a_card, -0.13).cases[0].reason
 
 
+@pytest.mark.parametrize("hit", ["then", "now"])
+def test_no_case_fails_or_passes_on_rounds_that_others_disturbed(a_card: MakeCard, hit: str) -> None:
+    def gate(now: float) -> Gate:
+        before, after = (
+            a_card({"a": [speed] * 5}, canary=[0.0] * 5, name=name, disturbed=[1, 2, 3, 4] if name == hit else [])
+            for name, speed in (("then", 1.0), ("now", now))
+        )
+        return gate_across(before, after, pair(before, after), 0.05)
+
+    for now in (0.2, 1.0, 3.0):
+        found = gate(now)
+        assert found.outcome is GateOutcome.UNDECIDED, now
+        assert found.cases[0].interval == (None, None)
+        assert "others used the CPUs" in found.cases[0].reason
+        assert found.unlike[0].startswith(f"load: others used the CPUs in {hit}")
+
+
 def test_a_case_that_has_no_speed_any_more_is_nothing_to_pass(a_card: MakeCard) -> None:
     before, after = a_card({"a": [1.0] * 5}), a_card({"a": []}, status=Status.FAILED, name="now")
     gate = gate_across(before, after, pair(before, after), 0.05)

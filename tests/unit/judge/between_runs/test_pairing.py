@@ -35,9 +35,7 @@ def test_leagues_are_never_mixed(a_card: MakeCard) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"threads": 1}, "threads: 2, now 1"),
-        ({"version": "2.0"}, "a: version 1.0, now 2.0"),
-        ({"machine": {"cpu": "two", "usable_cpus": 2, "digest": "b"}}, "the machines differ: cpu one, now two"),
+        ({"framework_version": "2.0"}, "a: version 1.0, now 2.0"),
         (
             {"machine": {"cpu": "one", "usable_cpus": 2, "kernel": "6.2", "digest": "b"}},
             "the same machine but for kernel 6.1, now 6.2",
@@ -50,6 +48,41 @@ def test_what_differs_besides_is_said_and_compared_all_the_same(
     pairs = pair(a_card(SPEEDS), a_card(SPEEDS, **changes))
     assert len(pairs.cases) == 1
     assert pairs.notes == (said,)
+    assert not pairs.unlike
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "cannot"),
+    [
+        ({"threads": 1}, "threads: 2, now 1; ", "cannot tell how the hours differed for several"),
+        (
+            {"machine": {"cpu": "two", "usable_cpus": 2, "digest": "b"}},
+            "the machines differ: cpu one, now two; ",
+            "cannot tell an engine's part",
+        ),
+        ({"disturbed": (1, 2)}, "load: others used the CPUs in now, in a, m, batch 1; ", "no interval"),
+    ],
+)
+def test_threads_machines_and_load_that_differ_are_said_first_with_what_that_hides(
+    a_card: MakeCard, changes: dict[str, Any], said: str, cannot: str
+) -> None:
+    pairs = pair(a_card(SPEEDS), a_card(SPEEDS, name="now", **changes))
+    assert len(pairs.cases) == 1
+    (line,) = pairs.unlike
+    assert line.startswith(said)
+    assert cannot in line
+    assert not pairs.notes
+
+
+def test_cautions_of_both_runs_are_kept_once_for_each_kind(a_card: MakeCard) -> None:
+    both = {"a": [1.0, 1.1], "b": [1.0, 1.1]}
+    before = a_card(both, cautions=["provisional: 2 rounds"])
+    after = a_card(both, name="now", cautions=["provisional: 2 rounds", "cores: 2 threads asked, 1.1 busy"])
+    assert pair(before, after).cautions == (
+        "then, a, m, batch 1 (and 1 more case): provisional: 2 rounds",
+        "now, a, m, batch 1 (and 1 more case): provisional: 2 rounds",
+        "now, a, m, batch 1 (and 1 more case): cores: 2 threads asked, 1.1 busy",
+    )
 
 
 def test_with_several_thread_counts_only_equal_ones_are_paired(a_card: MakeCard) -> None:

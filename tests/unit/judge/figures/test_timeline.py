@@ -5,7 +5,7 @@ from tests.unit.made import a_case, a_measurement, a_plan
 from bakeoff.judge.figures import timeline as timeline_module
 from bakeoff.judge.figures.timeline import timeline
 from bakeoff.records import CANARY, Disturbance, RunRecord, Status, Trial
-from bakeoff.report.insights import course
+from bakeoff.report.insights import time_line
 
 pytestmark = pytest.mark.unit
 
@@ -53,7 +53,7 @@ def test_a_heat_of_a_round_that_was_left_out_does_not_count() -> None:
     trials = [trial(CANARY, number, 1, 60.0 * number) for number in range(1, 6)]
     heats = timeline(RUN, [*trials, trial(CANARY, 6, 1, 360.0, latency=3.0, others=1.0)])
     assert [heat.counts for heat in heats] == [True] * 5 + [False]
-    said = course(heats)
+    said = time_line(heats)
     assert "the canary ran at 100% to 100% of its median speed" in said
     assert "1 was disturbed" in said
 

@@ -25,7 +25,7 @@ CASES = {a_case(engine=engine, model="m", batch_size=size, threads=1) for engine
 @pytest.fixture
 def canary_runnable(tmp_path: Path) -> Runnable:
     here = Installed(name="canary", digest="d", path=tmp_path, command=(sys.executable, "-I"))
-    runnable = canary.runnable(SPEC, {SPEC.environment.name: here}, tmp_path, 1)
+    runnable = canary.runnable(SPEC, {SPEC.environment.name: here}, tmp_path)
     assert runnable
     return runnable
 
@@ -37,6 +37,12 @@ def test_it_is_no_contender() -> None:
     assert SPEC.environment.name in catalogue.environments  # so that `engines remove --unused` spares it
     with pytest.raises(UsageError):
         catalogue.select([CANARY])
+
+
+def test_it_runs_on_one_thread_whatever_is_raced(canary_runnable: Runnable) -> None:
+    """Its runner has no word of the plan's threads: as many in every run, and a version that says so."""
+    assert canary_runnable.settings(8) == {"threads": 1, "version": 2, "precision": "fp32", "batch_size": 8}
+    assert canary_runnable.env["OMP_NUM_THREADS"] == "1"
 
 
 def test_its_adapter_gives_the_float64_answers(canary_runnable: Runnable) -> None:
@@ -107,6 +113,6 @@ def test_once_it_has_failed_it_is_left_out(canary_runnable: Runnable) -> None:
 
 def test_without_its_environment_the_race_goes_on(tmp_path: Path) -> None:
     gone = {SPEC.environment.name: EnvironmentUnavailableError("no network")}
-    assert canary.runnable(SPEC, gone, tmp_path, 1) is None
-    assert canary.runnable(None, {}, tmp_path, 1) is None
+    assert canary.runnable(SPEC, gone, tmp_path) is None
+    assert canary.runnable(None, {}, tmp_path) is None
     assert canary.join(None, [], CASES, []) == ([], CASES)
