@@ -23,7 +23,8 @@ from bakeoff.errors import ModelError
 from bakeoff.models import download, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
 from bakeoff.models.cached import holds_an_array, making, scratch_in
-from bakeoff.models.samples import Samples, own_file_of
+from bakeoff.models.samples import Samples, must_be_there, own_file_of
+from bakeoff.models.sandbox import Report
 from bakeoff.models.sources import format_of, sha256
 from bakeoff.records import ModelForm, ModelRecord, Shaping
 
@@ -31,8 +32,6 @@ VERSION = 1
 """of everything in the cache: goes up whenever weights, inputs or references come out differently"""
 FORMS = 5
 """of the forms that are made of models: goes up whenever one comes out differently"""
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,6 @@ class _Source:
     """of a user's own file: others that belong to it lie here"""
 
 
-def _silent(_what: str) -> None:
-    """Report to no one."""
-
-
 class ModelLibrary:
     """The models of one cache folder."""
 
@@ -64,7 +59,7 @@ class ModelLibrary:
 
     # Models
 
-    def resolve(self, name: str, weights: str = "seeded", report: Report = _silent) -> ModelRecord:
+    def resolve(self, name: str, weights: str = "seeded", report: Report | None = None) -> ModelRecord:
         """The model called `name`, written if it is not in the cache yet.
 
         `name` is a built-in network; `add` has those in files. `weights` is "seeded", "trained" (what `bakeoff models
@@ -87,7 +82,7 @@ class ModelLibrary:
         path: Path,
         shaping: Shaping | None = None,
         name: str | None = None,
-        report: Report = _silent,
+        report: Report | None = None,
         weights: str | None = None,
     ) -> ModelRecord:
         """The record of a user's ONNX file, copied into the cache with the sizes that it leaves open from `shaping`.
@@ -97,7 +92,7 @@ class ModelLibrary:
         """
         path, shaping, name = onnx_file(path), shaping or Shaping(), name or path.name
         arrays = user_inputs.read(Path(shaping.data)) if shaping.data else {}
-        if offline.why_not():
+        if report and offline.why_not():
             report(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
         sizes = msgspec.structs.replace(shaping, data="")
         arguments = {
@@ -112,12 +107,9 @@ class ModelLibrary:
 
     def path(self, model: ModelRecord) -> Path:
         """The model's source ONNX file. Raises `ModelError` if the cache lost it."""
-        path = self._folder(model) / "model.onnx"
-        if not path.is_file():
-            raise ModelError(f"{model.name} is gone from the cache ({path})", "Run the command again to make it anew.")
-        return path
+        return must_be_there(model, self._file(model))
 
-    def form(self, model: ModelRecord, form: ModelForm, report: Report = _silent) -> Path:
+    def form(self, model: ModelRecord, form: ModelForm, report: Report | None = None) -> Path:
         """The model in the form that an engine takes: an ONNX file, or the folder of a plain graph.
 
         Raises `UnsupportedModelError` where the model has no such form, `ModelTaskError` where making it failed.
@@ -173,12 +165,15 @@ class ModelLibrary:
 
     def samples(self, model: ModelRecord, seed: int, count: int) -> Samples:
         """`count` inputs of `model` drawn from `seed`, or the user's own, at most as many as there are."""
-        return Samples(model, self._folder(model), seed, count)
+        return Samples(model, self._file(model), seed, count)
 
     # Inside
 
     def _folder(self, model: ModelRecord) -> Path:
         return self.root / model.digest[:16]
+
+    def _file(self, model: ModelRecord) -> Path:
+        return self._folder(model) / "model.onnx"
 
     def _checkpoint(self, name: str, weights: str) -> Path:
         if weights == "trained":
@@ -203,7 +198,7 @@ class ModelLibrary:
                     np.save(scratch, array, allow_pickle=False)
         return record
 
-    def _built(self, source: _Source, report: Report) -> ModelRecord:
+    def _built(self, source: _Source, report: Report | None) -> ModelRecord:
         """The record of `source`; if there is none, or its file is gone or changed, the model is made anew."""
         self.root.mkdir(parents=True, exist_ok=True)
         index = self.root / f"{source.key}.json"
@@ -238,7 +233,7 @@ class ModelLibrary:
             return None
         return record if sound else None
 
-    def _plain(self, model: ModelRecord, source: Path, report: Report) -> Path:
+    def _plain(self, model: ModelRecord, source: Path, report: Report | None) -> Path:
         folder = source.with_name(f"plain-{FORMS}")
         with self._making(folder, _holds_weights) as scratch:
             if scratch:
@@ -275,7 +270,7 @@ def count_flops() -> dict[str, int]:
     return dict(sandbox.run("count_flops", {}))
 
 
-def describe(path: Path, report: Report = _silent) -> dict[str, Any]:
+def describe(path: Path, report: Report | None = None) -> dict[str, Any]:
     """What a user's own model says about itself: the fields of `bakeoff.models.sandboxed.description.Description`."""
     return dict(sandbox.run("describe", {"source": str(onnx_file(path))}, report=report, what=path.name))
 

@@ -1,6 +1,5 @@
 """Inputs of a model, and the answers to them in float64 and in coarser precisions: made once, kept in the cache."""
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,28 +10,24 @@ from numpy.typing import NDArray
 from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError
 from bakeoff.models import inputs, sandbox
 from bakeoff.models.cached import holds_an_array, load_arrays, making
+from bakeoff.models.sandbox import Report
 from bakeoff.records import PRECISIONS, ModelRecord
 
 SECONDS_PER_SAMPLE = 120.0
 """The most that one sample's reference may take."""
 
-Report = Callable[[str], None]
 Arrays = list[NDArray[np.generic]]
 """one per output, [count, ...]"""
-
-
-def _silent(_what: str) -> None:
-    """Report to no one."""
 
 
 class Samples:
     """Inputs of one model, seeded or the user's own, and the answers to them."""
 
-    def __init__(self, model: ModelRecord, folder: Path, seed: int, count: int) -> None:
-        """`count` of them, at most as many as the user gave; `folder` is the model's in the cache."""
+    def __init__(self, model: ModelRecord, path: Path, seed: int, count: int) -> None:
+        """`count` of them, at most as many as the user gave; `path` is the model's ONNX file in the cache."""
         self.model = model
         self.count = min(count, model.data_samples or count)
-        self._folder, self._seed = folder, seed
+        self._path, self._folder, self._seed = path, path.parent, seed
 
     @cached_property
     def files(self) -> list[Path]:
@@ -55,7 +50,7 @@ class Samples:
             made.append(target)
         return made
 
-    def reference(self, report: Report = _silent) -> Arrays:
+    def reference(self, report: Report | None = None) -> Arrays:
         """The answers in float64.
 
         What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
@@ -74,7 +69,7 @@ class Samples:
                 have = load_arrays(target)
         return [array[: self.count] for array in have]
 
-    def rounded(self, count: int, report: Report = _silent) -> dict[str, Arrays]:
+    def rounded(self, count: int, report: Report | None = None) -> dict[str, Arrays]:
         """Precision -> what the model answers to the first `count` samples when computed in it.
 
         Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
@@ -92,17 +87,20 @@ class Samples:
         return {precision: [array[:count] for array in arrays] for precision, arrays in have.items()}
 
     def _asked(self, count: int) -> dict[str, object]:
-        path = self._folder / "model.onnx"
-        if not path.is_file():
-            raise ModelError(
-                f"{self.model.name} is gone from the cache ({path})", "Run the command again to make it anew."
-            )
-        return {"path": str(path), "samples": [str(file) for file in self.files], "count": count}
+        must_be_there(self.model, self._path)
+        return {"path": str(self._path), "samples": [str(file) for file in self.files], "count": count}
 
     @property
     def _drawn(self) -> str:
         """Where the inputs come from, as part of a file's name."""
         return drawn_from(self.model, self._seed)
+
+
+def must_be_there(model: ModelRecord, path: Path) -> Path:
+    """The model's ONNX file. Raises `ModelError` if the cache lost it."""
+    if not path.is_file():
+        raise ModelError(f"{model.name} is gone from the cache ({path})", "Run the command again to make it anew.")
+    return path
 
 
 def drawn_from(model: ModelRecord, seed: int) -> str:

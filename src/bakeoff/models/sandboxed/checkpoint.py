@@ -11,7 +11,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,20 +120,18 @@ def _read_zip(path: Path) -> Any:
         if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
             raise ModelError(f"{path.name} was written on a big-endian machine, which is not supported")
 
-        def storage(kind: "Kind", key: str, _length: int) -> Array:
-            return kind.array(archive.read(f"{root}data/{key}"))
+        def storage(dtype: np.dtype[Any], key: str, _length: int) -> Array:
+            return np.frombuffer(archive.read(f"{root}data/{key}"), dtype)
 
         return _Unpickler(io.BytesIO(archive.read(pickled[0])), storage).load()
 
 
 def _read_legacy(file: BinaryIO) -> Any:
     """The stream of PyTorch before 1.6: magic number, protocol, system, the pickle, then the storages in turn."""
-    storages: dict[str, tuple[Kind, Array]] = {}
+    storages: dict[str, Array] = {}
 
-    def storage(kind: "Kind", key: str, length: int) -> Array:
-        if key not in storages:
-            storages[key] = kind, np.zeros(length, kind.raw)
-        return storages[key][1]
+    def storage(dtype: np.dtype[Any], key: str, length: int) -> Array:
+        return storages.setdefault(key, np.zeros(length, dtype))
 
     magic = _Unpickler(file, storage).load()
     if magic != LEGACY_MAGIC:
@@ -147,59 +145,41 @@ def _read_legacy(file: BinaryIO) -> Any:
         raise ModelError("this checkpoint was written on a big-endian machine, which is not supported")
     found = _Unpickler(file, storage).load()
     for key in _Unpickler(file, storage).load():
-        kind, array = storages[key]
+        array = storages[key]
         length = int.from_bytes(file.read(8), "little")
         if length != len(array):
             raise ModelError(f"storage {key} has {length} elements, not {len(array)}")
-        content = file.read(length * kind.raw.itemsize)
+        content = file.read(length * array.itemsize)
         if len(content) != array.nbytes:
             raise ModelError(f"the file is cut short in storage {key}")
-        array[:] = kind.array(content)
+        array[:] = np.frombuffer(content, array.dtype)
     return found
 
 
 # The unpickler
 
 
-class Kind(NamedTuple):
-    """A storage's type of number."""
-
-    raw: np.dtype[Any]
-
-    def array(self, content: bytes) -> Array:
-        """The numbers as they lie in the file."""
-        return np.frombuffer(content, self.raw)
-
-
 BFLOAT16_BITS = np.dtype("<u2")
 """numpy has no bfloat16: it stays in its 16 bits, which no other kind of storage uses, until everything is read."""
 
-STORAGES: Mapping[str, Kind] = {
-    "DoubleStorage": Kind(np.dtype("<f8")),
-    "FloatStorage": Kind(np.dtype("<f4")),
-    "HalfStorage": Kind(np.dtype("<f2")),
-    "BFloat16Storage": Kind(BFLOAT16_BITS),
-    "LongStorage": Kind(np.dtype("<i8")),
-    "IntStorage": Kind(np.dtype("<i4")),
-    "ShortStorage": Kind(np.dtype("<i2")),
-    "CharStorage": Kind(np.dtype("i1")),
-    "ByteStorage": Kind(np.dtype("u1")),
-    "BoolStorage": Kind(np.dtype("?")),
+STORAGES: Mapping[str, np.dtype[Any]] = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": BFLOAT16_BITS,
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
 }
 
 
-class Storage(NamedTuple):
-    """A storage that a tensor refers to."""
-
-    kind: Kind
-    numbers: Array
-
-
 def _tensor(
-    storage: Storage, offset: int, size: Sequence[int], stride: Sequence[int], *_requires_grad_and_hooks: Any
+    numbers: Array, offset: int, size: Sequence[int], stride: Sequence[int], *_requires_grad_and_hooks: Any
 ) -> Array:
     """What `torch._utils._rebuild_tensor_v2` makes: a view of a storage, checked to lie inside it."""
-    numbers = storage.numbers
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if min([offset, *size, *stride], default=0) < 0 or (0 not in size and last >= len(numbers)):
         raise ModelError(f"a tensor of shape {list(size)} reaches beyond its storage of {len(numbers)} numbers")
@@ -223,7 +203,7 @@ SAFE: Mapping[tuple[str, str], Any] = {
 class _Unpickler(pickle.Unpickler):
     """Knows `SAFE` and nothing else."""
 
-    def __init__(self, file: BinaryIO, storage: Callable[[Kind, str, int], Array]) -> None:
+    def __init__(self, file: BinaryIO, storage: Callable[[np.dtype[Any], str, int], Array]) -> None:
         super().__init__(file, encoding="utf-8")
         self.storage = storage
 
@@ -236,8 +216,8 @@ class _Unpickler(pickle.Unpickler):
                 SAVE_WEIGHTS_ALONE,
             ) from None
 
-    def persistent_load(self, pid: Any) -> Storage:
-        label, kind, key, _location, length = pid[:5]
-        if label != "storage" or not isinstance(kind, Kind):
+    def persistent_load(self, pid: Any) -> Array:
+        label, dtype, key, _location, length = pid[:5]
+        if label != "storage" or not isinstance(dtype, np.dtype):
             raise ModelError("the checkpoint refers to something that is no storage of numbers")
-        return Storage(kind, self.storage(kind, str(key), int(length)))
+        return self.storage(dtype, str(key), int(length))

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
 from onnx import AttributeProto, GraphProto, TensorProto
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from bakeoff.errors import ModelError
+from bakeoff.errors import ModelError, UnsupportedModelError
 
+Message = TypeVar("Message", onnx.ModelProto, onnx.NodeProto, onnx.TypeProto)
+OWN_DOMAINS = frozenset({"", "ai.onnx"})
+"""what models call the domain of ONNX's own operators"""
 KNOWN_TYPES = frozenset(TensorProto.DataType.values()) - {TensorProto.UNDEFINED}
 BITS = {
     **dict.fromkeys((TensorProto.UINT4, TensorProto.INT4), 4),
@@ -82,6 +86,24 @@ def external_file(tensor: TensorProto, folder: Path) -> Path:
     return path
 
 
+def opset_of(model: onnx.ModelProto) -> int | None:
+    """The opset of ONNX's own operators; None if the model does not say."""
+    return next((opset.version for opset in model.opset_import if opset.domain in OWN_DOMAINS), None)
+
+
+def must_be_onnx_own(model: onnx.ModelProto) -> None:
+    """Raise `UnsupportedModelError` that names the domains of operators which are not ONNX's own."""
+    if foreign := sorted({node.domain for node in model.graph.node} - OWN_DOMAINS):
+        raise UnsupportedModelError(f"operators of {', '.join(foreign)} are not ONNX's own")
+
+
+def copy_of(message: Message) -> Message:
+    """The same model, node or type, which can be changed."""
+    copied = type(message)()
+    copied.CopyFrom(message)
+    return copied
+
+
 def claimed_bytes(tensor: TensorProto) -> int:
     """How many bytes the tensor's shape and type take."""
     bits: int = math.prod(tensor.dims) * BITS[tensor.data_type]
@@ -115,7 +137,7 @@ def _check_versions(model: onnx.ModelProto) -> None:
         raise ModelError(f"its IR version is {model.ir_version}; 1 to {onnx.IR_VERSION} can be read")
     newest = onnx.defs.onnx_opset_version()
     for opset in model.opset_import:
-        if opset.domain in {"", "ai.onnx"} and not 1 <= opset.version <= newest:
+        if opset.domain in OWN_DOMAINS and not 1 <= opset.version <= newest:
             raise ModelError(f"its opset is {opset.version}; 1 to {newest} can be read")
 
 

@@ -19,6 +19,7 @@ from onnx.inliner import inline_selected_functions
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.sandboxed import fusion, plain_arithmetic, plain_axes, plain_images
+from bakeoff.models.sandboxed.opening import copy_of, must_be_onnx_own, opset_of
 from bakeoff.models.sandboxed.plain_node import Array, Lowering
 from bakeoff.models.sandboxed.shape_folding import fold_shapes
 from bakeoff.models.sandboxed.signature import tensor_specs
@@ -47,11 +48,9 @@ def lower(model: ModelProto, name: str, folder: Path) -> None:
     than ONNX's own, and what hangs on values that are not known.
     """
     model = fold_shapes(model)
-    if _opset(model) < LEAST_OPSET:
+    if (opset_of(model) or LEAST_OPSET) < LEAST_OPSET:
         model = at_opset(model, LEAST_OPSET)
-    foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
-    if foreign:
-        raise UnsupportedModelError(f"operators of {', '.join(foreign)} are not ONNX's own")
+    must_be_onnx_own(model)
     lowering = Lowering(_written_out(model))
     for node in lowering.graph.node:
         lowering.add(node, REWRITES)
@@ -73,20 +72,15 @@ def lower(model: ModelProto, name: str, folder: Path) -> None:
     _save({name: value for name, value in lowering.weights.items() if name in used}, folder / "weights.npz")
 
 
-def _opset(model: ModelProto) -> int:
-    return next((o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), LEAST_OPSET)
-
-
 def _written_out(model: ModelProto) -> ModelProto:
     """`model` with the operators that ONNX defines by others written as these, but for those that frameworks have."""
-    opset, constants = _opset(model), {tensor.name for tensor in model.graph.initializer}
+    opset, constants = opset_of(model) or LEAST_OPSET, {tensor.name for tensor in model.graph.initializer}
     whole = [_stays_whole(node, constants) for node in model.graph.node]
     nodes = list(zip(model.graph.node, whole, strict=True))
     defined = {node.op_type for node, stays in nodes if not stays and _is_defined(node, opset)}
     if not defined:
         return model
-    changed = ModelProto()
-    changed.CopyFrom(model)
+    changed = copy_of(model)
     for node, stays in zip(changed.graph.node, whole, strict=True):
         if node.op_type in defined and stays:
             node.domain = SET_ASIDE

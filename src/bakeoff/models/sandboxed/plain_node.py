@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from bakeoff.errors import UnsupportedModelError
+from bakeoff.models.sandboxed.opening import opset_of
 
 Array = NDArray[np.generic]
 Shape = tuple[int | None, ...]
@@ -24,7 +25,7 @@ class Lowering:
 
     def __init__(self, model: ModelProto) -> None:
         self.graph = onnx.shape_inference.infer_shapes(model).graph
-        self.opset = next(o.version for o in model.opset_import if o.domain in {"", "ai.onnx"})
+        self.opset = opset_of(model)
         self.weights: dict[str, Array] = {tensor.name: _weight(tensor) for tensor in self.graph.initializer}
         self.shapes: dict[str, Shape] = {name: value.shape for name, value in self.weights.items()}
         self.dtypes: dict[str, str] = {}

@@ -18,8 +18,9 @@ from onnx.reference.op_run import OpRun
 from onnx.reference.ops import op_conv
 
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
+from bakeoff.models.cached import load_arrays
 from bakeoff.models.inputs import stack, unstack
-from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.opening import OWN_DOMAINS, copy_of, graphs, one_line, opset_of
 from bakeoff.models.sandboxed.signature import QUANTIZED, real_inputs, tensor_specs
 
 Array = NDArray[Any]
@@ -87,11 +88,11 @@ def extend(
     """Bring the reference file `path` up to `count` samples, keeping what it holds; each sample is saved at once.
 
     `samples` holds one .npy file per model input, [at least `count`, ...]. The file is an .npz of one array per
-    output, as `load` gives them, [samples, ...], float64 where the model's are floats. `kind` makes what computes
-    it, by default a `Float64Model`; `what` is what progress is said of. Raises `NoReferenceError` for operators that
-    `onnx.reference` lacks or that mean nothing in float64.
+    output, as `load_arrays` gives them, [samples, ...], float64 where the model's are floats. `kind` makes what
+    computes it, by default a `Float64Model`; `what` is what progress is said of. Raises `NoReferenceError` for
+    operators that `onnx.reference` lacks or that mean nothing in float64.
     """
-    have = load(path) if path.exists() else []
+    have = load_arrays(path)
     done = len(have[0]) if have else 0
     if done >= count:
         return
@@ -117,12 +118,6 @@ def _longer(have: Sequence[Array], one: Sequence[Array]) -> list[Array]:
     return [np.concatenate(pair) for pair in zip(have, one, strict=True)] if have else list(one)
 
 
-def load(path: Path) -> list[Array]:
-    """The arrays of a reference file, in the model's order of outputs."""
-    with np.load(path, allow_pickle=False) as file:
-        return [file[f"arr_{index}"] for index in range(len(file.files))]
-
-
 class Float64Model:
     """A model that computes in float64."""
 
@@ -135,7 +130,7 @@ class Float64Model:
         try:
             self.evaluator = ReferenceEvaluator(wide, new_ops=ours)
         except Exception as error:  # whatever an operator's class raises where it cannot be made
-            raise NoReferenceError(f"no float64 reference: {_one_line(error)}") from error
+            raise NoReferenceError(f"no float64 reference: {_reason(error)}") from error
 
     def rewrite(self, model: ModelProto) -> list[type[OpRun]]:
         """Change the float64 `model` before it is evaluated, and return the operators of our own that it then needs."""
@@ -151,7 +146,7 @@ class Float64Model:
         except (MemoryError, ModelError):
             raise
         except Exception as error:  # an operator's own code, with arrays it does not expect
-            raise NoReferenceError(f"no float64 reference: {_one_line(error)}") from error
+            raise NoReferenceError(f"no float64 reference: {_reason(error)}") from error
         for output, is_float in zip(outputs, self.floats, strict=True):
             if is_float and output.dtype != np.float64:
                 raise NoReferenceError(f"no float64 reference: an operator gives {output.dtype} whatever comes in")
@@ -160,8 +155,7 @@ class Float64Model:
 
 def in_float64(model: ModelProto) -> ModelProto:
     """A copy of `model` in which every float tensor, weight, constant and cast is float64."""
-    wide = ModelProto()
-    wide.CopyFrom(model)
+    wide = copy_of(model)
     del wide.functions[:]
     for graph in graphs(wide.graph):
         for tensor in graph.initializer:
@@ -197,20 +191,20 @@ def _widen_tensor(tensor: TensorProto) -> None:
 
 def _at_modern_opset(model: ModelProto) -> ModelProto:
     """`model` at an opset whose operators onnx.reference has: it gives Softmax before opset 13 today's meaning."""
-    current = next((o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), MODERN_OPSET)
+    current = opset_of(model) or MODERN_OPSET
     if current >= MODERN_OPSET:
         return model
     try:
         return version_converter.convert_version(model, MODERN_OPSET)
     except Exception as error:  # the converter raises several kinds, not all of them public
-        raise NoReferenceError(f"no float64 reference at opset {current}: {_one_line(error)}") from error
+        raise NoReferenceError(f"no float64 reference at opset {current}: {_reason(error)}") from error
 
 
 def _refuse_what_means_nothing(model: ModelProto) -> None:
     if model.functions:
         raise NoReferenceError(f"no float64 reference: the model defines functions ({model.functions[0].name})")
     for node in _nodes(model.graph):
-        if node.domain not in {"", "ai.onnx"}:
+        if node.domain not in OWN_DOMAINS:
             raise NoReferenceError(f"no float64 reference: {node.domain}.{node.op_type} is not ONNX's own")
         if node.op_type.startswith(QUANTIZED) or node.op_type.endswith("Integer"):
             raise NoReferenceError(f"no float64 reference: operator {node.op_type} computes on quantized values")
@@ -230,6 +224,5 @@ def _save(arrays: Sequence[Array], path: Path) -> None:
     Path(name).replace(path)
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}"
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"

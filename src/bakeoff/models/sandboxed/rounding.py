@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference.op_run import OpRun
 
-from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.opening import copy_of, graphs
 from bakeoff.models.sandboxed.reference import Float64Model, extend
 
 Array = NDArray[Any]
@@ -122,8 +122,7 @@ def rounded(values: Array, bits: int) -> Array:
 
 def _with_rounding(node: NodeProto) -> list[NodeProto]:
     """`node` under other names for its outputs, and the operators that give these their own names back, rounded."""
-    exact = NodeProto()
-    exact.CopyFrom(node)
+    exact = copy_of(node)
     rounding = []
     for index, name in enumerate(node.output):
         if name:

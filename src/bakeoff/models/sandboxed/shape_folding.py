@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TypeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from bakeoff.models.sandboxed.opening import OWN_DOMAINS, copy_of
 from bakeoff.models.sandboxed.signature import BATCH, real_inputs
 
 TRIED = (1, 2, 3)
@@ -55,8 +56,7 @@ def fold_shapes(model: ModelProto) -> ModelProto:
     """
     weights: dict[str, Array] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     seen = [_walk(model, weights, batch) for batch in TRIED]
-    changed = ModelProto()
-    changed.CopyFrom(model)
+    changed = copy_of(model)
     del changed.graph.node[:], changed.graph.value_info[:]
     outputs = {output.name for output in model.graph.output}
     constants = {name: value for name, value in _in_all(seen) if name not in outputs}
@@ -75,8 +75,7 @@ def _walk(model: ModelProto, weights: Mapping[str, Array], batch: int) -> _Seen:
     """Every value that does not hang on the inputs', and every shape, at batch size `batch`."""
     seen = _Seen(values=dict(weights))
     for value in real_inputs(model.graph):
-        sized = TypeProto()
-        sized.CopyFrom(value.type)
+        sized = copy_of(value.type)
         for dim in sized.tensor_type.shape.dim:
             if not dim.HasField("dim_value"):
                 dim.dim_value = batch
@@ -168,7 +167,7 @@ def _in_numbers(node: NodeProto, seen: Sequence[_Seen], constants: dict[str, Arr
     keeps_order = node.op_type in OF_SHAPES or (node.op_type == "GatherND" and _takes_all_in_order(node, seen))
     if node.op_type in {"Conv", "ConvTranspose"}:
         return _with_kernel(node, seen[0].shape(node.input[1]))
-    if not (keeps_order or node.op_type in {"Expand", "Resize"}) or node.domain not in {"", "ai.onnx"}:
+    if not (keeps_order or node.op_type in {"Expand", "Resize"}) or node.domain not in OWN_DOMAINS:
         return node
     befores = [each.shape(node.input[0]) for each in seen]
     afters = [each.shape(node.output[0]) for each in seen]
@@ -194,8 +193,7 @@ def _with_kernel(node: NodeProto, weight: Shape | None) -> NodeProto:
     """A convolution that tells the size of its kernel, which old readers do not take from the weights."""
     if weight is None or any(attribute.name == "kernel_shape" for attribute in node.attribute):
         return node
-    changed = NodeProto()
-    changed.CopyFrom(node)
+    changed = copy_of(node)
     changed.attribute.append(helper.make_attribute("kernel_shape", weight[2:]))
     return changed
 
@@ -250,8 +248,7 @@ def _by_scales(node: NodeProto, pairs: Sequence[tuple[Shape, Shape]], constants:
         return node
     name = f"{node.output[0]}/scales"
     constants[name] = np.array(scales, np.float32)
-    changed = NodeProto()
-    changed.CopyFrom(node)
+    changed = copy_of(node)
     del changed.input[2:]
     changed.input.append(name)
     return changed

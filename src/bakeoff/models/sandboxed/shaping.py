@@ -14,6 +14,7 @@ from onnx import ValueInfoProto
 
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 from bakeoff.models.inputs import draw, stack
+from bakeoff.models.sandboxed.opening import copy_of
 from bakeoff.models.sandboxed.reference import Float64Model
 from bakeoff.models.sandboxed.signature import BATCH, Declared, concrete, declared, real_inputs, with_ranges
 from bakeoff.records import Shaping, TensorSpec
@@ -39,8 +40,7 @@ def shape(model: onnx.ModelProto, shaping: Shaping, data: Data) -> onnx.ModelPro
     inputs, outputs = declared(model)
     axes = batch_axes(inputs, shaping.batch_axis)
     specs = sized_inputs(inputs, axes, _sizes_given(inputs, axes, shaping, data))
-    shaped = onnx.ModelProto()
-    shaped.CopyFrom(model)
+    shaped = copy_of(model)
     del shaped.graph.value_info[:]
     for value, spec in zip(real_inputs(shaped.graph), specs, strict=True):
         _write_shape(value, spec.shape)

@@ -11,7 +11,7 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from bakeoff.errors import ModelError, UnsupportedModelError
 from bakeoff.models.sandboxed import ranges
-from bakeoff.models.sandboxed.opening import graphs, one_line
+from bakeoff.models.sandboxed.opening import copy_of, graphs, one_line
 from bakeoff.records import Record, TensorSpec
 
 CLASSES_RANK = 2
@@ -161,8 +161,7 @@ def concrete(model: onnx.ModelProto, batch_size: int, *, check_type: bool = Fals
 
     Raises `ModelError` if its operators do not fit together and `check_type` asks for it.
     """
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
+    fixed = copy_of(model)
     del fixed.graph.value_info[:]
     for value in [*fixed.graph.input, *fixed.graph.output]:
         for dim in value.type.tensor_type.shape.dim:
@@ -184,18 +183,22 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def stored_tensors(graph: GraphProto) -> dict[str, TensorProto]:
+    """Initializers and constants by name."""
+    constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    return stored | {node.output[0]: node.attribute[0].t for node in constants}
+
+
 def count_parameters(graph: GraphProto) -> int:
     """Trainable numbers: stored as initializers or constants, without the running statistics of batch norms.
 
     A tensor without axes is a bound or an exponent, and no weight.
     """
     statistics = {name for node in graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
-    stored |= {node.output[0]: node.attribute[0].t for node in constants}
     return sum(
         math.prod(tensor.dims)
-        for name, tensor in stored.items()
+        for name, tensor in stored_tensors(graph).items()
         if name not in statistics and tensor.dims and tensor.data_type in WEIGHTS
     )
 

@@ -26,7 +26,7 @@ from bakeoff.models.sandboxed import (
     stand_in,
     versions,
 )
-from bakeoff.models.sandboxed.opening import open_model
+from bakeoff.models.sandboxed.opening import open_model, opset_of
 from bakeoff.models.sandboxed.seeding import seeded_weights
 from bakeoff.models.sandboxed.shaping import shape
 from bakeoff.records import Shaping
@@ -95,8 +95,7 @@ def convert(*, report: Report, path: str, target: str, max_opset: int | None, ma
     """The same model for an older reader of ONNX."""
     model = open_small(path)
     report(f"converting to opset {max_opset or 'as it is'}, IR version {max_ir_version or 'as it is'}")
-    opset = next(o.version for o in model.opset_import if o.domain in {"", "ai.onnx"})
-    if max_opset is not None and opset > max_opset:
+    if max_opset is not None and (opset_of(model) or 0) > max_opset:
         model = versions.at_opset(model, max_opset)
     if max_ir_version is not None and model.ir_version > max_ir_version:
         model = versions.at_ir_version(model, max_ir_version)

@@ -15,7 +15,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, vers
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.inputs import draw, stack
 from bakeoff.models.sandboxed import older_operators
-from bakeoff.models.sandboxed.opening import graphs
+from bakeoff.models.sandboxed.opening import copy_of, graphs, must_be_onnx_own, one_line, opset_of
 from bakeoff.models.sandboxed.reference import Float64Model
 from bakeoff.models.sandboxed.shape_folding import fold_shapes
 from bakeoff.models.sandboxed.signature import tensor_specs
@@ -45,10 +45,8 @@ def at_opset(model: ModelProto, opset: int) -> ModelProto:
     (`bakeoff.models.sandboxed.shape_folding`). Raises `UnsupportedModelError` naming the operators that do not exist
     there or do not mean the same.
     """
-    foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
-    if foreign:
-        raise UnsupportedModelError(f"operators of {', '.join(foreign)} are not ONNX's own")
-    current = next((o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), None)
+    must_be_onnx_own(model)
+    current = opset_of(model)
     if current is None:
         raise UnsupportedModelError("the model does not say which opset its operators are of")
     if current == opset:
@@ -65,7 +63,7 @@ def at_opset(model: ModelProto, opset: int) -> ModelProto:
         if obstacles:
             _must_compute_the_same(model, changed)
     except Exception as error:  # the converter and the checker raise several kinds, not all of them public
-        why = "; ".join(obstacles[:3]) or " ".join(str(error).split())[:200]
+        why = "; ".join(obstacles[:3]) or one_line(error)
         raise UnsupportedModelError(f"no form at opset {opset} (the model is at {current}): {why}") from error
     return changed
 
@@ -93,8 +91,7 @@ def at_ir_version(model: ModelProto, ir_version: int) -> ModelProto:
     Up to IR version 3 initializers must be graph inputs too; for later readers they must not be, or they would count
     as changeable.
     """
-    changed = ModelProto()
-    changed.CopyFrom(model)
+    changed = copy_of(model)
     changed.ir_version = ir_version
     weights = {tensor.name: tensor for tensor in changed.graph.initializer}
     real = [value for value in changed.graph.input if value.name not in weights]
@@ -148,8 +145,7 @@ def _said_otherwise(model: ModelProto, numbers: Iterable[int], current: int, ops
 
 
 def _relabelled(model: ModelProto, opset: int, said_otherwise: Mapping[int, NodeProto]) -> ModelProto:
-    changed = ModelProto()
-    changed.CopyFrom(model)
+    changed = copy_of(model)
     for number, node in said_otherwise.items():
         changed.graph.node[number].CopyFrom(node)
     if said_otherwise:
