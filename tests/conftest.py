@@ -26,9 +26,28 @@ _numbers = itertools.count(1)
 # Where an image forbids it, each of the hundreds of processes started here would compile bakeoff anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("bakeoff", deadline=None)
+# How long an example takes says how busy the machine is; what failed once, fails again without being kept.
+hypothesis.settings.register_profile("bakeoff", deadline=None, database=None)
 hypothesis.settings.load_profile("bakeoff")
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where Linux has it
+ROOM = 2 * 10**9
+"""bytes that must be free there: a test keeps what it wrote until it has passed"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the unit tests run alone: their files in memory, of which they write and delete ten thousand, and no
+    threads for their arrays, since they run side by side.
+    """
+    if config.getoption("markexpr") == "unit":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        if MEMORY.is_dir() and _runs_programs(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _runs_programs(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_NOEXEC
 
 
 class PostgresServer:

@@ -6,6 +6,7 @@ docs/design.md describes the format. A folder registers by existing.
 import copy
 import difflib
 import fnmatch
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -187,7 +188,7 @@ def _engine_folders(directory: Path) -> list[Path]:
 def _read_folder(path: Path) -> _Folder:
     file = path / FILE_NAME
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = _parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise EngineFolderError(f"{file}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -212,6 +213,12 @@ def _complete(tables: Mapping[str, dict[str, Any]], file: Path) -> dict[str, dic
             raise EngineFolderError(f"{file}: engines.{name}.like: name an engine of this file that is like none")
         found[name] = other | table
     return found
+
+
+@functools.cache
+def _parsed(text: str) -> dict[str, Any]:
+    """A catalogue may be read many times in a process, and parsing is most of what that takes."""
+    return tomllib.loads(text)
 
 
 def _tables(values: Mapping[str, object], kind: type[_Table], file: Path, what: str) -> dict[str, _Table]:

@@ -34,23 +34,21 @@ def geometric_mean_interval(
 def t_quantile(probability: float, df: int) -> float:
     """Quantile of Student's t distribution with `df` degrees of freedom, for `probability` in (0, 1).
 
-    Inverts the exact distribution for integer `df` by bisection on the angle atan(t / sqrt(df)), where it is
-    monotone and bounded, down to the spacing of floats. Raises `ValueError` out of range.
+    Inverts the exact distribution for integer `df` by Newton's method on the angle atan(t / sqrt(df)), from 0 on: it
+    is concave there, so that no step goes beyond the root. Raises `ValueError` out of range.
     """
     if not 0 < probability < 1 or df < 1:
         raise ValueError(f"no t quantile for probability {probability} and {df} degrees of freedom")
     if probability < 1 / 2:
         return -t_quantile(1 - probability, df)
-    inside = 2 * probability - 1
-    if not inside:
-        return 0.0
-    low, high = 0.0, math.pi / 2
-    while low < (middle := (low + high) / 2) < high:
-        if _t_inside(middle, df) < inside:
-            low = middle
-        else:
-            high = middle
-    return math.sqrt(df) * math.tan(low)
+    inside, angle = 2 * probability - 1, 0.0
+    steepest = 2 / math.sqrt(math.pi) * math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2))
+    while slope := steepest * math.cos(angle) ** (df - 1):
+        step = (inside - _t_inside(angle, df)) / slope
+        if step <= angle * 1e-15:
+            break
+        angle = min(angle + step, math.pi / 2)
+    return math.sqrt(df) * math.tan(angle)
 
 
 def _t_inside(angle: float, df: int) -> float:
