@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.virtual_host import VirtualHost, machines
+from scipy.stats import norm
 
 from bakeoff import environments
 from bakeoff.judge.case.summary import throughput
@@ -339,6 +340,63 @@ def gap_is_decided(by: Callable[[int], list[Verdict]], true: Any, gap: float, co
     return all(said.get(one) == "slower" for one in wide)
 
 
+# What no schedule can do without
+
+
+def least_minutes(machine: Mapping[str, Any], gap: float) -> float:
+    """A lower bound on the time until every gap beyond `gap` is decided in 95% of races.
+
+    Each contender takes part with so many processes and so many calls a process; a call costs its latency and nothing
+    else, and calls lie so far apart that no neighbour hits two. Variances are known; a table is looked at once, and its
+    comparisons share 5% of error. Minimised over the number of processes, and of the leader's calls.
+    """
+    true = truth(machine)
+    total = float(machine["costs"]["prepare_s"])
+    rounds = range(2, 30)
+    total += min(
+        sum(processes_s(machine, model) * n for model in MODELS)
+        + sum(calls_s(machine, table, each, gap, n) for table, each in true.items())
+        for n in rounds
+    )
+    return total / 60
+
+
+def processes_s(machine: Mapping[str, Any], model: str) -> float:
+    """What it costs to start every engine once, load `model` and check an answer at each batch size."""
+    total = 0.0
+    for name, engine in machine["engines"].items():
+        cases = [machine["cases"][f"{name}/{model}/{size}"] for size in SIZES]
+        loads = [case["load_s"] for case in cases][: 1 if name in LOADS_ONCE else None]
+        total += engine["start_s"] + engine["import_s"] + sum(loads) + sum(case["first_s"] for case in cases)
+    return total
+
+
+def calls_s(
+    machine: Mapping[str, Any], table: tuple[str, int], behind: Mapping[str, float], gap: float, rounds: int
+) -> float:
+    """The fewest seconds of timed calls, in so many rounds, that decide the gaps of one table; infinite if none do."""
+    noise = machine["noise"]
+    of_calls = noise["call"] ** 2 + sum(2 * crowd["share"] * crowd["slowdown"] ** 2 for crowd in noise["crowds"])
+    z = norm.isf(0.05 / 2 / (len(machine["engines"]) - 1)) + norm.ppf(SHARE)
+    latency = {name: machine["cases"][f"{name}/{table[0]}/{table[1]}"]["latency_s"] for name in machine["engines"]}
+    leader = min(latency, key=lambda name: latency[name])
+    # 1 / own calls + 1 / the leader's must not be more than this.
+    allowed = {
+        name: (rounds * (distance / z) ** 2 - 2 * noise["process"] ** 2) / of_calls
+        for name, distance in behind.items()
+        if distance > math.log1p(gap)
+    }
+    if not allowed:
+        return 0.0
+    least = math.inf
+    for calls in range(1, 2000):
+        left = {name: each - 1 / calls for name, each in allowed.items()}
+        if min(left.values()) > 0:
+            others = sum(latency[name] * max(1.0, 1 / each) for name, each in left.items())
+            least = min(least, rounds * (calls * latency[leader] + others))
+    return least
+
+
 def first_moment(moments: Sequence[tuple[int, float]], holds: Callable[[int], bool]) -> float:
     """The first of the moments from which on `holds` does, by bisection; infinite if it does not at the last."""
     if not moments or not holds(moments[-1][0]):
@@ -380,6 +438,8 @@ def main() -> None:
         figures[name] = summary(races)
         print(f"{name}: {len(races)} races of {options.minutes:g} min, {time.monotonic() - begin:.0f} s")
         print(told(figures[name]))
+        bounds = {f"{gap:.0%}": round(float(least_minutes(machines()[name], gap)), 1) for gap in GAPS}
+        print(f"  minutes that no schedule could do with less: {bounds}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

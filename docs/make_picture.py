@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bakeoff.judge.results import Results
 from bakeoff.judge.table.best import Table
@@ -43,7 +44,7 @@ def specification(run: RunRecord, trials: Sequence[Trial], model: str, batch_siz
 
 
 def _rounds(speeds: Table, names: Sequence[str], looks: Sequence[Spec]) -> Spec:
-    values = [
+    values: list[dict[str, Any]] = [
         {"engine": name, "round": round_, "fps": math.exp(log_fps)}
         for name in names
         for round_, log_fps in speeds[name].items()

@@ -70,7 +70,7 @@ def said(tables: Sequence[Logs], critical: Critical) -> list[tuple[Standing, ...
                 engines,
                 logs,
                 critical=critical,
-                siblings=[(other, None) for other in tables if other is not logs],
+                siblings=[(other, None, None) for other in tables if other is not logs],
             )
         )
         for logs in tables

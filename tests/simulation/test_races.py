@@ -126,7 +126,7 @@ def run(logs: Logs, stop: bool = True, disturbed: NDArray[np.bool_] | None = Non
         begin = look
         if stop:
             spoilt = {str(i): {r for r, hit in enumerate(hits, 1) if hit} for i, hits in enumerate(known)}
-            active = wanted_engines(as_table(seen), spoilt, names(engines))
+            active = wanted_engines((as_table(seen), spoilt, {}), names(engines))
             if not active:
                 break
     return Race(logs, ran, said)

@@ -6,7 +6,7 @@ from bakeoff.judge.table import effort
 from bakeoff.race.host import THIS, Host
 from bakeoff.records import Case, Measurement, Trial
 
-ROUND = 0.25
+ROUND = 1 / 3
 """of what is left for heats, at most, that one round takes where turns make it longer: intervals rest on rounds"""
 
 

@@ -344,7 +344,7 @@ def tell_the_outlook(race: Race, round_s: float) -> None:
     variances = []
     for name in plan.models:
         for rounds in turns_before(race, name).values():
-            turns = max((len(each) for each in rounds[0]), default=0) if rounds else 0
+            turns = max(map(len, rounds[0].values()), default=0) if rounds else 0
             if turns > 1:
                 variances.append(effort.turn_variance(rounds) / turns + effort.PROCESS_SD**2)
     if not variances:
@@ -357,7 +357,7 @@ def tell_the_outlook(race: Race, round_s: float) -> None:
     )
 
 
-def turns_before(race: Race, model: str) -> dict[int, list[list[list[float]]]]:
+def turns_before(race: Race, model: str) -> dict[int, list[effort.Turns]]:
     """By batch size, what the turns of `model` took so far."""
     sizes: dict[int, list[Trial]] = {}
     for trial in of_model(race, model):

@@ -42,6 +42,21 @@ def test_what_is_decided_is_right_and_caffe2_is_decided_first(tmp_path: Path) ->
     assert figures.gaps_s[0.25] <= figures.gaps_s[0.15] <= figures.gaps_s[0.10]
 
 
+def test_a_turn_of_slow_calls_is_long_and_has_no_untimed_one(tmp_path: Path) -> None:
+    found = raced(tmp_path)
+    by_case = {
+        (trial.case.contender.name, trial.case.model, trial.case.batch_size): trial.measurement.latencies
+        for trial in found.trials
+        if trial.measurement
+    }
+    assert {len(turn) for turn in by_case["openvino", "resnet18", 1]} == {3}  # of 17 ms: 0.05 s
+    assert {len(turn) for turn in by_case["openvino", "resnet50", 4]} == {2}  # of 155 ms: 0.2 s at least
+    assert {len(turn) for turn in by_case["openvino", "resnet50", 8]} == {1}  # of 310 ms
+    slow = a_plan(MACHINE, 400.0, 1, models=("resnet50",), batch_sizes=(8,))
+    spent = race(MACHINE, slow, tmp_path).spent
+    assert spent["untimed calls"] < 0.01 * spent["timed calls"]  # the canary's
+
+
 def test_the_truth_is_the_readme_s_table() -> None:
     true = truth(MACHINE)
     assert true["resnet18", 1]["caffe2"] == pytest.approx(1.52, abs=0.01)  # log(59.9 / 13.1)

@@ -17,7 +17,8 @@ What a few rounds lack is degrees of freedom: with two rounds an interval by a p
 standard errors to each side, and a gap of five times stays undecided. So a pair's variance is *moderated* (Smyth,
 "Linear Models and Empirical Bayes Methods for Assessing Differential Expression", Statistical Applications in Genetics
 and Molecular Biology 3, 2004): its own is averaged, by degrees of freedom, with that of the same two engines at the
-other batch sizes and with that of all pairs of the model. What others tell counts for no more than `LIKENESS` degrees
+other batch sizes and with that of all pairs of the model, each relative to what one expects of so many turns
+(`bakeoff.judge.table.effort.expected_variance`). What others tell counts for no more than `LIKENESS` degrees
 of freedom each, however many rounds there are, since noise is not of one size: as unlike as variances that are known
 from so many degrees of freedom, which is what real races show of engines and of batch sizes. Deviations at two batch
 sizes are supposed to be independent. docs/method.md has what `benchmarks/batch_sizes.py` found of both in real races,
@@ -37,6 +38,8 @@ from bakeoff.judge.case import disturbance
 from bakeoff.judge.table.looks import Critical, at_once, look_rounds, looks_done, sequential
 
 Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+Arrays = tuple[Matrix, NDArray[np.bool_] | None, Vector | None]
 
 FEWEST_ROUNDS = 2
 """in common, before two engines can be compared at all"""
@@ -160,18 +163,22 @@ Table = Mapping[str, Mapping[int, float]]
 """engine -> round -> log(images/s)"""
 Spoilt = Mapping[str, Collection[int]]
 """engine -> the rounds in which others disturbed it"""
+Noise = Mapping[str, float]
+"""engine -> the variance to expect of its value in a round, up to a factor that all tables of a model share"""
 
 
 def compare(
     table: Table,
     critical: Critical = sequential,
     spoilt: Spoilt | None = None,
-    siblings: Iterable[tuple[Table, Spoilt]] = (),
+    noise: Noise | None = None,
+    siblings: Iterable[tuple[Table, Spoilt, Noise]] = (),
 ) -> Comparison:
     """Compare engines by their log throughputs.
 
     Engines may have different rounds; a pair uses those that both have, but for `spoilt` ones where at least five
-    others remain (`bakeoff.judge.case.disturbance`). `siblings` are the tables of the other batch sizes.
+    others remain (`bakeoff.judge.case.disturbance`). `siblings` are the tables of the other batch sizes. An engine that
+    `noise` does not name is as noisy as any.
     Raises `ValueError` without engines.
     """
     if not table:
@@ -179,38 +186,43 @@ def compare(
     engines = tuple(table)
     return compare_array(
         engines,
-        *_arrays(engines, table, spoilt or {}),
+        *_arrays(engines, table, spoilt or {}, noise or {}),
         critical=critical,
         siblings=[_arrays(engines, *sibling) for sibling in siblings],
     )
 
 
-def _arrays(engines: Sequence[str], table: Table, spoilt: Spoilt) -> tuple[Matrix, NDArray[np.bool_]]:
-    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds), from round 1 on."""
+def _arrays(engines: Sequence[str], table: Table, spoilt: Spoilt, noise: Noise) -> Arrays:
+    """Log throughputs of `engines` and whether each was disturbed, both of shape (engines, rounds), from round 1 on;
+    the variance expected of each, of shape (engines,).
+    """
     numbers = range(1, 1 + max((number for rounds in table.values() for number in rounds), default=0))
     shape = len(engines), len(numbers)
     logs = [[table.get(engine, {}).get(number, np.nan) for number in numbers] for engine in engines]
     disturbed = [[number in spoilt.get(engine, ()) for number in numbers] for engine in engines]
-    return np.array(logs, dtype=float).reshape(shape), np.array(disturbed, dtype=bool).reshape(shape)
+    expected = np.array([noise.get(engine, 1.0) for engine in engines])
+    return np.array(logs, dtype=float).reshape(shape), np.array(disturbed, dtype=bool).reshape(shape), expected
 
 
 def compare_array(
     engines: Sequence[str],
     logs: Matrix,
     disturbed: NDArray[np.bool_] | None = None,
+    noise: Vector | None = None,
     *,
     critical: Critical = sequential,
-    siblings: Iterable[tuple[Matrix, NDArray[np.bool_] | None]] = (),
+    siblings: Iterable[Arrays] = (),
 ) -> Comparison:
     """Like `compare`; `logs` has shape (engines, rounds), from round 1 on, NaN where an engine has no trial in a round.
 
-    `disturbed` has the same shape, and so have those of the `siblings`, but for their number of rounds.
+    `disturbed` has the same shape, `noise` is (engines,), and so are those of the `siblings`, but for their number of
+    rounds.
     """
-    own = _paired(logs, disturbed)
+    own = _paired(logs, disturbed, noise)
     others = [_paired(*sibling) for sibling in siblings]
     variance, df = _moderated(own, others)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sd, moderated_sd = np.sqrt(own.squares / own.df), np.sqrt(variance)
+        sd, moderated_sd = np.sqrt(own.noise * own.squares / own.df), np.sqrt(own.noise * variance)
     pairs = zip(*(matrix.ravel().tolist() for matrix in (own.rounds, own.last, sd, moderated_sd, df)), strict=True)
     reach = [half_width(critical, max(1, len(engines) - 1), *pair) for pair in pairs]
     return Comparison(
@@ -249,7 +261,9 @@ class _Paired(NamedTuple):
     last: NDArray[np.int64]
     mean: Matrix
     squares: Matrix
-    """of the log ratios' deviations from their mean, added up"""
+    """of the log ratios' deviations from their mean, added up, and divided by `noise`"""
+    noise: Matrix
+    """the variance to expect of a log ratio, up to a factor"""
 
     @property
     def df(self) -> NDArray[np.int64]:
@@ -257,7 +271,9 @@ class _Paired(NamedTuple):
 
 
 def _moderated(own: _Paired, others: Sequence[_Paired]) -> tuple[Matrix, NDArray[np.int64]]:
-    """Variance of each pair's log ratio and its degrees of freedom, k x k; `others` are the other batch sizes."""
+    """Variance of each pair's log ratio over what is expected of it, and its degrees of freedom, both k x k; `others`
+    are the other batch sizes.
+    """
     squares_of_others = sum((other.squares for other in others), np.zeros_like(own.squares))
     df_of_others = sum((other.df for other in others), np.zeros_like(own.df))
     squares, df = own.squares + squares_of_others, own.df + df_of_others
@@ -282,7 +298,9 @@ def _moderated(own: _Paired, others: Sequence[_Paired]) -> tuple[Matrix, NDArray
         return np.where(known > 0, total / weights, np.nan), np.maximum(own.df, np.floor(weights).astype(np.int64))
 
 
-def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
+def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None, noise: Vector | None) -> _Paired:
+    noise = np.ones(len(logs)) if noise is None else noise
+    expected = noise[:, None] + noise[None, :]
     ratios = logs[:, None, :] - logs[None, :, :]
     there = raced = np.isfinite(ratios)
     if disturbed is not None:
@@ -291,6 +309,6 @@ def _paired(logs: Matrix, disturbed: NDArray[np.bool_] | None) -> _Paired:
     rounds = there.sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(there, ratios, 0.0).sum(axis=2) / rounds
-        squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2)
+        squares = np.where(there, (ratios - mean[:, :, None]) ** 2, 0.0).sum(axis=2) / expected
     last = np.where(raced, np.arange(1, 1 + logs.shape[1]), 0).max(axis=2, initial=0)
-    return _Paired(rounds, last, mean, squares)
+    return _Paired(rounds, last, mean, squares, expected)

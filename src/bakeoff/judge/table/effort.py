@@ -7,8 +7,8 @@ turn variance / process variance) turns to a process make the narrowest interval
 Benchmarking in Reasonable Time", 2013, section 6.2). The variance of turns is estimated as they come.
 
 Whoever lies far behind the best needs fewer: its turns end once their noise leaves no doubt that two rounds decide.
-How far it lies behind is judged by the calls that warmed it up, which count nowhere else: so the number of its turns
-depends on no figure that a verdict rests on.
+How far it lies behind is judged by the rounds before, in the first one by the calls that warmed it up, and never by
+what this trial measured: so the number of its turns does not depend on how they came out.
 """
 
 import math
@@ -33,7 +33,13 @@ DECIDES = 4.5
 """standard errors of a trial's log ratio that a gap must exceed for two rounds to decide it in 95% of races: Student's
 quantile of the first look for eight engines, and that of the power, over the root of two"""
 
+LONG_TURN_S = 0.2
+"""Refilling the caches and waking threads took the first call of a turn 1.2 ms at most (`benchmarks/first_calls.py`):
+0.6% of a turn this long, less in a ratio"""
+
 Matrix = NDArray[np.float64]
+Turns = dict[str, list[float]]
+"""by contender, the mean latency of each turn in one round of one table, in seconds"""
 
 
 class Costs(Record, frozen=True):
@@ -43,29 +49,55 @@ class Costs(Record, frozen=True):
     turn_s: float
 
 
-def turn_variance(trials: Iterable[Sequence[Sequence[float]]]) -> float:
+def untimed_calls(latency_s: float) -> int:
+    """How many calls come before the clock runs in each turn: one, unless two timed ones take `LONG_TURN_S`."""
+    return int(2 * latency_s < LONG_TURN_S)
+
+
+def turn_variance(rounds: Iterable[Turns]) -> float:
     """Variance of a turn's log latency that neither engines nor turns explain; NaN where no two turns can tell.
 
-    Each of `trials` has the mean latencies of each contender's turns, taken in cycles; the first ones that all have
-    count.
+    Turns are taken in cycles; the first ones that all contenders have count.
     """
     total, df = 0.0, 0
-    for turns in trials:
-        common = min((len(each) for each in turns if len(each) > 1), default=0)
-        rows = [each[:common] for each in turns if len(each) >= common]
+    for turns in rounds:
+        common = min((len(each) for each in turns.values() if len(each) > 1), default=0)
+        rows = [each[:common] for each in turns.values() if len(each) >= common]
         if common > 1:
             freedom = max(1, len(rows) - 1) * (common - 1)
             total, df = total + freedom * interaction(np.log(rows)), df + freedom
     return total / df if df else math.nan
 
 
-def turns_of(trials: Iterable[Trial], names: Collection[str]) -> list[list[list[float]]]:
+def turns_of(trials: Iterable[Trial], names: Collection[str]) -> list[Turns]:
     """The mean latencies of the turns of one table's `trials`, round by round."""
-    rounds: dict[int, list[list[float]]] = {}
+    rounds: dict[int, Turns] = {}
     for trial in trials:
         if trial.measurement and not trial.profile and trial.case.contender.name in names:
-            rounds.setdefault(trial.round, []).append([fmean(turn) for turn in trial.measurement.latencies])
+            turns = [fmean(turn) for turn in trial.measurement.latencies]
+            rounds.setdefault(trial.round, {})[trial.case.contender.name] = turns
     return [*rounds.values()]
+
+
+def behind_best(
+    warm: Mapping[str, float], before: Sequence[Turns], of_turns: float, of_processes: float
+) -> dict[str, float]:
+    """By how much each of `warm` is slower than the best at least, in log latency: an estimate less its standard error.
+
+    It is taken from the rounds `before` that an engine was in, else from the latency that its warm-up showed.
+    """
+    best = math.log(min(warm.values()))
+    found = {}
+    for name, latency in warm.items():
+        distances, turns = [math.log(latency) - best], [1]
+        if rounds := [each for each in before if name in each]:
+            turns = [len(each[name]) for each in rounds]
+            distances = [
+                math.log(fmean(each[name])) - min(math.log(fmean(other)) for other in each.values()) for each in rounds
+            ]
+        error = math.sqrt(2 * (of_processes + of_turns / fmean(turns)) / len(distances))
+        found[name] = fmean(distances) - error
+    return found
 
 
 def turns_worth(costs: Costs, of_turns: float, of_processes: float) -> float:
@@ -93,6 +125,27 @@ def process_variance(trials: Iterable[Trial], names: Collection[str]) -> float:
         found, freedom = _excess(table)
         total, df = total + freedom * found, df + freedom
     return max(total / df, LEAST_PROCESS_SD**2)
+
+
+def expected_variance(trials: Collection[Trial]) -> dict[Case, float]:
+    """Of each case of one model's `trials`, the variance of its log throughput in a round that its turns and its
+    process make; nothing where no turns can tell.
+    """
+    tables: dict[int, list[Trial]] = {}
+    for trial in trials:
+        tables.setdefault(trial.case.batch_size, []).append(trial)
+    names = {trial.case.contender.name for trial in trials}
+    rounds = {size: turns_of(table, names) for size, table in tables.items()}
+    of_turns = turn_variance(turns for each in rounds.values() for turns in each)
+    if math.isnan(of_turns):
+        return {}
+    of_processes = process_variance(trials, names)
+    found: dict[Case, float] = {}
+    for case in {trial.case for trial in trials}:
+        turns = [len(each[case.contender.name]) for each in rounds[case.batch_size] if case.contender.name in each]
+        if turns:
+            found[case] = of_processes + of_turns * fmean(1 / count for count in turns)
+    return found
 
 
 def _excess(table: Mapping[str, Mapping[int, Measurement]]) -> tuple[float, int]:
@@ -141,8 +194,9 @@ def _ready_s(m: Measurement) -> float:
 
 
 def _turn_s(m: Measurement) -> float:
-    """The call before each turn that refills the caches costs about as much as any other."""
-    return fmean(m.burst_s) + fmean(fmean(turn) for turn in m.latencies)
+    """An untimed call costs about as much as any other."""
+    latency = fmean(fmean(turn) for turn in m.latencies)
+    return fmean(m.burst_s) + untimed_calls(latency) * latency
 
 
 def interaction(values: Matrix) -> float:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bakeoff.judge.case.disturbance import disturbed_rounds, last_tries, quiet
 from bakeoff.judge.figures.statistics import geometric_mean_interval
-from bakeoff.judge.table.best import Comparison, Spoilt, Table, compare
+from bakeoff.judge.table.best import Comparison, compare
 from bakeoff.judge.table.looks import last_look
-from bakeoff.judge.table.verdict import other_batch_sizes, precision, standings, with_spoilt
+from bakeoff.judge.table.verdict import Measured, measured_tables, other_batch_sizes, precision, standings
 from bakeoff.records import INDIFFERENCE, Case, Outcome, Plan, Status, Trial
 
 TARGET_CI = INDIFFERENCE
@@ -59,16 +59,15 @@ def wanted(
     for trial in by_then:
         if trial.case in by_case:
             by_case[trial.case].append(trial)
-    measured = {
-        key: with_spoilt([trial for case in cases for trial in by_case[case]], spoilt)
-        for key, cases in by_table.items()
-    }
+    measured = measured_tables(
+        {key: [trial for case in cases for trial in by_case[case]] for key, cases in by_table.items()}, spoilt
+    )
     found: set[Case] = set()
     for key, cases in by_table.items():
         siblings = other_batch_sizes(measured, key)
         engines = [case.contender.name for case in cases]
         names = wanted_engines(
-            *measured[key], engines, target_ci, target_ci_rest, siblings, indifference=plan.indifference
+            measured[key], engines, target_ci, target_ci_rest, siblings, indifference=plan.indifference
         )
         found |= {case for case in cases if case.contender.name in names}
     return found
@@ -81,12 +80,11 @@ def _is_the_end(trial: Trial) -> bool:
 
 
 def wanted_engines(
-    table: Table,
-    spoilt: Spoilt,
+    measured: Measured,
     engines: Sequence[str],
     target_ci: float = TARGET_CI,
     target_ci_rest: float = TARGET_CI_REST,
-    siblings: Iterable[tuple[Table, Spoilt]] = (),
+    siblings: Iterable[Measured] = (),
     *,
     indifference: float = INDIFFERENCE,
 ) -> set[str]:
@@ -94,13 +92,15 @@ def wanted_engines(
 
     `siblings` are the tables of the other batch sizes.
     """
+    table, spoilt, noise = measured
     found = {engine for engine in engines if engine not in table}
     if not table:
         return found
     if len(engines) == 1:
         half_widths = {engine: _own_half_width(rounds, spoilt.get(engine, ())) for engine, rounds in table.items()}
         return found | {engine for engine, half_width in half_widths.items() if half_width > target_ci}
-    return found | _undecided(compare(table, spoilt=spoilt, siblings=siblings), target_ci, target_ci_rest, indifference)
+    comparison = compare(table, spoilt=spoilt, noise=noise, siblings=siblings)
+    return found | _undecided(comparison, target_ci, target_ci_rest, indifference)
 
 
 def _undecided(comparison: Comparison, target_ci: float, target_ci_rest: float, indifference: float) -> set[str]:

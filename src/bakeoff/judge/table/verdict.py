@@ -9,15 +9,19 @@ otherwise it is *undecided*. All three hold over every engine and every look at 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from bakeoff.errors import UsageError
 from bakeoff.judge.case.disturbance import disturbed_rounds, last_tries
 from bakeoff.judge.case.summary import throughput
-from bakeoff.judge.table.best import FEWEST_ROUNDS, Comparison, Spoilt, Table, compare
+from bakeoff.judge.table.best import FEWEST_ROUNDS, Comparison, Noise, Spoilt, Table, compare
+from bakeoff.judge.table.effort import expected_variance
 from bakeoff.judge.table.looks import Critical, sequential
 from bakeoff.judge.table.verdict_sentence import TOO_FEW, Share, sentence
 from bakeoff.records import INDIFFERENCE, Case, Outcome, Plan, RunRecord, Standing, Status, Summary, Trial, Verdict
+
+T = TypeVar("T")
+Key = TypeVar("Key", bound=tuple[Any, ...])
 
 
 def precision(case: Case) -> str:
@@ -46,14 +50,14 @@ def verdicts(
     for trial in tries:
         case = trial.case
         tables[case.model, case.batch_size, league(case), case.contender.device].append(trial)
-    measured = {key: with_spoilt(of_table, spoilt) for key, of_table in tables.items()}
+    measured = measured_tables(tables, spoilt)
     found = []
     for key, of_table in tables.items():
         model, batch_size, name, device = key
-        table, spoilt_here = measured[key]
+        table, spoilt_here, noise = measured[key]
         if not table:
             continue
-        comparison = compare(table, critical, spoilt_here, other_batch_sizes(measured, key))
+        comparison = compare(table, critical, spoilt_here, noise, other_batch_sizes(measured, key))
         leader = comparison.contenders[comparison.leader]
         pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.contender.name == leader))
         standings_ = standings(comparison, indifference)
@@ -128,15 +132,30 @@ def log_throughputs(trials: Iterable[Trial]) -> dict[str, dict[int, float]]:
     return {engine: rounds for engine, rounds in table.items() if engine not in wrong}
 
 
-def with_spoilt(trials: Collection[Trial], spoilt: Mapping[Case, Collection[int]]) -> tuple[Table, Spoilt]:
-    """A table's log throughputs, and of its engines the rounds in which others disturbed them."""
-    cases = {trial.case for trial in trials}
-    return log_throughputs(trials), {case.contender.name: spoilt[case] for case in cases if case in spoilt}
+Measured = tuple[Table, Spoilt, Noise]
 
 
-def other_batch_sizes(
-    tables: Mapping[tuple[Any, ...], tuple[Table, Spoilt]], key: tuple[Any, ...]
-) -> list[tuple[Table, Spoilt]]:
+def measured_tables(
+    tables: Mapping[Key, Collection[Trial]], spoilt: Mapping[Case, Collection[int]]
+) -> dict[Key, Measured]:
+    """Of each table, by a key that starts with the model: log throughputs, and of its engines the rounds in which
+    others disturbed them and the variance to expect.
+    """
+    of_model: dict[Any, list[Trial]] = defaultdict(list)
+    for key, trials in tables.items():
+        of_model[key[0]] += [trial for trial in trials if trial.measurement and not trial.profile]
+    noise = {case: found for trials in of_model.values() for case, found in expected_variance(trials).items()}
+
+    def by_name(found: Mapping[Case, T], trials: Collection[Trial]) -> dict[str, T]:
+        return {case.contender.name: found[case] for case in {trial.case for trial in trials} if case in found}
+
+    return {
+        key: (log_throughputs(trials), by_name(spoilt, trials), by_name(noise, trials))
+        for key, trials in tables.items()
+    }
+
+
+def other_batch_sizes(tables: Mapping[Key, Measured], key: Key) -> list[Measured]:
     """Of `tables`, by model, batch size and the rest: those that differ from `key` in the batch size alone."""
     return [table for other, table in tables.items() if other != key and (other[0], *other[2:]) == (key[0], *key[2:])]
 

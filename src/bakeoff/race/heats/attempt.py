@@ -1,5 +1,6 @@
 """One worker at one batch size: it gets ready, it runs its bursts, and a trial comes of it."""
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from bakeoff.errors import (
 )
 from bakeoff.judge.case import parity
 from bakeoff.judge.case.steady_state import warmed_up
+from bakeoff.judge.table import effort
 from bakeoff.machine.others import together
 from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import answers_in
@@ -33,8 +35,6 @@ BURST_S = 0.05
 """A turn aims at this, within its bounds. What disturbs a shared machine lasts for some 0.3 s (docs/method.md): many
 turns shorter than that meet it as often as they should, where few long ones meet it or not."""
 CALLS, MOST_CALLS = 2, 32
-UNTIMED_CALLS = 1
-"""at the start of each turn: it finds the caches cold"""
 
 Array = NDArray[np.generic]
 
@@ -130,14 +130,14 @@ class Attempt:
             raise WrongOutputsError(f"{reason}{when}")
 
     def burst(self) -> None:
-        """One turn: an untimed call, then a few timed ones; the last one's outputs are checked, set by set in turn."""
-        size, sets = self._burst_size(), self.inputs.sets
+        """One turn: an untimed call if it is short, then a few timed ones; the last one's outputs are checked."""
+        size, sets, untimed = self._burst_size(), self.inputs.sets, effort.untimed_calls(self.warm_latency)
         first = (self.worker.context.round + len(self.bursts) + 2 - size) % sets  # so that the checked one moves on
         order = [(first + i) % sets for i in range(size)]
         others = self.worker.context.host.watch(self.worker.pid)
         with self.worker.awake() as session:
             before = session.usage()
-            reply = session.measure(order, [(first - 1) % sets] * UNTIMED_CALLS, self.worker.scratch)
+            reply = session.measure(order, [(first - 1) % sets] * untimed, self.worker.scratch)
             after = session.usage()
         self.disturbances.append(others())
         self.check(reply, self.inputs.expected[order[-1]], " (while timed)")
@@ -151,12 +151,14 @@ class Attempt:
             self.rss_mb.append(held / 1e6)
 
     def _burst_size(self) -> int:
+        if not effort.untimed_calls(self.warm_latency):
+            return math.ceil(effort.LONG_TURN_S / self.warm_latency)
         return max(self.fewest_calls, min(MOST_CALLS, round(BURST_S / self.warm_latency)))
 
     @property
     def warm_latency(self) -> float:
-        """Of a call, in seconds, as the last calls of the warm-up tell; never zero."""
-        return max(statistics.median(self.warm_up[-WARM_UP_CALLS:]), 1e-9)
+        """Of a call, in seconds, as the last calls of the warm-up tell, the first inference aside; never zero."""
+        return max(statistics.median(self.warm_up[1:][-WARM_UP_CALLS:]), 1e-9)
 
     @property
     def turns(self) -> list[float]:
@@ -191,6 +193,7 @@ class Attempt:
     def _measurement(self) -> Measurement:
         peak = self.bursts[-1].peak_rss_bytes
         turns = list(zip(self.usage[::2], self.usage[1::2], strict=True))
+        untimed = effort.untimed_calls(self.warm_latency)
         return self.measured(
             latencies=tuple(tuple(burst.latencies) for burst in self.bursts),
             burst_s=tuple(burst.seconds for burst in self.bursts),
@@ -203,7 +206,7 @@ class Attempt:
             helper_cpu_s=tuple(after.helpers_cpu_s - before.helpers_cpu_s for before, after in turns),
             queued_s=tuple(burst.queued_seconds for burst in self.bursts),
             log_bytes=sum(
-                round((after.log_bytes - before.log_bytes) / (1 + UNTIMED_CALLS / len(burst.latencies)))
+                round((after.log_bytes - before.log_bytes) / (1 + untimed / len(burst.latencies)))
                 for burst, (before, after) in zip(self.bursts, turns, strict=True)
             ),
             busy_without_spinning=self.busy_without_spinning,

@@ -36,8 +36,8 @@ class HeatContext:
     host: Host = THIS
     aim_s: float = 0.0
     """how long the heat should take: turns go on while they pay and this holds, beyond the plan's least number"""
-    turns_before: Mapping[int, Sequence[Sequence[Sequence[float]]]] = field(default_factory=dict)
-    """by batch size, what turns took in the rounds before: see `effort.turn_variance`"""
+    turns_before: Mapping[int, Sequence[effort.Turns]] = field(default_factory=dict)
+    """by batch size, what turns took in the rounds before"""
     of_processes: float = effort.PROCESS_SD**2
     """variance of log throughput between processes of one engine"""
 

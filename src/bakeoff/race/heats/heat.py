@@ -27,8 +27,8 @@ from bakeoff.records import CANARY, Case, Trial
 T = TypeVar("T")
 FAR = 1.3
 """times the best latency, beyond which a turn may be a single call: what lies so far behind needs no fine figure ..."""
-HOPELESS = 2.0
-"""... and beyond which there is but one turn"""
+HOPELESS = 2.5
+"""... and beyond which there is but one turn, unless noise is so great that it may mean nothing"""
 
 
 def run_heat(
@@ -118,7 +118,7 @@ def take_turns(context: HeatContext, field: Sequence[Attempt], rng: random.Rando
             context.say(f"batch {attempt.case.batch_size}: turn {turn}, {attempt.case.contender.name}")
             attempt.error = attempt_to(attempt.burst)
         turning = [attempt for attempt in turning if attempt.alive]
-        worth = worth_a_turn(context, turning, turn, best) if context.host.monotonic() < until else ()
+        worth = worth_a_turn(context, field, turning, turn) if context.host.monotonic() < until else ()
         turning = [attempt for attempt in turning if turn < attempt.fewest_turns or attempt in worth]
         if not turning:
             break
@@ -130,23 +130,32 @@ def best_latency(field: Sequence[Attempt]) -> float:
     return min((attempt.warm_latency for attempt in contenders or field), default=1.0)
 
 
-def worth_a_turn(context: HeatContext, turning: Sequence[Attempt], turn: int, best: float) -> Sequence[Attempt]:
+def worth_a_turn(
+    context: HeatContext, field: Sequence[Attempt], turning: Sequence[Attempt], turn: int
+) -> Sequence[Attempt]:
     """Those of `turning` for which one more pays: see `bakeoff.judge.table.effort`. The canary has had enough."""
-    turning = [a for a in turning if a.case.contender.name != CANARY and a.warm_latency <= HOPELESS * best]
+    best = best_latency(field)
+    turning = [attempt for attempt in turning if attempt.case.contender.name != CANARY]
     if not turning:
         return ()
     before = context.turns_before.get(turning[0].case.batch_size, ())
-    of_turns = effort.turn_variance([*before, [attempt.turns for attempt in turning]])
+    of_turns = effort.turn_variance([*before, {attempt.case.contender.name: attempt.turns for attempt in turning}])
     if math.isnan(of_turns):
-        return turning
+        return [attempt for attempt in turning if attempt.warm_latency <= HOPELESS * best]
+    contenders = [attempt for attempt in field if attempt.case.contender.name != CANARY]
+    warm = {attempt.case.contender.name: attempt.warm_latency for attempt in contenders}
+    behind = effort.behind_best(warm, before, of_turns, context.of_processes)
     left = [
         attempt
         for attempt in turning
-        if not effort.is_told(math.log(attempt.warm_latency / best), turn, of_turns, context.of_processes)
+        if not effort.is_told(behind[attempt.case.contender.name], turn, of_turns, context.of_processes)
     ]
     costs = effort.Costs(
         process_s=sum(attempt.ready_s for attempt in left),
-        turn_s=sum(fmean(attempt.turns) * (len(attempt.bursts[0].latencies) + 1) for attempt in left),
+        turn_s=sum(
+            fmean(attempt.turns) * (len(attempt.bursts[0].latencies) + effort.untimed_calls(attempt.warm_latency))
+            for attempt in left
+        ),
     )
     return left if left and turn < effort.turns_worth(costs, of_turns, context.of_processes) else ()
 

@@ -6,7 +6,7 @@ import scipy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bakeoff.judge.table.best import LIKENESS, Comparison, Spoilt, Table, compare, compare_array
+from bakeoff.judge.table.best import LIKENESS, Comparison, Noise, Spoilt, Table, compare, compare_array
 from bakeoff.judge.table.looks import at_once, look_rounds, sequential
 
 pytestmark = pytest.mark.unit
@@ -54,7 +54,8 @@ def test_variances_of_other_batch_sizes_make_narrower_intervals() -> None:
     rng = np.random.default_rng(3)
     tables = [rng.normal(0, 0.1, (2, 4)) for _ in range(4)]
     own, *others = ((table[0] - table[1]).var(ddof=1) for table in tables)
-    pair = compare_array(["a", "b"], tables[0], critical=at_once, siblings=[(table, None) for table in tables[1:]])
+    siblings = [(table, None, None) for table in tables[1:]]
+    pair = compare_array(["a", "b"], tables[0], critical=at_once, siblings=siblings)
     weight = 1 / (1 / 9 + 1 / LIKENESS)
     moderated = math.sqrt((3 * own + weight * np.mean(others)) / (3 + weight))
     assert pair.df[0, 1] == math.floor(3 + weight)
@@ -67,7 +68,7 @@ def test_variances_of_other_batch_sizes_make_narrower_intervals() -> None:
 
 def test_what_others_tell_counts_for_no_more_than_their_likeness() -> None:
     logs = np.random.default_rng(6).normal(0, 0.1, (8, 40))
-    found = compare_array(list("abcdefgh"), logs, siblings=[(logs, None)] * 3)
+    found = compare_array(list("abcdefgh"), logs, siblings=[(logs, None, None)] * 3)
     assert found.df.max() <= 39 + 2 * LIKENESS
 
 
@@ -81,24 +82,37 @@ def test_pairs_that_were_dropped_lend_those_that_race_on_nothing() -> None:
     assert compare_array(list("abcdef"), noisy).moderated_sd[0, 1] == pytest.approx(alone.moderated_sd[0, 1])
 
 
+def test_pairs_are_pooled_relative_to_the_noise_that_is_expected_of_them() -> None:
+    rng = np.random.default_rng(9)
+    noise = np.array([1.0, 1.0, 1.0, 16.0, 16.0, 16.0])
+    logs = [rng.normal(0, 0.1 * np.sqrt(noise)[:, None], (6, 4)) for _ in range(200)]
+    told = [compare_array(list("abcdef"), each, None, noise).moderated_sd ** 2 for each in logs]
+    untold = [compare_array(list("abcdef"), each).moderated_sd ** 2 for each in logs]
+    expected = 0.01 * (noise[:, None] + noise[None, :])
+    assert np.mean(told, axis=0)[0, 1] == pytest.approx(expected[0, 1], rel=0.1)
+    assert np.mean(told, axis=0)[3, 4] == pytest.approx(expected[3, 4], rel=0.1)
+    assert np.mean(untold, axis=0)[0, 1] > 3 * expected[0, 1]
+
+
 def test_a_batch_size_quieter_than_the_others_keeps_its_own_interval() -> None:
     rng = np.random.default_rng(4)
     quiet, loud = rng.normal(0, 0.001, (2, 8)), rng.normal(0, 0.5, (2, 8))
-    pair = compare_array(["a", "b"], quiet, critical=at_once, siblings=[(loud, None)])
+    pair = compare_array(["a", "b"], quiet, critical=at_once, siblings=[(loud, None, None)])
     alone = compare_array(["a", "b"], quiet, critical=at_once)
     assert alone.half_width[0, 1] < pair.half_width[0, 1] < 2 * alone.half_width[0, 1]
 
 
 def test_other_batch_sizes_without_rounds_in_common_change_nothing() -> None:
     table = {"a": {1: 1.0, 2: 1.1, 3: 0.9}, "b": {1: 0.5, 2: 0.5, 3: 0.51}}
-    siblings: list[tuple[Table, Spoilt]] = [({"a": {1: 1.0, 2: 9.0}}, {}), ({"c": {1: 1.0}}, {})]
+    siblings: list[tuple[Table, Spoilt, Noise]] = [({"a": {1: 1.0, 2: 9.0}}, {}, {}), ({"c": {1: 1.0}}, {}, {})]
     assert compare(table, siblings=siblings).half_width[0, 1] == compare(table).half_width[0, 1]
 
 
 def test_the_rounds_to_decide_are_fewer_with_other_batch_sizes() -> None:
     rng = np.random.default_rng(6)
     logs = np.array([[0.4], [0.0]]) + rng.normal(0, 0.1, (2, 3))
-    alone, together = compare_array(["a", "b"], logs), compare_array(["a", "b"], logs, siblings=[(logs, None)] * 3)
+    alone = compare_array(["a", "b"], logs)
+    together = compare_array(["a", "b"], logs, siblings=[(logs, None, None)] * 3)
     few, many = together.rounds_to_decide(1, 0.02), alone.rounds_to_decide(1, 0.02)
     assert few is not None
     assert many is not None

@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.made import a_case, a_measurement
@@ -9,6 +10,8 @@ from bakeoff.judge.table.effort import (
     PROCESS_SD,
     Costs,
     accounted_s,
+    behind_best,
+    expected_variance,
     is_told,
     least_s,
     outlook,
@@ -50,9 +53,9 @@ def test_the_variance_of_turns_is_found_through_drift() -> None:
 
 
 def test_turns_that_not_all_took_count_as_far_as_they_go() -> None:
-    assert turn_variance([[[0.1, 0.1, 0.1], [0.2, 0.2]]]) == pytest.approx(0.0)
-    assert turn_variance([[[0.1, 0.12], [0.2, 0.2], [9.0]]]) > 0
-    assert math.isnan(turn_variance([[[0.1], [0.2]]]))
+    assert turn_variance([{"a": [0.1, 0.1, 0.1], "b": [0.2, 0.2]}]) == pytest.approx(0.0)
+    assert turn_variance([{"a": [0.1, 0.12], "b": [0.2, 0.2], "c": [9.0]}]) > 0
+    assert math.isnan(turn_variance([{"a": [0.1], "b": [0.2]}]))
     assert math.isnan(turn_variance([]))
 
 
@@ -80,6 +83,38 @@ def test_what_lies_far_behind_needs_few_turns_and_a_contender_all() -> None:
     assert enough == sorted(enough)
     assert enough[0] == 1
     assert not is_told(0.05, 10_000, of_turns=0.01, of_processes=1e-4)
+
+
+def test_how_far_one_lies_behind_is_taken_from_earlier_rounds_and_less_its_error() -> None:
+    warm = {"a": 0.1, "b": 0.2, "new": 0.1 * math.exp(0.4)}
+    before = [{"a": [0.1, 0.1], "b": [0.15, 0.15]}] * 3
+    exact = behind_best(warm, before, of_turns=0.0, of_processes=0.0)
+    assert exact == pytest.approx({"a": 0.0, "b": math.log(1.5), "new": 0.4})
+    unsure = behind_best(warm, before, of_turns=0.01, of_processes=0.001)
+    assert unsure["b"] == pytest.approx(math.log(1.5) - math.sqrt(2 * (0.001 + 0.01 / 2) / 3))
+    assert unsure["new"] == pytest.approx(0.4 - math.sqrt(2 * (0.001 + 0.01)))
+
+
+def test_who_took_fewer_turns_is_expected_to_vary_more_unless_processes_do() -> None:
+    def shortened(trials: list[Trial]) -> list[Trial]:
+        few = [
+            msgspec.structs.replace(
+                trial, measurement=msgspec.structs.replace(trial.measurement, latencies=trial.measurement.latencies[:2])
+            )
+            for trial in trials
+            if trial.measurement and trial.case.contender.name == "d"
+        ]
+        return [trial for trial in trials if trial.case.contender.name != "d"] + few
+
+    def found(process: float, turn: float) -> float:
+        variances = [expected_variance(shortened(races(process, turn, seed, rounds=8))) for seed in range(20)]
+        by_name = [{case.contender.name: each for case, each in seen.items()} for seen in variances]
+        assert all(each["a"] == each["b"] == each["c"] for each in by_name)
+        return float(np.mean([each["d"] / each["a"] for each in by_name]))
+
+    assert found(process=0.0, turn=0.1) == pytest.approx(3.7, rel=0.1)  # 8 turns to 2, and what a process is worth
+    assert found(process=0.1, turn=0.01) < 1.1
+    assert expected_variance([]) == {}
 
 
 def test_a_round_takes_at_least_its_processes_and_two_turns_of_each() -> None:
