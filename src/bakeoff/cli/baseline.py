@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import output_option, store_option
+from bakeoff.cli.params import STDOUT, TARGET, output_option, store_option
 
 
 @click.command
 @click.argument("run", default="latest")
-@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write here.  [default: stdout]")
+@click.option("--to", "target", type=TARGET, default=STDOUT, help="Write here.  [default: stdout]")
 @output_option
 @store_option
-def baseline(run: str, target: Path | None, output: Path, store_url: str | None) -> None:
+def baseline(run: str, target: Path, output: Path, store_url: str | None) -> None:
     """Write RUN (default: the latest) as a baseline for `bakeoff gate`.
 
     It holds every round's throughput, the canary's, the digests of networks and environments, the machine, and what
@@ -34,7 +34,7 @@ def baseline(run: str, target: Path | None, output: Path, store_url: str | None)
     if not any(score.rounds for score in found.run.scores):
         raise StoreError(f"run {found.run.name} has no case with a speed: it can be no baseline")
     text = scorecards.to_json(found)
-    if target is None:
+    if target == STDOUT:
         click.echo(text, nl=False)
         return
     write_texts(target.parent, {target.name: text})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import output_option, store_option
+from bakeoff.cli.params import STDOUT, TARGET, output_option, store_option
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -17,11 +17,11 @@ FORMATS = ("csv", "json", "parquet")
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="What to write.  [default: what --to ends in, or csv]"
 )
-@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [default: stdout]")
+@click.option("--to", "target", type=TARGET, default=STDOUT, help="The file.  [default: stdout]")
 @output_option
 @store_option
 def export(
-    run: str, kind: str | None, format_: str | None, target: Path | None, output: Path, store_url: str | None
+    run: str, kind: str | None, format_: str | None, target: Path, output: Path, store_url: str | None
 ) -> None:
     """Write RUN (default: the latest) as one flat table: a row per case, with the figures that `show` has.
 
@@ -41,25 +41,25 @@ def export(
     from bakeoff.report.export import write
 
     chosen = format_ or _format_of(target)
-    if chosen == "parquet" and target is None:
+    if chosen == "parquet" and target == STDOUT:
         raise UsageError("Parquet is no text: say where it should go", "Give a file: --to FILE.parquet")
     kind = kind or "summary"
     with opened(output, store_url, create=False) as store:
         record = store.run(run)
         results = Results(record, store.trials(record.name))
     table = flat.KINDS[kind](results)
-    if target is None:
+    if target == STDOUT:
         flat.write_text(table, chosen, sys.stdout)
     else:
         write(table, chosen, target)
         click.echo(f"the {kind} of run {record.name}: {target}", err=True)
 
 
-def _format_of(target: Path | None) -> str:
+def _format_of(target: Path) -> str:
     """What a file's name says of its format; csv where there is none to ask."""
     from bakeoff.errors import UsageError
 
-    ending = target.suffix.removeprefix(".").lower() if target else "csv"
+    ending = target.suffix.removeprefix(".").lower() if target != STDOUT else "csv"
     if ending not in FORMATS:
         raise UsageError(f"{target}: its name says no format", f"Give --format: {', '.join(FORMATS)}.")
     return ending

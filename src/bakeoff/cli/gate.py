@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import Duration, Percent, engines_dir_option, given, output_option, store_option
+from bakeoff.cli.params import (
+    STDOUT,
+    TARGET,
+    Duration,
+    Percent,
+    engines_dir_option,
+    given,
+    output_option,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from bakeoff.scorecards import Baseline, Gate
@@ -24,9 +33,7 @@ BUDGET_S = 15 * 60.0
 @click.option("--budget", type=Duration(), default=BUDGET_S, help="Time for the rerace.  [default: 15m]")
 @click.option("--rounds", type=click.IntRange(min=5), help="At most so many in the rerace.")
 @click.option("--format", "format_", type=FORMATS, default="text", show_default=True, help="What to print.")
-@click.option(
-    "--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it here as well as say it."
-)
+@click.option("--to", "target", type=TARGET, default=STDOUT, help="Write it here as well as say it.")
 @output_option
 @store_option
 @engines_dir_option
@@ -40,7 +47,7 @@ def gate(
     budget: float,
     rounds: int | None,
     format_: str,
-    target: Path | None,
+    target: Path,
     output: Path,
     store_url: str | None,
     engines_dirs: tuple[Path, ...],
@@ -83,7 +90,7 @@ def gate(
             said = _compare(found, run, max_slowdown, store)
     texts = {"json": as_json, "junit": report.to_junit, "markdown": report.to_markdown}
     text = texts[format_](said) if format_ in texts else report.to_text(said, width=columns())
-    if target is not None:
+    if target != STDOUT:
         write_texts(target.parent, {target.name: text})
         text = report.to_text(said, width=columns())
     click.echo(text, nl=False)

@@ -176,6 +176,10 @@ def _whole_numbers(texts: Sequence[str]) -> tuple[int, ...]:
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 """a file that is there"""
+TARGET = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+"""a file to write"""
+STDOUT = Path("-")
+"""what `TARGET` makes of a dash"""
 
 
 def given(context: click.Context, *names: str) -> list[str]:

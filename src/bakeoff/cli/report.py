@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.params import DEFAULT_OUTPUT, indifference_option, store_option
+from bakeoff.cli.params import DEFAULT_OUTPUT, STDOUT, TARGET, indifference_option, store_option
 
 if TYPE_CHECKING:
     from bakeoff.report.run_report import RunReport
@@ -21,8 +21,8 @@ FORMATS = click.Choice(["html", "md", "pdf"])
 @click.option(
     "--output",
     "target",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write.  [default: report.html or report.pdf; Markdown is printed]",
+    type=TARGET,
+    help="The file to write, or - for stdout.  [default: report.html or report.pdf; Markdown is printed]",
 )
 @click.option("--format", "format_", type=FORMATS, help="What to write.  [default: by the file's name, else html]")
 @click.option(
@@ -59,17 +59,19 @@ def report(
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
     from bakeoff.race.stored.reporting import gather
+    from bakeoff.report.files import in_place
 
     kind = format_ or {".md": "md", ".pdf": "pdf"}.get(target.suffix.lower() if target else "", "html")
     catalogue = Catalogue.load()
     with opened(results, store_url, create=False) as store:
         reports = [gather(run, store, catalogue, say, indifference) for run in runs or ("latest",)]
     content = _content(kind, reports)
-    if target is None and kind == "md":
-        click.echo(content.decode(), nl=False)
+    target = target or (STDOUT if kind == "md" else Path(f"report.{kind}"))
+    if target == STDOUT:
+        click.echo(content, nl=False)
         return
-    target = target or Path(f"report.{kind}")
-    _write(target, content)
+    with in_place(target) as beside:
+        beside.write_bytes(content)
     click.echo(
         f"{target}: {', '.join(each.results.run.name for each in reports)} ({len(content) / 1e3:.0f} kB)", err=True
     )
@@ -88,12 +90,3 @@ def _content(kind: str, reports: "Sequence[RunReport]") -> bytes:
     from bakeoff.report.pdf import to_pdf
 
     return to_pdf(html)
-
-
-def _write(target: Path, content: bytes) -> None:
-    from bakeoff.errors import UsageError
-
-    try:
-        target.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{target} could not be written: {error.strerror}") from error

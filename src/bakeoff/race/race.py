@@ -168,7 +168,7 @@ def start(
         preparation, budget = prepare_in_budget(plan, models, catalogue, library, observer)
         kept = store.keep_snapshots(snapshot.snapshots_of(preparation.engines, observer.note))
         run = RunRecord(
-            name=store.new_run_name(dt.datetime.now().astimezone().date()),
+            name=new_name(store, output),
             started_at=time.time(),
             plan=plan,
             machine=fingerprint(),
@@ -182,6 +182,23 @@ def start(
         race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
         with store.racing(run.name):
             return finish(race, preparation, library)
+
+
+def new_name(store: Store, output: Path) -> str:
+    """The day's next name whose folder is made now: what a lost store's runs have left in `output` stays as it is.
+
+    Raises `StoreError` if no folder can be made.
+    """
+    today = dt.datetime.now().astimezone().date()
+    while True:
+        name = store.new_run_name(today)
+        try:
+            (output / name).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StoreError(f"the folder {output / name} cannot be made: {error.strerror}", "Choose another --output folder.") from error
+        return name
 
 
 def resumable(store: Store, name: str | None) -> RunRecord:

@@ -21,33 +21,36 @@ def write_all(folder: Path, results: Results) -> list[Path]:
         {
             "table.md": markdown.to_markdown(results),
             "results.csv": csv_files.to_csv(results),
-            "results.json": json_file.to_json(results),
+            "results.json": json_file.to_json(results) + "\n",
             **csv_files.study_files(results),
         },
     )
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write each text to its file name in `folder`, all of them or, but for the renames, none."""
-    advice = "The results are safe in the store: `bakeoff show` prints them."
+    """Write each text to its file name in `folder`, all of them or, but for the renames, none; see `in_place`."""
     with contextlib.ExitStack() as stack:
         for name, text in texts.items():
-            beside = stack.enter_context(in_place(folder / name, advice))
-            beside.write_text(text, encoding="utf-8", newline="\n")
+            stack.enter_context(in_place(folder / name)).write_text(text, encoding="utf-8", newline="\n")
     return [folder / name for name in texts]
 
 
 @contextlib.contextmanager
-def in_place(path: Path, advice: str = "") -> Iterator[Path]:
-    """A file beside `path` to write to, that takes its place if the block succeeds. Raises `StoreError`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def in_place(path: Path) -> Iterator[Path]:
+    """A file to write to, that takes the place of `path`, or of what that links to, if the block succeeds.
+
+    Raises `StoreError` where that cannot be written or is no plain file: a folder, a pipe, a device.
+    """
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(target) and not target.is_file():
+            raise StoreError(f"{path} could not be written: it is no plain file", "Name a file, or - for stdout.")
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
-        where = path if path.parent.is_dir() else path.parent
-        raise StoreError(f"{where} could not be written: {error.strerror or error}", advice) from error
+        raise StoreError(f"{path} could not be written: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)

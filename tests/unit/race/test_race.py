@@ -198,6 +198,18 @@ def test_what_can_no_longer_be_raced_keeps_nobody_else_racing(resumed: Resumed) 
     assert raced(alone, "a", Status.NOT_RUN) == [6]
 
 
+def test_no_run_takes_a_name_whose_folder_exists(tmp_path: Path) -> None:
+    """As it was advised for a damaged store: moved away, so that the next run begins a new one."""
+    with Store.open(tmp_path) as store:
+        first = racing.new_name(store, tmp_path)
+    table = tmp_path / first / "table.md"
+    table.write_text("of the first run")
+    (tmp_path / "bakeoff.sqlite").rename(tmp_path / "damaged")
+    with Store.open(tmp_path) as store:
+        assert racing.new_name(store, tmp_path) != first
+    assert table.read_text() == "of the first run"
+
+
 def test_a_run_that_the_store_lost_does_not_keep_a_later_race_from_storing(tmp_path: Path) -> None:
     listener = Listener()
     with Store.open(tmp_path) as store:

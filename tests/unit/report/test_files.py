@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -274,9 +275,29 @@ def test_a_file_that_cannot_be_written_is_named(run: RunRecord, rows: Rows, tmp_
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX")
+def test_links_are_followed_and_what_is_no_plain_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "linked").symlink_to("shared/kept")
+    for text in ("old", "new"):  # where the link leads to nothing yet, and where to a file
+        write_texts(tmp_path, {"linked": text})
+        assert (tmp_path / "linked").is_symlink()
+        assert (tmp_path / "shared" / "kept").read_text() == text
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/full")
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("pipe", "device", "shared", "circle"):
+        before = (tmp_path / name).lstat()
+        with pytest.raises(StoreError, match=f"{name} could not be written"):
+            write_texts(tmp_path, {"first": "never", name: "never"})
+        assert (tmp_path / name).lstat().st_mode == before.st_mode
+    assert Path("/dev/full").is_char_device()
+    assert {path.name for path in tmp_path.iterdir()} == {"shared", "linked", "pipe", "device", "circle"}
+
+
 def test_a_folder_that_cannot_be_made_is_named(run: RunRecord, rows: Rows, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="file could not be written"):
+    with pytest.raises(StoreError, match="file.table.md could not be written"):
         write_all(tmp_path / "file", the_results(run, rows))
 
 
