@@ -280,7 +280,7 @@ MECHANISMS = (
     Mechanism(
         "inputs new to the engine",
         "race/heats/heat.py",
-        "    attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))\n",
+        "    attempt.error = attempt_to(attempt.worker, functools.partial(check_on_new_inputs, attempt))\n",
         "",
         (LIARS, "-k", "wrong"),
     ),

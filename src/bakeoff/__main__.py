@@ -1,9 +1,10 @@
 """Where the `bakeoff` command starts: errors become one line and an exit code here, and nowhere else."""
 
+import signal
 import sys
 
-from bakeoff.cli import bakeoff
 from bakeoff.errors import BakeoffError, ExitCode
+from bakeoff.interrupts import handled_by
 
 
 def main() -> None:
@@ -12,19 +13,35 @@ def main() -> None:
         # A Windows console in a legacy code page must not fail on the ± of a table.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    with handled_by(signal.default_int_handler):
+        sys.exit(code_of_the_command())
+
+
+def code_of_the_command() -> int:
+    """Run what is typed; its exit code."""
     try:
-        bakeoff.main(prog_name="bakeoff", standalone_mode=True)
+        import click  # noqa: PLC0415 - an interrupt while it is imported is one like any other
+
+        from bakeoff.cli import bakeoff  # noqa: PLC0415
+
+        try:
+            return bakeoff.main(prog_name="bakeoff", standalone_mode=False) or ExitCode.OK
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except click.Abort:
+            raise KeyboardInterrupt from None
     except BakeoffError as error:
         print(f"bakeoff: {error}", file=sys.stderr)  # noqa: T201 - the last word of a command
         if error.advice:
             print(f"         {error.advice}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        print("bakeoff: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(ExitCode.INTERRUPTED)
+        print("bakeoff: interrupted; what was installed, converted or measured so far is kept", file=sys.stderr)  # noqa: T201
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         sys.stderr.close()
-        sys.exit(ExitCode.OK)
+        return ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Exit codes, for scripts:
 
 ==== =======================================================================
 0    no row of the table is wrong, failed or timed out; a gate is passed
-1    some row is; a gate is failed
+1    some row is; nothing was measured; something could not be stored; a gate is failed
 2    bad usage or input; nothing was changed
 3    a gate is undecided: noise hides the answer
 4    stopped by ``--strict``: the machine is not fit to measure
@@ -76,6 +76,12 @@ class NotFitError(BakeoffError):
     """The audit found something and ``--strict`` was asked for: the message has a line for each finding."""
 
     exit_code = ExitCode.NOT_FIT
+
+
+class LostFilesError(BakeoffError):
+    """Files that a race keeps for itself are gone or cannot be written: it ends, and no engine has failed by that."""
+
+    exit_code = ExitCode.SOME_ROWS_BAD
 
 
 class WorkerError(Exception):

@@ -21,7 +21,7 @@ LAYERS = [
     {"report"},
     {"engines", "models", "worker", "judge", "machine", "store"},
     {"environments", "scorecards"},
-    {"records", "errors", "paths", "locks", "offline", "limited", "__init__"},
+    {"records", "errors", "paths", "locks", "interrupts", "offline", "limited", "__init__"},
 ]
 ENGINES = SOURCE / "engines"
 SANDBOXED = SOURCE / "models" / "sandboxed"

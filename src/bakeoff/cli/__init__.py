@@ -62,7 +62,7 @@ def bakeoff() -> None:
       bakeoff compare latest~1 latest                what has changed since the run before it
 
     \b
-    Exit codes: 0 every row is fine and a gate passed, 1 some row is wrong, failed or timed out, or a gate failed,
-    2 bad usage or input, 3 a gate is undecided, 4 stopped by --strict since the machine is not fit to measure,
-    130 interrupted (what was measured is stored and shown).
+    Exit codes: 0 every row is fine and a gate passed, 1 some row is wrong, failed or timed out, nothing was measured or
+    something could not be stored, or a gate failed, 2 bad usage or input, 3 a gate is undecided, 4 stopped by --strict
+    since the machine is not fit to measure, 130 interrupted (what was measured is stored and shown).
     """

@@ -20,9 +20,7 @@ FORMATS = ("csv", "json", "parquet")
 @click.option("--to", "target", type=TARGET, default=STDOUT, help="The file.  [default: stdout]")
 @output_option
 @store_option
-def export(
-    run: str, kind: str | None, format_: str | None, target: Path, output: Path, store_url: str | None
-) -> None:
+def export(run: str, kind: str | None, format_: str | None, target: Path, output: Path, store_url: str | None) -> None:
     """Write RUN (default: the latest) as one flat table: a row per case, with the figures that `show` has.
 
     docs/reference/columns.md has every column with its unit. JSON is an array of objects, one per row; Parquet needs

@@ -19,7 +19,7 @@ import bakeoff
 from bakeoff import paths
 from bakeoff.engines import snapshot
 from bakeoff.engines.catalogue import Catalogue
-from bakeoff.errors import ModelError, StoreError, UsageError
+from bakeoff.errors import LostFilesError, ModelError, StoreError, UsageError
 from bakeoff.judge.between_runs.pairing import machines_differ
 from bakeoff.judge.case.disturbance import repeats_help
 from bakeoff.judge.case.leagues import leagues
@@ -120,7 +120,8 @@ class Race:
         except StoreError as error:
             self.observer.note(f"{why}; {error}; {len(self.unsaved)} trials are kept in memory and tried again")
         else:
-            self.observer.note(f"{why}; {len(self.unsaved)} trials wait in {Spool(self.output).path}")
+            spool = Spool(self.output)
+            self.observer.note(f"{why}; {spool.waiting(self.store)} trials wait in {spool.path}")
             self.unsaved = []
 
 
@@ -140,7 +141,13 @@ class Outcome:
     results: Results
     folder: Path
     unsaved: int
-    """trials that no store could take: they are in the results and nowhere else"""
+    """trials that neither the store nor the spool could take: they are in the results and nowhere else"""
+    waiting: int = 0
+    """trials in the spool, which the store could not take so far"""
+    unwritten: str = ""
+    """why the folder's files could not be written"""
+    stopped: str = ""
+    """why it ended early, where nobody interrupted it"""
 
 
 def start(
@@ -197,7 +204,9 @@ def new_name(store: Store, output: Path) -> str:
         except FileExistsError:
             continue
         except OSError as error:
-            raise StoreError(f"the folder {output / name} cannot be made: {error.strerror}", "Choose another --output folder.") from error
+            raise StoreError(
+                f"the folder {output / name} cannot be made: {error.strerror}", "Choose another --output folder."
+            ) from error
         return name
 
 
@@ -276,7 +285,7 @@ def prepare_in_budget(
 
 def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) -> Outcome:
     """Race until the stop rule says enough, then report; an interruption is an early end, not a loss."""
-    state = "finished"
+    state, stopped = "finished", ""
     race.observer.started(race.run, race.trials)
     try:
         if not race.trials:
@@ -287,14 +296,17 @@ def finish(race: Race, preparation: prepare.Preparation, library: ModelLibrary) 
             run_profiles(race, preparation, setup)
     except KeyboardInterrupt:
         state = "interrupted"
+    except LostFilesError as error:
+        state, stopped = "interrupted", f"the race could not go on: {error}"
     race.run = msgspec.structs.replace(race.run, state=state)
     race.keep(())
-    results = Results(race.run, race.trials)
+    results, unwritten = Results(race.run, race.trials), ""
     try:
         write_all(race.folder, results)
     except StoreError as error:
-        race.observer.note(str(error))
-    return Outcome(results, race.folder, len(race.unsaved))
+        unwritten = str(error)
+    waiting = Spool(race.output).waiting(race.store)
+    return Outcome(results, race.folder, len(race.unsaved), waiting, unwritten, stopped)
 
 
 def lay_out(race: Race, preparation: prepare.Preparation, library: ModelLibrary, scratch: Path) -> Setup:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection, Engine
 
@@ -24,3 +25,5 @@ class Backend:
     claimed: Callable[[str], AbstractContextManager[bool]]
     """by a run's name: whether no other process has claimed it; it is ours through the block, or until we end"""
     read_only: bool = False
+    as_it_is: Callable[[], Self] | None = None
+    """the same database, to be read without a file beside it: None where that is never needed"""

@@ -18,10 +18,20 @@ def connect(target: str | Path, *, create: bool) -> Backend:
     """The database that `target` names, its schema at head.
 
     `target` is an output folder, a SQLite file, or a ``sqlite:///`` or ``postgresql://`` URL. With `create` a store
-    is made where there is none; without, that is an error, and one that may not be written can still be read.
-    Raises `StoreError`.
+    is made where there is none; without, that is an error, and one that may not or cannot be written, as on a full
+    disk, can still be read. Raises `StoreError`.
     """
     backend = locate(target, create=create)
+    try:
+        return _at_head(backend, create=create)
+    except StoreError:
+        if create or backend.read_only or backend.as_it_is is None:
+            raise
+        return _at_head(backend.as_it_is(), create=False)
+
+
+def _at_head(backend: Backend, *, create: bool) -> Backend:
+    """The backend, its schema at head; closed if that fails."""
     try:
         with plainly(backend.where):
             _bring_to_head(backend, create=create)

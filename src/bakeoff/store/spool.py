@@ -5,6 +5,7 @@ already is not added again. So lines are removed only after the database has sai
 later attempt could deliver either goes into a file beside, with the reason, and the others go on.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,6 +67,16 @@ class Spool:
                 _append(self.path, (b"" if self._ends_well() else b"\n") + msgspec.json.encode(entry) + b"\n")
         except OSError as error:
             raise StoreError(f"the spool {self.path} could not be written: {error.strerror}") from error
+
+    def waiting(self, store: Store) -> int:
+        """How many trials wait for `store`, as far as can be read."""
+        count = 0
+        with contextlib.suppress(OSError):
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(msgspec.DecodeError):
+                    entry = _read(line)
+                    count += len(entry.trials) if entry.store == store.where else 0
+        return count
 
     def deliver(self, store: Store, say: Callable[[str], None]) -> None:
         """Bring what waits for `store` into it, and keep what waits for another.
@@ -130,10 +141,16 @@ def _set_aside(reason: str, line: bytes) -> SetAside:
 
 
 def _append(path: Path, content: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Add `content`, and see it on the disk; on one that is full the file stays as it was."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def _read(line: bytes) -> SpooledTrials:

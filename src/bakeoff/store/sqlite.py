@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 from bakeoff.errors import StoreError
 from bakeoff.locks import Lock
@@ -30,7 +30,10 @@ def backend(path: Path, *, create: bool) -> Backend:
         _make_folder(path.parent)
     elif not path.is_file():
         raise StoreError(f"no results at {path}", "Race first (`bakeoff run`), or point --output at its folder.")
-    read_only = not create and not _writable(path)
+    return _backend(path, read_only=not create and not _writable(path))
+
+
+def _backend(path: Path, *, read_only: bool) -> Backend:
     return Backend(
         engine=_engine(path, read_only=read_only),
         where=str(path),
@@ -39,6 +42,7 @@ def backend(path: Path, *, create: bool) -> Backend:
         shut_out_others=_already_exclusive,
         claimed=functools.partial(_claimed, path),
         read_only=read_only,
+        as_it_is=functools.partial(_backend, path, read_only=True),
     )
 
 
@@ -77,6 +81,8 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         url = URL.create("sqlite", database=path.absolute().as_uri(), query={**mode, "uri": "true"})
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _set_up)
+    if not read_only:
+        event.listen(engine, "checkout", functools.partial(_put_back, path))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -84,6 +90,18 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGINs come too late for DDL and for IMMEDIATE
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _put_back(path: Path, connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+    """Write the store anew where somebody removed its file: all of it is there as long as it is open."""
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute("VACUUM INTO ?", (str(path),))
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the store {path} was removed, and cannot be put back: {error}") from error
+    raise DisconnectionError(f"{path} has been removed")  # the pool opens what has just been written
 
 
 def _begin(connection: Connection) -> None:

@@ -4,7 +4,6 @@ Nothing is drawn, and no thread of ours wakes, while a worker measures: the live
 something, which is always between two turns.
 """
 
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -17,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bakeoff.environments import Report
+from bakeoff.interrupts import handled_by
 from bakeoff.judge.results import Results
 from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Status, Trial
 from bakeoff.report.terminal import laid_out
@@ -172,7 +172,7 @@ def view_on(console: Console) -> PlainView:
 
 @contextmanager
 def watching() -> Iterator[PlainView]:
-    """The view that fits where stderr goes; SIGTERM ends a race as Ctrl-C does, where a thread may say so."""
+    """The view that fits where stderr goes; it knows of signals that end the race, where a thread may ask for them."""
     view = view_on(Console(stderr=True, highlight=False))
     with ExitStack() as stack:
         if isinstance(view, LiveView):
@@ -183,6 +183,5 @@ def watching() -> Iterator[PlainView]:
             raise KeyboardInterrupt
 
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                stack.callback(signal.signal, number, signal.signal(number, interrupt))
+            stack.enter_context(handled_by(interrupt))
         yield view

@@ -107,22 +107,24 @@ class WorkerSession:
         """
         self.log = log
         self.timeout_s = timeout_s
-        try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as stderr:
+        with contextlib.ExitStack() as stack:
+            try:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                self._log = stack.enter_context(log.open("ab", buffering=0))
                 self._process = subprocess.Popen(
                     offline.command([*command, str(program), str(adapter)]),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=stderr,
+                    stderr=self._log,
                     env=dict(env),
                     cwd=paths.worker_home(),
                     encoding="utf-8",
                     errors="replace",
                     start_new_session=True,
                 )
-        except OSError as error:
-            raise WorkerDiedError(f"it does not start: {error}") from error
+            except OSError as error:
+                raise WorkerDiedError(f"it does not start: {error}") from error
+            stack.pop_all()  # the log stays open: somebody may remove it
         self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -210,8 +212,8 @@ class WorkerSession:
 
     def _note(self, op: str, details: str) -> None:
         # On a full disk the traceback is lost; its first line is in the row all the same.
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
-            log.write(f"--- {op} ---\n{details}\n")
+        with contextlib.suppress(OSError):
+            self._log.write(f"--- {op} ---\n{details}\n".encode(errors="replace"))
 
     def _died(self, op: str) -> WorkerDiedError:
         """How it ended: by itself, unless it goes on after it has hung up."""
@@ -269,7 +271,7 @@ class WorkerSession:
             with contextlib.suppress(psutil.NoSuchProcess):  # ended just now: counted when its parent has noticed
                 times = helper.cpu_times()
                 helpers_cpu_s += times.user + times.system + _of_ended_children(times)
-        return Usage(helpers_cpu_s=helpers_cpu_s, log_bytes=self.log.stat().st_size)
+        return Usage(helpers_cpu_s=helpers_cpu_s, log_bytes=os.fstat(self._log.fileno()).st_size)
 
     def close(self) -> int:
         """Ask the worker to end, wait for it a little, and make sure. Returns its exit code."""
@@ -290,7 +292,7 @@ class WorkerSession:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
+        for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()

@@ -34,9 +34,7 @@ def typed(command: str, output: Path, target: str) -> Result:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_dash_is_stdout(
-    output: Path, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dash_is_stdout(output: Path, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = typed(command, output, "-")
     assert result.exception is None or isinstance(result.exception, SystemExit)

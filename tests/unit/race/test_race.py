@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from tests.unit.made import a_case, a_measurement, a_plan
 
+from bakeoff.errors import LostFilesError, StoreError
 from bakeoff.judge.case.summary import summarise
+from bakeoff.models.library import ModelLibrary
 from bakeoff.race import race as racing
 from bakeoff.race.budget import Budget
 from bakeoff.race.heats.context import HeatContext
@@ -208,6 +210,45 @@ def test_no_run_takes_a_name_whose_folder_exists(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         assert racing.new_name(store, tmp_path) != first
     assert table.read_text() == "of the first run"
+
+
+def test_a_race_whose_own_files_are_gone_ends_with_what_it_has_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes_on_without(race: Race, *_: object) -> None:
+        race.keep([a_trial("a", 1)])
+        raise LostFilesError("/cache/scratch/1 is gone")
+
+    monkeypatch.setattr(racing, "lay_out", lambda *_: None)
+    monkeypatch.setattr(racing, "run_rounds", goes_on_without)
+    with Store.open(tmp_path) as store:
+        store.create_run(a_run())
+        race = Race(run=a_run(), store=store, output=tmp_path, observer=Silence(), budget=Budget(60.0))
+        preparation = Preparation(exams={}, runnables={}, engines=(), standing={})
+        outcome = racing.finish(race, preparation, ModelLibrary(tmp_path))
+        assert [trial.status for trial in store.trials()] == [Status.OK]
+        assert store.run().state == outcome.results.run.state == "interrupted"
+    assert outcome.stopped == "the race could not go on: /cache/scratch/1 is gone"
+
+
+def test_what_could_not_be_stored_or_written_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("no space left")
+
+    with Store.open(tmp_path) as store:
+        store.create_run(a_run())
+        race = Race(run=a_run(), store=store, output=tmp_path, observer=Silence(), budget=Budget(0.0))
+        monkeypatch.setattr(store, "add_trials", fails)
+        monkeypatch.setattr(racing, "lay_out", lambda *_: None)
+        monkeypatch.setattr(racing, "run_rounds", lambda *_: None)
+        monkeypatch.setattr(racing, "write_all", fails)
+        race.keep([a_trial("a", 1)])
+        race.keep([a_trial("a", 2)])
+        preparation = Preparation(exams={}, runnables={}, engines=(), standing={})
+        outcome = racing.finish(race, preparation, ModelLibrary(tmp_path))
+    assert (outcome.unsaved, outcome.waiting, outcome.unwritten) == (0, 2, "no space left")
 
 
 def test_a_run_that_the_store_lost_does_not_keep_a_later_race_from_storing(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_links_are_followed_and_what_is_no_plain_file_is_left_alone(tmp_path: Pa
 
 def test_a_folder_that_cannot_be_made_is_named(run: RunRecord, rows: Rows, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="file.table.md could not be written"):
+    with pytest.raises(StoreError, match=r"file.table\.md could not be written"):
         write_all(tmp_path / "file", the_results(run, rows))
 
 

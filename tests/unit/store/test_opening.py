@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -228,6 +229,41 @@ def test_a_full_disk_is_named_and_what_was_stored_is_intact(filled: Path) -> Non
     assert "no space left" in done.stdout
     with Store.open(filled, create=False) as store:
         assert len(store.trials()) == 199
+
+
+@linux_only
+def test_what_is_stored_can_be_read_on_a_full_disk(filled: Path) -> None:
+    """Where not even the empty files fit that a reader of a write-ahead log leaves beside it."""
+    program = """
+        import resource, signal, sys
+        from bakeoff.store import Store
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        with Store.open(sys.argv[1], create=False) as store:
+            sys.exit(len(store.trials()))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(filled)], check=False)
+    assert done.returncode == 199
+
+
+@linux_only
+def test_a_store_that_is_removed_while_it_is_open_is_put_back_whole(filled: Path, a_trial: MakeTrial) -> None:
+    with Store.open(filled) as store:
+        assert len(store.trials()) == 199
+        shutil.rmtree(filled.parent)
+        store.add_trials("latest", [a_trial(200)])
+        assert len(store.trials()) == 200
+    with Store.open(filled, create=False) as store:
+        assert len(store.trials()) == 200
+
+
+@linux_only
+def test_a_store_that_is_removed_and_cannot_be_put_back_is_named(filled: Path, a_trial: MakeTrial) -> None:
+    with Store.open(filled) as store:
+        shutil.rmtree(filled.parent)
+        filled.parent.write_text("a file where the folder was")
+        with pytest.raises(StoreError, match="was removed, and cannot be put back"):
+            store.add_trials("latest", [a_trial(200)])
 
 
 @linux_only

@@ -1,4 +1,7 @@
+import contextlib
+import signal
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,9 @@ from bakeoff.errors import StoreError
 from bakeoff.records import RunRecord, Trial
 from bakeoff.store import FILE_NAME, Spool, Store, sqlite
 from bakeoff.store.spool import SetAside
+
+with contextlib.suppress(ImportError):
+    import resource  # POSIX only
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +52,36 @@ def test_what_was_spooled_is_delivered_as_it_was_with_the_run_s_state(
     assert not spool.path.exists()
     spool.deliver(store, said.append)
     assert said == [f"3 trials that waited in {spool.path} are now in {store.where}"]
+
+
+def test_how_many_wait_is_what_would_be_delivered(
+    spool: Spool, store: Store, a_run: MakeRun, a_trial: MakeTrial, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "other") as other:
+        spool.keep(other, a_run(), [a_trial(9)])
+        assert (spool.waiting(store), spool.waiting(other)) == (3, 1)
+    with spool.path.open("ab") as file:
+        file.write(b'{"half a line')
+    assert spool.waiting(store) == 3
+    spool.deliver(store, print)
+    assert spool.waiting(store) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits file sizes as only POSIX can")
+def test_what_does_not_fit_on_the_disk_leaves_no_half_line(
+    spool: Spool, store: Store, a_run: MakeRun, a_trial: MakeTrial
+) -> None:
+    before = spool.path.read_bytes()
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="could not be written: File too large"):
+            spool.keep(store, a_run(), [a_trial(4)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert spool.path.read_bytes() == before
 
 
 def test_what_the_store_had_already_is_not_added_twice(spool: Spool, store: Store, a_trial: MakeTrial) -> None:

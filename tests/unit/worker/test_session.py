@@ -357,6 +357,18 @@ def test_usage_counts_helper_processes_alive_or_not_and_the_log(
     assert after.log_bytes - before.log_bytes == 5
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets nobody remove a file that is open")
+def test_a_log_that_is_removed_ends_nothing(start: Start, tmp_path: Path) -> None:
+    session = start("def load(self, model, settings):\n    raise ValueError('odd weights')")
+    session.hello()
+    (tmp_path / "worker.log").unlink()
+    assert session.usage().log_bytes == 0
+    with pytest.raises(AdapterError, match="odd weights"):
+        session.load(MODEL, SETTINGS)
+    assert session.usage().log_bytes > 0
+    assert session.close() == 0
+
+
 def test_usage_of_a_worker_that_is_gone_is_its_death(start: Start) -> None:
     session = start()
     session.hello()

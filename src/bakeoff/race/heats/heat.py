@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from typing import TypeVar
 
-from bakeoff.errors import WorkerError
+from bakeoff.errors import LostFilesError, UnsupportedError, UntimedWorkError, WorkerError, WrongOutputsError
 from bakeoff.judge.case import settings_check
 from bakeoff.judge.case.disturbance import disturbed
 from bakeoff.judge.table import effort
@@ -47,7 +47,7 @@ def run_heat(
     try:
         for worker in shuffled(workers, rng):
             context.say(f"starting {worker.name}")
-            attempt_to(worker.start)
+            attempt_to(worker, worker.start)
         spoilt: list[list[Attempt]] = []
         sizes = shuffled(sorted({case.batch_size for case in wanted}), rng)
         for position, batch_size in enumerate(sizes):
@@ -100,7 +100,7 @@ def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: ran
     batch_size = field[0].case.batch_size
     for attempt in shuffled(field, rng):
         context.say(f"batch {batch_size}: loading and checking {attempt.case.contender.name}")
-        attempt.error = attempt_to(attempt.get_ready)
+        attempt.error = attempt_to(attempt.worker, attempt.get_ready)
     take_turns(context, [attempt for attempt in field if attempt.alive], rng, until)
 
 
@@ -116,7 +116,7 @@ def take_turns(context: HeatContext, field: Sequence[Attempt], rng: random.Rando
     for turn in range(1, effort.MOST + 1):
         for attempt in shuffled(turning, rng):
             context.say(f"batch {attempt.case.batch_size}: turn {turn}, {attempt.case.contender.name}")
-            attempt.error = attempt_to(attempt.burst)
+            attempt.error = attempt_to(attempt.worker, attempt.burst)
         turning = [attempt for attempt in turning if attempt.alive]
         worth = worth_a_turn(context, field, turning, turn) if context.host.monotonic() < until else ()
         turning = [attempt for attempt in turning if turn < attempt.fewest_turns or attempt in worth]
@@ -177,10 +177,10 @@ def look_closer_at(context: HeatContext, attempt: Attempt, rng: random.Random) -
     smallest = size == min(context.plan.sizes(context.model.name))
     first = context.model.name == context.plan.models[0]
     context.say(f"batch {size}: checking {name} on new inputs")
-    attempt.error = attempt_to(functools.partial(check_on_new_inputs, attempt))
+    attempt.error = attempt_to(attempt.worker, functools.partial(check_on_new_inputs, attempt))
     if attempt.alive and attempt.inputs.labelled:
         context.say(f"batch {size}: {name} classifies labelled pictures")
-        attempt.error = attempt_to(functools.partial(count_right, attempt))
+        attempt.error = attempt_to(attempt.worker, functools.partial(count_right, attempt))
     several = (attempt.case.contender.threads or 1) > 1
     spins = attempt.worker.runnable.engine.spins and several and not context.plan.quick
     if attempt.alive and spins and first and smallest:
@@ -226,11 +226,20 @@ def once(context: HeatContext) -> Iterator[None]:
         context.happens_once(context.host.monotonic() - begin)
 
 
-def attempt_to(step: Callable[[], None]) -> WorkerError | None:
-    """Take a step; what the worker did wrong is returned, not raised, since the others go on."""
+def attempt_to(worker: HeatWorker, step: Callable[[], None]) -> WorkerError | None:
+    """Take a step with `worker`; what it did wrong is returned, not raised, since the others go on.
+
+    Raises `LostFilesError` where it failed for want of our own files: so will the others.
+    """
     try:
         step()
+    except (UnsupportedError, WrongOutputsError, UntimedWorkError) as error:  # what it answered, not what it lacked
+        return error
     except WorkerError as error:
+        if worker.lost_files():
+            worker.abandon()  # which gives back what it took of the disk itself
+            if lost := worker.lost_files():
+                raise LostFilesError(lost) from error
         return error
     return None
 

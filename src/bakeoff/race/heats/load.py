@@ -128,7 +128,7 @@ class LoadAttempt(Attempt):
     def take(self, step: Callable[[], None]) -> None:
         """Take a step and keep what went wrong in `error`; no process is left."""
         try:
-            self.error = attempt_to(step)
+            self.error = attempt_to(self.worker, step)
         finally:
             self.worker.abandon()
 

@@ -69,7 +69,7 @@ def run_profiles(
                 continue
             context.say(f"batch {case.batch_size}: profiling {case.contender.name}")
             attempt = Attempt(worker, case.batch_size)
-            attempt.error = attempt_to(functools.partial(run_long, attempt))
+            attempt.error = attempt_to(worker, functools.partial(run_long, attempt))
             yield msgspec.structs.replace(attempt.trial(), profile=True)
         worker.close()
     finally:

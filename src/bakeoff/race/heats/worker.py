@@ -1,11 +1,15 @@
 """One contender in one heat: its worker, from start to end."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
-from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError
+from bakeoff.environments import kinds
+from bakeoff.errors import EngineFolderError, WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Case, file_name
@@ -91,6 +95,32 @@ class HeatWorker:
         if self.runnable.loads_once:
             self.loaded = reply
         return reply
+
+    def lost_files(self) -> str:
+        """What it cannot do without, is no engine's to give, and is gone or full by now; "" if nothing is."""
+        runnable, sets = self.runnable, [*self.context.inputs.values()]
+        needed = [path for each in sets for paths in each.paths for path in paths]
+        files: list[str | Path] = [runnable.model_path, runnable.engine.adapter, self.scratch, *needed]
+        for path in files:
+            if not Path(path).exists():
+                return f"{path} is gone"
+        if shutil.which(runnable.installed.command[0]) is None:
+            return f"{runnable.installed.command[0]} is gone"
+        environment = runnable.engine.environment
+        try:
+            damage = kinds.of(environment).damage(environment)
+        except EngineFolderError as error:
+            damage = str(error)
+        if damage:
+            return f"environment {environment.name}: {damage}"
+        outputs = max(sum(output.nbytes for output in of_set) for each in sets for of_set in each.expected)
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.scratch) as file:
+                file.write(bytes(outputs))
+        except OSError as error:
+            return f"{error.filename or self.scratch} cannot be written: {error.strerror}"
+        return ""
 
     def abandon(self) -> None:
         """Kill the worker, if any."""

@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 import gc
+import io
 import itertools
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ import psutil
 import pytest
 from tests.unit.made import a_contender, a_plan
 
-from bakeoff.errors import WorkerError
+from bakeoff.errors import LostFilesError, WorkerError
 from bakeoff.judge.case.disturbance import disturbed, last_tries
 from bakeoff.race.heats.context import HeatContext
 from bakeoff.race.heats.heat import run_heat
@@ -25,6 +27,7 @@ from bakeoff.race.host import Host
 from bakeoff.race.ready.runnable import InputSets, Labelled, Runnable
 from bakeoff.records import (
     Accuracy,
+    Case,
     Disturbance,
     EngineSpec,
     EnvironmentSpec,
@@ -167,10 +170,13 @@ def material(folder: Path, batch_size: int) -> InputSets:
     return InputSets(paths=tuple(paths[:3]), expected=tuple(expected[:3]), fresh=fresh)
 
 
+def wanted_by(context: HeatContext, *runnables: Runnable) -> set[Case]:
+    return set(msgspec.structs.replace(context.plan, contenders=tuple(e.contender for e in runnables)).cases())
+
+
 def race(context: HeatContext, runnables: Iterable[Runnable]) -> dict[tuple[str, int], Trial]:
     runnables = list(runnables)
-    plan = msgspec.structs.replace(context.plan, contenders=tuple(e.contender for e in runnables))
-    trials = itertools.chain.from_iterable(run_heat(context, runnables, set(plan.cases())))
+    trials = itertools.chain.from_iterable(run_heat(context, runnables, wanted_by(context, *runnables)))
     return {(trial.case.contender.name, trial.case.batch_size): trial for trial in trials}
 
 
@@ -292,6 +298,68 @@ def test_no_adapter_costs_more_than_its_row(one_process: HeatContext, adapter: A
         trial = trials[name, 1]
         assert (trial.status, reason in trial.reason) == (status, True), (name, trial.reason)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(trial), type=Trial) == trial
+
+
+WIPED = {
+    "inputs": "import glob; [os.remove(path) for path in glob.glob({inputs!r})]",
+    "scratch": "import shutil; shutil.rmtree({scratch!r})",
+    "model": "os.remove({model!r})",
+    "logs": "import shutil; shutil.rmtree({logs!r}); open({logs!r}, 'w').close()",
+}
+
+
+@pytest.mark.parametrize("what", WIPED)
+def test_what_fails_for_want_of_the_race_s_own_files_is_no_failure_of_the_engine(
+    one_process: HeatContext, adapter: Adapter, tmp_path: Path, what: str
+) -> None:
+    """The race ends with the file's name, and the case is still to be raced."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"")
+    wipe = WIPED[what].format(
+        inputs=str(tmp_path / "batch*" / "*.npy"),
+        scratch=str(one_process.scratch),
+        model=str(model),
+        logs=str(one_process.logs),
+    )
+    one_process.logs.mkdir()
+    victim = dataclasses.replace(
+        runnable("a", adapter(f"def load(self, model, settings):\n    {wipe}\n    open('/nowhere/at/all')")),
+        model_path=model,
+    )
+    yielded: list[Trial] = []
+    with pytest.raises(LostFilesError, match=r"is gone|cannot be written") as caught:
+        yielded += itertools.chain.from_iterable(run_heat(one_process, [victim], wanted_by(one_process, victim)))
+    assert str(tmp_path) in str(caught.value)
+    assert yielded == []
+
+
+def test_a_full_disk_is_the_engine_s_failure_only_if_there_is_room_without_it(
+    one_process: HeatContext, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[bool] = []
+
+    class Disk:
+        full_without_it = False
+
+        def __init__(self, *, dir: Path) -> None:  # noqa: A002 - as tempfile calls it
+            del dir
+            if self.full_without_it or not ends:
+                raise OSError(28, "No space left on device")
+
+        def __enter__(self) -> Any:
+            return io.BytesIO()
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Disk)
+    monkeypatch.setattr(OwnCode, "kill", lambda _: ends.append(True))
+    fills = runnable("a", adapter("def run(self, k):\n    raise OSError(28, 'No space left on device')"))
+    found = race(one_process, [fills])["a", 1]
+    assert (found.status, found.reason) == (Status.FAILED, "OSError: [Errno 28] No space left on device")
+    Disk.full_without_it = True
+    with pytest.raises(LostFilesError, match="cannot be written: No space left"):
+        race(one_process, [fills])
 
 
 def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(

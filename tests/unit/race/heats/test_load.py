@@ -69,6 +69,9 @@ class Formula(LoadDriver):
         assert op != "load" or arguments["settings"]["threads"] == threads
         return [msgspec.convert(content, reply)] * instances
 
+    def lost_files(self) -> str:
+        return ""
+
     def outputs(self, instance: int, k: int | None) -> Outputs:
         assert instance < self.fields[-1][0]
         self.scratch.mkdir(parents=True, exist_ok=True)
