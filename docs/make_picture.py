@@ -13,7 +13,7 @@ from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.records import INDIFFERENCE, RunRecord, Standing, Status, Trial
 from bakeoff.report import page
 from bakeoff.report.page.charts import FAINT, INK, SERIES, SHAPES, STANDINGS, Spec, by_standing
-from bakeoff.report.page.drawing import draw
+from bakeoff.report.page.sections import draw
 from bakeoff.store import Store
 
 TARGET = Path(__file__).with_name("race.svg")

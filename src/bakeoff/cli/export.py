@@ -32,9 +32,8 @@ def export(run: str, kind: str | None, format_: str | None, target: Path, output
       bakeoff export before --trials --to trials.parquet
       bakeoff export latest~1 --latencies --format json --to calls.json
     """
-    from bakeoff.cli.stores import opened
+    from bakeoff.cli.stores import results_of
     from bakeoff.errors import UsageError
-    from bakeoff.judge.results import Results
     from bakeoff.report import flat
     from bakeoff.report.export import write
 
@@ -42,15 +41,13 @@ def export(run: str, kind: str | None, format_: str | None, target: Path, output
     if chosen == "parquet" and target == STDOUT:
         raise UsageError("Parquet is no text: say where it should go", "Give a file: --to FILE.parquet")
     kind = kind or "summary"
-    with opened(output, store_url, create=False) as store:
-        record = store.run(run)
-        results = Results(record, store.trials(record.name))
+    results = results_of(output, store_url, run)
     table = flat.KINDS[kind](results)
     if target == STDOUT:
         flat.write_text(table, chosen, sys.stdout)
     else:
         write(table, chosen, target)
-        click.echo(f"the {kind} of run {record.name}: {target}", err=True)
+        click.echo(f"the {kind} of run {results.run.name}: {target}", err=True)
 
 
 def _format_of(target: Path) -> str:

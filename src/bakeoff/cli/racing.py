@@ -1,14 +1,30 @@
-"""How a race ends on the command line: shared by the commands that race."""
+"""How a race begins and ends on the command line: shared by the commands that race."""
 
 import sys
+from pathlib import Path
 
 import click
 
 from bakeoff.errors import ExitCode
 from bakeoff.race.race import Outcome
-from bakeoff.records import Status
+from bakeoff.records import Request, Status
 
 BAD = {Status.WRONG, Status.FAILED, Status.TIMED_OUT}
+
+
+def raced(request: Request, output: Path, store_url: str | None) -> Outcome:
+    """What came of the race that is asked for, shown as it goes and stored."""
+    from bakeoff.cli.stores import opened
+    from bakeoff.engines.catalogue import Catalogue
+    from bakeoff.race.asking.machine import this_machine
+    from bakeoff.race.asking.plan import make_plan
+    from bakeoff.race.race import start
+    from bakeoff.views.racing import watching
+
+    catalogue = Catalogue.load(map(Path, request.engines_dirs))
+    plan = make_plan(request, catalogue, this_machine())
+    with opened(output, store_url) as store, watching() as observer:
+        return start(plan, catalogue, store, output, observer)
 
 
 def report_outcome(outcome: Outcome, *, as_json: bool) -> None:

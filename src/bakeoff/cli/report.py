@@ -10,7 +10,7 @@ import click
 from bakeoff.cli.params import DEFAULT_OUTPUT, STDOUT, TARGET, indifference_option, store_option
 
 if TYPE_CHECKING:
-    from bakeoff.report.run_report import RunReport
+    from bakeoff.report.insights import RunReport
 
 say = functools.partial(click.echo, err=True)
 FORMATS = click.Choice(["html", "md", "pdf"])

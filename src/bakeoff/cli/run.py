@@ -121,17 +121,6 @@ def run(
       bakeoff run efficientnet-lite0 --weights trained --data ./pictures --engines installed
       bakeoff run shop.nets:detector --python .venv/bin/python
     """
-    from bakeoff.cli.racing import report_outcome
-    from bakeoff.cli.stores import opened
-    from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.race.asking.machine import this_machine
-    from bakeoff.race.asking.plan import make_plan
-    from bakeoff.race.race import start
-    from bakeoff.views.racing import watching
+    from bakeoff.cli.racing import raced, report_outcome
 
-    request = as_request(**asked)
-    catalogue = Catalogue.load(asked["engines_dirs"])
-    plan = make_plan(request, catalogue, this_machine())
-    with opened(output, store_url) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer)
-    report_outcome(outcome, as_json=as_json)
+    report_outcome(raced(as_request(**asked), output, store_url), as_json=as_json)

@@ -32,13 +32,9 @@ def show(run: str, format_: str, indifference: float | None, output: Path, store
       bakeoff show --indifference 5%
       bakeoff show --output ~/races --format json | jq '.cases[] | {engine, fps}'
     """
-    from bakeoff.cli.stores import opened
-    from bakeoff.judge.results import Results
+    from bakeoff.cli.stores import results_of
 
-    with opened(output, store_url, create=False) as store:
-        record = store.run(run)
-        results = Results(record, store.trials(record.name), indifference)
-    click.echo(_text(format_, results).rstrip("\n"))
+    click.echo(_text(format_, results_of(output, store_url, run, indifference)).rstrip("\n"))
 
 
 def _text(format_: str, results: "Results") -> str:

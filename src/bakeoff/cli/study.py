@@ -72,29 +72,18 @@ def study(
       bakeoff study --rounds 2 --batch 1 --exclude 'tensorflow-ngraph*'
       bakeoff study --from latest --document docs/study
     """
-    from bakeoff.cli.stores import opened
-    from bakeoff.judge.results import Results
-
     if from_ is not None:
+        from bakeoff.cli.stores import results_of
+
         refuse_race_options(context)
-        with opened(output, store_url, create=False) as store:
-            run = store.run(from_)
-            results = Results(run, store.trials(run.name))
-        write_and_print(results, document or output / run.name, lang)
+        results = results_of(output, store_url, from_)
+        write_and_print(results, document or output / results.run.name, lang)
         return
 
-    from bakeoff.cli.racing import leave
-    from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.race.asking.machine import this_machine
-    from bakeoff.race.asking.plan import make_plan
-    from bakeoff.race.race import start
-    from bakeoff.views.racing import watching
+    from bakeoff.cli.racing import leave, raced
 
     request = as_request(engines=ENGINES, release="all", bursts=BURSTS, profile=False, **asked)
-    catalogue = Catalogue.load(asked["engines_dirs"])
-    plan = make_plan(request, catalogue, this_machine())
-    with opened(output, store_url) as store, watching() as observer:
-        outcome = start(plan, catalogue, store, output, observer)
+    outcome = raced(request, output, store_url)
     write_and_print(outcome.results, document or outcome.folder, lang)
     leave(outcome)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from bakeoff.environments import folders, kinds, pip_settings, programs
 from bakeoff.environments.folders import OnDisk
+from bakeoff.environments.kind import Report
 from bakeoff.environments.pip_settings import PackageSettings
-from bakeoff.environments.progress import Report
 from bakeoff.errors import EnvironmentUnavailableError
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed
 

@@ -6,15 +6,30 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from bakeoff.environments import folders, programs
 from bakeoff.environments.pip_settings import PackageSettings
-from bakeoff.environments.progress import Report
 from bakeoff.errors import EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 
 _SMOKE_TEST_S = 120.0
+
+
+class Report(Protocol):
+    """Receives the progress of installations. Calls come from several threads."""
+
+    def started(self, spec: EnvironmentSpec) -> None:
+        """`spec` is being built; environments that already stand are never announced."""
+
+    def note(self, text: str) -> None:
+        """One line that the user should see, and that stops nothing."""
+
+    def finished(self, installed: Installed, seconds: float) -> None:
+        """It stands, and took `seconds` to build."""
+
+    def failed(self, name: str, reason: str) -> None:
+        """It cannot be had: one line."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from bakeoff.records import Recipe
 from bakeoff.report import insights, wording
+from bakeoff.report.insights import RunReport
 from bakeoff.report.markdown import to_markdown
 from bakeoff.report.markup import as_markdown, bullets, escaped, indented
-from bakeoff.report.run_report import RunReport
 
 
 def to_document(reports: Sequence[RunReport]) -> str:

@@ -1,10 +1,27 @@
-"""What a report says in words beyond the verdicts, the same in HTML and in Markdown."""
+"""What only a report has: gathered from the store first, then said in words, the same in HTML and in Markdown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from bakeoff.records import BreakEven, Heat, Lead, Peak, Recipe
+from bakeoff.judge.results import Results
+from bakeoff.records import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
 from bakeoff.report import wording
-from bakeoff.report.run_report import RunReport
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run's results, and what only a report tells."""
+
+    results: Results
+    latencies: tuple[Latencies, ...]
+    heats: tuple[Heat, ...]
+    break_even: tuple[BreakEven, ...]
+    peak: Peak | None
+    why_no_peak: str
+    peak_shares: tuple[PeakShare, ...]
+    recipes: tuple[Recipe, ...]
+    """of each model's fastest engine at each batch size that it leads, the same engine once per model"""
+
 
 FEW = 4
 """so many engines are named; more are counted"""

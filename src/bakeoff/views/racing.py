@@ -18,9 +18,9 @@ from rich.text import Text
 from bakeoff.environments import Report
 from bakeoff.interrupts import handled_by
 from bakeoff.judge.results import Results
-from bakeoff.records import EnvironmentSpec, Installed, RunRecord, Status, Trial
+from bakeoff.records import RunRecord, Status, Trial
 from bakeoff.report.terminal import laid_out
-from bakeoff.views.installing import progress
+from bakeoff.views.installing import LineReport, progress
 
 
 class PlainView:
@@ -134,7 +134,7 @@ class Silence:
 
     def installing(self) -> AbstractContextManager[Report]:
         """Installations go unseen as well."""
-        return nullcontext(_SilentReport())
+        return nullcontext(LineReport(lambda _line: None))
 
     def say(self, what: str) -> None:
         """Not shown."""
@@ -147,20 +147,6 @@ class Silence:
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """Not shown."""
-
-
-class _SilentReport:
-    def started(self, spec: EnvironmentSpec) -> None:
-        """Not shown."""
-
-    def note(self, text: str) -> None:
-        """Not shown."""
-
-    def finished(self, installed: Installed, seconds: float) -> None:
-        """Not shown."""
-
-    def failed(self, name: str, reason: str) -> None:
-        """Not shown: it is the reason of a row."""
 
 
 def view_on(console: Console) -> PlainView:

@@ -16,9 +16,8 @@ from bakeoff.cli.engines import engines
 from bakeoff.engines import skeleton
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds
-from bakeoff.environments.kind import Build, Kind
+from bakeoff.environments.kind import Build, Kind, Report
 from bakeoff.environments.pip_settings import PackageSettings
-from bakeoff.environments.progress import Report
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 

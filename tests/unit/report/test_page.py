@@ -28,8 +28,8 @@ from bakeoff.records import (
 )
 from bakeoff.report import pdf
 from bakeoff.report.document import to_document
+from bakeoff.report.insights import RunReport
 from bakeoff.report.page import cells, charts, to_html
-from bakeoff.report.run_report import RunReport
 
 pytestmark = pytest.mark.unit
 

@@ -1,7 +1,7 @@
 """A model's inputs and outputs, its parameters and its work, read from its file."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
@@ -10,7 +10,6 @@ import onnx
 from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from bakeoff.errors import ModelError, UnsupportedModelError
-from bakeoff.models.sandboxed import ranges
 from bakeoff.models.sandboxed.opening import copy_of, graphs, one_line
 from bakeoff.records import Record, TensorSpec
 
@@ -27,6 +26,12 @@ WEIGHTS = frozenset(
 """What weights are made of, quantized or not; other integers are indices and shapes."""
 QUANTIZED = ("Quantize", "Dequantize", "DynamicQuantize", "QLinear")
 """How the names of operators begin that compute on rounded values: float64 has no meaning there."""
+
+PASSES_ON = frozenset(
+    {"Cast", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""Operators whose output holds the values of their first input and no others."""
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Declared(Record, frozen=True):
@@ -151,9 +156,36 @@ def with_ranges(inputs: tuple[TensorSpec, ...], graph: GraphProto) -> tuple[Tens
     """`inputs`, those of integers with the bound that `graph`, a graph of known shapes, sets for their values."""
     shapes = known_shapes(graph)
     return tuple(
-        msgspec.structs.replace(spec, below=ranges.below(spec.name, graph, shapes)) if "int" in spec.dtype else spec
+        msgspec.structs.replace(spec, below=bound_of(spec.name, graph, shapes)) if "int" in spec.dtype else spec
         for spec in inputs
     )
+
+
+def bound_of(name: str, graph: GraphProto, shapes: Shapes) -> int | None:
+    """The bound below which the values of the integer input `name` must stay; None if the graph sets none.
+
+    The smallest of the axes that are looked up by them (Gather); 2 for what is called a mask. `shapes` are those of
+    the graph's tensors as far as they are known.
+    """
+    readers: dict[str, list[NodeProto]] = defaultdict(list)
+    for node in graph.node:
+        for read in node.input:
+            readers[read].append(node)
+    found: list[int] = []
+    seen, left = {name}, [name]
+    while left:
+        tensor = left.pop()
+        for node in readers[tensor]:
+            if node.op_type == "Gather" and node.input[1] == tensor and node.input[0] in shapes:
+                table = shapes[node.input[0]]
+                axis = next((int(a.i) for a in node.attribute if a.name == "axis"), 0)
+                found += table[axis : axis + 1 or None]
+            elif node.op_type in PASSES_ON and node.input[0] == tensor and node.output[0] not in seen:
+                seen.add(node.output[0])
+                left.append(node.output[0])
+    if found:
+        return min(found)
+    return 2 if "mask" in name.lower() else None
 
 
 def concrete(model: onnx.ModelProto, batch_size: int, *, check_type: bool = False) -> GraphProto:
@@ -212,7 +244,7 @@ def count_flops(graph: GraphProto) -> int:
         return 0
 
 
-def _multiply_adds(node: NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+def _multiply_adds(node: NodeProto, shapes: Shapes) -> int:
     match node.op_type:
         case "Conv":
             return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])

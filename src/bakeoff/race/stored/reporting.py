@@ -14,7 +14,7 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.race.stored import peak as machine_peak
 from bakeoff.race.stored.recipes import recipe_of, winners
 from bakeoff.records import Scenario
-from bakeoff.report.run_report import RunReport
+from bakeoff.report.insights import RunReport
 from bakeoff.store import Store
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bakeoff.errors import UsageError
 from bakeoff.report import insights
-from bakeoff.report.run_report import RunReport
+from bakeoff.report.insights import RunReport
 
 HERE = Path(__file__).parent
 EXTRA = "pip install 'bakeoff[report]'"

@@ -7,7 +7,7 @@ import msgspec
 
 from bakeoff.records import Accuracy, Outcome, PeakShare, Status, Summary, Tolerances
 from bakeoff.report import insights, wording
-from bakeoff.report.run_report import RunReport
+from bakeoff.report.insights import RunReport
 from bakeoff.report.standings import interval
 
 Key = tuple[str, int, str]

@@ -1,18 +1,22 @@
 """One run as the page's template takes it: sentences, tables and drawn charts."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import vl_convert
 from markupsafe import Markup
 
 from bakeoff.records import Status, Summary
 from bakeoff.report import insights, notes, standings, wording
 from bakeoff.report.command import command_line
+from bakeoff.report.insights import RunReport
 from bakeoff.report.machine_line import machine_line
 from bakeoff.report.page import cells, charts
-from bakeoff.report.page.drawing import draw
-from bakeoff.report.run_report import RunReport
+
+_IDENTIFIERS = re.compile(r'(?<=\bid=")(?=\w)|(?<=url\(#)(?=\w)')
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -72,6 +76,15 @@ def of_run(report: RunReport, anchor: str) -> dict[str, Any]:
             for r in report.recipes
         ],
     }
+
+
+def draw(spec: charts.Spec, name: str) -> Markup:
+    """The chart as an `<svg>` element, drawn by Vega-Lite inside vl-convert: no browser, no network.
+
+    `name` tells its identifiers from those of other charts of the page.
+    """
+    svg = vl_convert.vegalite_to_svg(json.dumps(spec | {"config": charts.CONFIG}))
+    return Markup(_IDENTIFIERS.sub(f"{name}-", svg))  # noqa: S704 - Vega escapes all text in it
 
 
 def _models(report: RunReport) -> Iterator[tuple[int, str, list[Summary]]]:

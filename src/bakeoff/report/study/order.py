@@ -6,8 +6,9 @@ from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from bakeoff.report.study.published import published_fps
-from bakeoff.report.study.results import Outcome, Ratio, StudyResults
+from bakeoff.report.study.results import Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Row
+from bakeoff.scorecards import Change
 
 
 class Pair(NamedTuple):
@@ -20,12 +21,12 @@ class Pair(NamedTuple):
     @property
     def kept(self) -> bool:
         """What was faster still is, by more than the margin."""
-        return self.ratio.outcome is Outcome.FASTER
+        return self.ratio.outcome is Change.FASTER
 
     @property
     def swapped(self) -> bool:
         """What was faster is slower here, by more than the margin."""
-        return self.ratio.outcome is Outcome.SLOWER
+        return self.ratio.outcome is Change.SLOWER
 
 
 class Order:
@@ -59,7 +60,7 @@ class Order:
         apart = [False][: len(ranked)]
         for before, row in pairwise(ranked):
             ratio = self._ratio(row, before)
-            apart.append(ratio is not None and ratio.outcome is Outcome.FASTER)
+            apart.append(ratio is not None and ratio.outcome is Change.FASTER)
         return [(row.title, clear) for row, clear in zip(ranked, apart, strict=True)]
 
     def _engine(self, row: Row) -> str:

@@ -1,6 +1,5 @@
 """A run as the study's document asks about it: cells, rounds, and ratios paired by round."""
 
-from enum import StrEnum
 from itertools import chain
 from statistics import geometric_mean, median
 
@@ -11,18 +10,10 @@ from bakeoff.judge.figures.statistics import geometric_mean_interval
 from bakeoff.judge.results import Results
 from bakeoff.records import INDIFFERENCE, Record, Status, Summary, Trial
 from bakeoff.report.study.published import MODELS
+from bakeoff.scorecards import Change
 
 ENOUGH_ROUNDS = 5
 """a row with fewer is provisional"""
-
-
-class Outcome(StrEnum):
-    """How an engine stands against another."""
-
-    FASTER = "faster"
-    SLOWER = "slower"
-    EQUIVALENT = "equivalent"
-    UNDECIDED = "undecided"
 
 
 class Ratio(Record, frozen=True):
@@ -35,17 +26,17 @@ class Ratio(Record, frozen=True):
     indifference: float = INDIFFERENCE
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Change:
         """Faster or slower where the interval lies beyond the indifference, equivalent inside it, else undecided."""
         margin = 1 + self.indifference
         if self.interval is None:
-            return Outcome.UNDECIDED
+            return Change.UNDECIDED
         low, high = self.interval
         if low > margin:
-            return Outcome.FASTER
+            return Change.FASTER
         if high < 1 / margin:
-            return Outcome.SLOWER
-        return Outcome.EQUIVALENT if low >= 1 / margin and high <= margin else Outcome.UNDECIDED
+            return Change.SLOWER
+        return Change.EQUIVALENT if low >= 1 / margin and high <= margin else Change.UNDECIDED
 
 
 Cell = tuple[str, str, int]

@@ -8,9 +8,10 @@ from bakeoff.report.markup import escaped
 from bakeoff.report.study.language import Language
 from bakeoff.report.study.order import Order, Tally, orders
 from bakeoff.report.study.published import MODELS, figures, networks_as_run, published_fps
-from bakeoff.report.study.results import Outcome, Ratio, StudyResults
+from bakeoff.report.study.results import Ratio, StudyResults
 from bakeoff.report.study.rows import ROWS, Against, title_of
 from bakeoff.report.study.tables import ratio, status, tau
+from bakeoff.scorecards import Change
 
 Compared = tuple[str, int, Ratio | None]
 """model, batch size, and the ratio there"""
@@ -31,7 +32,7 @@ def headline(results: StudyResults, say: Language) -> str:
     if not changes:
         return say("headline_nothing")
     outcomes = [value.outcome for *_, value in changes]
-    counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
+    counts = {outcome.value: outcomes.count(outcome) for outcome in Change}
     tally = Tally(pair for order in orders(results, "2019") for pair in order.pairs)
     return say.paragraph(
         [
@@ -44,7 +45,7 @@ def headline(results: StudyResults, say: Language) -> str:
 
 
 def _largest(changes: Iterable[tuple[str, str, int, Ratio]], say: Language) -> str:
-    moved = [change for change in changes if change[3].outcome in (Outcome.FASTER, Outcome.SLOWER)]
+    moved = [change for change in changes if change[3].outcome in (Change.FASTER, Change.SLOWER)]
     if not moved:
         return ""
     title, model, batch, value = max(moved, key=lambda change: abs(math.log(change[3].value)))

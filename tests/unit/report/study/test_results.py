@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import UsageError
 from bakeoff.report.study.order import Pair, Tally, orders
-from bakeoff.report.study.results import Outcome, Ratio, StudyResults
+from bakeoff.report.study.results import Ratio, StudyResults
+from bakeoff.scorecards import Change
 
 pytestmark = pytest.mark.unit
 
@@ -54,7 +55,7 @@ def test_one_common_round_gives_a_ratio_without_an_interval_and_no_verdict(table
     ratio = table_race({"keras": [30.0], "keras-2019": [10.0]}).ratio("keras", "keras-2019", "resnet50", 1)
     assert ratio is not None
     assert ratio.interval is None
-    assert ratio.outcome is Outcome.UNDECIDED
+    assert ratio.outcome is Change.UNDECIDED
 
 
 def test_without_a_common_round_there_is_no_ratio(table_race: TableRace) -> None:
@@ -75,16 +76,16 @@ def test_engines_in_different_leagues_are_neither_compared_nor_put_in_order(tabl
 @pytest.mark.parametrize(
     ("interval", "outcome"),
     [
-        ((1.03, 1.5), Outcome.FASTER),
-        ((1.01, 1.5), Outcome.UNDECIDED),
-        ((0.99, 1.01), Outcome.EQUIVALENT),
-        ((0.9, 1.01), Outcome.UNDECIDED),
-        ((0.5, 0.97), Outcome.SLOWER),
-        (None, Outcome.UNDECIDED),
+        ((1.03, 1.5), Change.FASTER),
+        ((1.01, 1.5), Change.UNDECIDED),
+        ((0.99, 1.01), Change.EQUIVALENT),
+        ((0.9, 1.01), Change.UNDECIDED),
+        ((0.5, 0.97), Change.SLOWER),
+        (None, Change.UNDECIDED),
     ],
 )
 def test_an_interval_decides_only_beyond_or_within_two_percent(
-    interval: tuple[float, float] | None, outcome: Outcome
+    interval: tuple[float, float] | None, outcome: Change
 ) -> None:
     assert Ratio(value=1.0, interval=interval, rounds=5).outcome is outcome
 
