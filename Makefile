@@ -14,7 +14,7 @@ test: test-unit  ## every test that runs anywhere; the engines of the default ra
 
 # The others race on this machine, one at a time: only these may run side by side.
 test-unit: $(READY)
-	$(BIN)/pytest -m unit --numprocesses 2 --dist worksteal tests/unit
+	$(BIN)/pytest -m unit --numprocesses 2 --dist loadgroup tests/unit
 
 contract-all: $(READY)  ## the contract suite on every engine there is
 	BAKEOFF_CONTRACT=all $(BIN)/pytest -m contract

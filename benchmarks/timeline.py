@@ -22,7 +22,7 @@ from bakeoff.race import budget
 from bakeoff.race.heats import profile
 from bakeoff.race.host import Host
 from bakeoff.report.page.charts import INK, SERIES
-from bakeoff.report.page.drawing import draw
+from bakeoff.report.page.sections import draw
 from bakeoff.worker.replies import Burst
 from bakeoff.worker.session import WorkerSession
 

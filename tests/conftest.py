@@ -22,12 +22,16 @@ REQUIRED = "BAKEOFF_REQUIRE_POSTGRES"
 """set in CI, where a test that needs the server fails without one instead of being skipped"""
 OTHER_USERS = ("postgres", "nobody")
 _numbers = itertools.count(1)
+SHARED = frozenset({"postgres", "pages", "whole_race", "tiny_path", "one_built"})
+"""fixtures that take long to make"""
 
 # Where an image forbids it, each of the hundreds of processes started here would compile bakeoff anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# How long an example takes says how busy the machine is; what failed once, fails again without being kept.
-hypothesis.settings.register_profile("bakeoff", deadline=None, database=None)
+# How long an example takes says how busy the machine is; what failed once, fails again without being kept. So many
+# examples find what the usual hundred find; to search for longer, say how many.
+EXAMPLES = int(os.environ.get("BAKEOFF_EXAMPLES", "50"))
+hypothesis.settings.register_profile("bakeoff", deadline=None, database=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("bakeoff")
 
 
@@ -44,6 +48,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         if MEMORY.is_dir() and _runs_programs(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that share something costly run in one process, where several do: it is made there and nowhere else."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            for name in SHARED & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group(name))
 
 
 def _runs_programs(folder: Path) -> bool:
