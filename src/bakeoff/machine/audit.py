@@ -12,11 +12,10 @@ from pathlib import Path
 import psutil
 
 from bakeoff.machine import cgroups, cpu, sensors
+from bakeoff.machine.files import ROOT
 from bakeoff.machine.fingerprint import affinity
 from bakeoff.machine.others import Watch
 from bakeoff.records import Disturbance, Finding
-
-ROOT = Path("/")
 
 SAMPLE_S = 0.5
 """how long we look on, using no CPU ourselves"""

@@ -7,9 +7,8 @@ limit may be set at any level of the tree, so the least of all levels counts. Wh
 from collections.abc import Iterator
 from pathlib import Path
 
-from bakeoff.machine.files import number, text
+from bakeoff.machine.files import ROOT, number, text
 
-ROOT = Path("/")
 _UNLIMITED = 2**60
 """version 1 writes "no limit" as the largest multiple of the page size in 63 bits"""
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import psutil
 
-from bakeoff.machine.files import text
+from bakeoff.machine.files import ROOT, text
 
-ROOT = Path("/")
 TICK_S = 0.01 if os.name == "posix" else 1 / 64
 """the grain of the counters: USER_HZ is 100 on all that Linux runs on today; Windows counts its clock's interrupts"""
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+ROOT = Path("/")
+"""where they lie, unless recorded ones stand in"""
+
 
 def text(file: Path) -> str:
     """What stands in it; "" where it cannot be read."""

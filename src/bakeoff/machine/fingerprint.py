@@ -12,8 +12,7 @@ import psutil
 
 import bakeoff
 from bakeoff.machine import cgroups, cpu
-
-ROOT = Path("/")
+from bakeoff.machine.files import ROOT
 
 # What may differ between two runs that are still of one machine.
 _NOT_IN_DIGEST = {"bakeoff", "python"}

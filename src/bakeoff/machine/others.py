@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bakeoff.machine import cgroups
-from bakeoff.machine.counters import ROOT, TICK_S, Snapshot, snapshot
+from bakeoff.machine.counters import TICK_S, Snapshot, snapshot
+from bakeoff.machine.files import ROOT
 from bakeoff.machine.fingerprint import affinity
 from bakeoff.records import Disturbance
 

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from bakeoff.machine.files import number, text
-
-ROOT = Path("/")
+from bakeoff.machine.files import ROOT, number, text
 
 
 def load_average(root: Path = ROOT) -> float | None:

@@ -113,7 +113,7 @@ STATUS = of(
     Column("status", "text", "", "ok, wrong, unsupported, unavailable, failed, timed_out or not_run"),
     Column("reason", "text", "", "why the status is not ok; empty where it is"),
 )
-VERSION = of("found", Column("framework_version", "text", "", "of the framework, as it tells itself"))
+VERSION = of("found", Column("framework_version", "text", "", "of the framework, as it says itself"))
 ERROR = "the largest max|y - y64| / max|y64| over all outputs, y64 in float64"
 AGREEMENT = "samples whose largest class is the reference's"
 PARITY = of(
@@ -124,7 +124,7 @@ PARITY = of(
 
 
 def accuracy(when: str) -> tuple[Column, ...]:
-    """The column; `when` tells which rows have it."""
+    """The column; `when` says which rows have it."""
     meaning = f"labelled pictures whose class scores highest; {when}"
     return of("found.accuracy", Column("accuracy", "number", "share", meaning, "share", ""))
 
@@ -231,7 +231,7 @@ WHICH = (
         Column("repeat", "boolean", "", "raced again in its round since others disturbed it the first time"),
     ),
 )
-"""what tells a trial from every other"""
+"""what identifies a trial"""
 
 
 def over_calls(figure: Callable[[Sequence[float]], float]) -> Callable[[OfTrial], float | None]:
@@ -303,7 +303,7 @@ OF_CALL = (
     Column("latency_ms", "number", "ms", "of this one call, host memory to host memory", lambda of: of.seconds * 1e3),
 )
 LATENCIES = (*WHICH, *OF_CALL)
-"""one row per call: `run`, the case, `round` and `started_at` tell the trial"""
+"""one row per call: `run`, the case, `round` and `started_at` identify the trial"""
 
 
 def calls(trial: Trial) -> Iterator[OfCall]:

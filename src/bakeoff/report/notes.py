@@ -101,7 +101,7 @@ ASKED_OF_READERS = {
     **dict.fromkeys(("failures", "profile", "leak", "memory", "chatter", "versions"), ENGINE),
     **dict.fromkeys(("bimodal", "warm-up", "slowdown", "step", "oscillation", "unsettled"), ENGINE),
 }
-"""kind of caution, the word before its colon -> what it asks of a reader; all others tell of a setting"""
+"""kind of caution, the word before its colon -> what it asks of a reader; all others are about a setting"""
 
 
 def caution_groups(results: Results) -> list[tuple[str, list[str]]]:

@@ -50,7 +50,7 @@ def _table(title: str, verdicts: Iterable[Verdict]) -> Standings:
         title,
         ("engine", *(f"batch {size}" for size in at)),
         tuple(
-            (name, *(told(standings.get(name)) for standings in at.values()))
+            (name, *(in_words(standings.get(name)) for standings in at.values()))
             for name in sorted(names, key=distance.__getitem__)
         ),
     )
@@ -62,7 +62,7 @@ def _distance(standings: list[Standing | None]) -> float:
     return fmean(map(math.log, ratios)) if ratios else math.inf
 
 
-def told(standing: Standing | None) -> str:
+def in_words(standing: Standing | None) -> str:
     """``leads``, ``1.45x [1.40–1.51]``, ``= 1.01x [0.99–1.02]``, ``? 1.03x [0.97–1.06]``."""  # noqa: RUF002
     if standing is None:
         return wording.NONE

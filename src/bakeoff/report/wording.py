@@ -64,7 +64,7 @@ def error(value: float | None) -> str:
 
 
 def tolerances(value: Tolerances) -> str:
-    """What the size of a parity error tells: "fp32-sized up to 7.7e-05, fp16-sized up to ..., wrong beyond that"."""
+    """What the size of a parity error means: "fp32-sized up to 7.7e-05, fp16-sized up to ..., wrong beyond that"."""
     if not value.rounding:
         return f"wrong beyond {error(value.bf16)}, a fixed number"
     sized = [f"{precision}-sized up to {error(getattr(value, precision))}" for precision in PRECISIONS]

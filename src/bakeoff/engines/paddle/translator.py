@@ -135,22 +135,9 @@ LAYERS = {
 }
 """ONNX operator -> function from a `Node` to what computes it."""
 ALIKE = (
-    "Abs",
-    "Acos",
-    "Acosh",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "Ceil",
-    "Cos",
-    "Cosh",
-    "Erf",
-    "Exp",
-    "Floor",
-    "IsNaN",
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor"),
+    *("IsNaN", "Log", "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan"),
 )
-ALIKE += ("Log", "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan")
 """Operators of one operand that Paddle calls the same, in small letters."""
 LAYERS.update({name: f.always(getattr(paddle, name.lower())) for name in ALIKE})
 TYPES = {"bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64"}

@@ -339,24 +339,11 @@ LAYERS = {
     "Tanh": lambda _node, _weights: nn.Tanh(),
     "Xor": arithmetic("logical_xor"),
 }
-for operator in (
-    "Abs",
-    "Acos",
-    "Asin",
-    "Atan",
-    "Ceil",
-    "Cos",
-    "Cosh",
-    "Det",
-    "Erf",
-    "Exp",
-    "Floor",
-    "IsNaN",
-    "Log",
-    "Neg",
-):
-    LAYERS[operator] = function(operator.lower())
-for operator in ("Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Acosh", "Asinh", "Atanh"):
-    LAYERS[operator] = function(operator.lower())
+ALIKE = (
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Det", "Erf", "Exp", "Floor"),
+    *("IsNaN", "Log", "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan"),
+)
+"""Operators of one operand that PyTorch calls the same, in small letters."""
+LAYERS.update({name: function(name.lower()) for name in ALIKE})
 LAYERS.update({"BitwiseNot": function("bitwise_not"), "Not": function("logical_not")}, **SHAPES)
 """ONNX operator -> function from a node and the weights to a layer."""

@@ -1,7 +1,7 @@
 """Opening a user's ONNX file: any fault in it is one line."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +11,8 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from bakeoff.errors import ModelError, UnsupportedModelError
 
+Report = Callable[[str], None]
+"""what a task says of its progress goes there"""
 Message = TypeVar("Message", onnx.ModelProto, onnx.NodeProto, onnx.TypeProto)
 OWN_DOMAINS = frozenset({"", "ai.onnx"})
 """what models call the domain of ONNX's own operators"""

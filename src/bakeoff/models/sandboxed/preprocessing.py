@@ -1,6 +1,6 @@
 """Pictures as a network's input: opened by Pillow, resized, cropped and scaled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
 from bakeoff.models.pictures import Preprocessing
+from bakeoff.models.sandboxed.opening import Report, one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Report = Callable[[str], None]
 
 
 def preprocess(files: Sequence[Path], preprocessing: Preprocessing, target: Path, report: Report) -> None:
@@ -37,8 +36,7 @@ def _preprocessed(file: Path, preprocessing: Preprocessing) -> NDArray[np.float3
         with Image.open(file) as picture:
             square = _square(picture.convert("RGB"), preprocessing)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise ModelError(f"{file} cannot be opened as a picture: {why}") from error
+        raise ModelError(f"{file} cannot be opened as a picture: {one_line(error)}") from error
     pixels = np.asarray(square, np.float32)
     mean, deviation = (np.asarray(each, np.float32) for each in (preprocessing.mean, preprocessing.deviation))
     scaled = (pixels - mean) / deviation

@@ -20,11 +20,10 @@ from onnx.reference.ops import op_conv
 from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
 from bakeoff.models.cached import load_arrays
 from bakeoff.models.inputs import stack, unstack
-from bakeoff.models.sandboxed.opening import OWN_DOMAINS, copy_of, graphs, one_line, opset_of
+from bakeoff.models.sandboxed.opening import OWN_DOMAINS, Report, copy_of, graphs, one_line, opset_of
 from bakeoff.models.sandboxed.signature import QUANTIZED, real_inputs, tensor_specs
 
 Array = NDArray[Any]
-Report = Callable[[str], None]
 
 MODERN_OPSET = 13
 CASTS = {"Cast": "to", "EyeLike": "dtype"}

@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference.op_run import OpRun
 
-from bakeoff.models.sandboxed.opening import copy_of, graphs
+from bakeoff.models.sandboxed.opening import Report, copy_of, graphs
 from bakeoff.models.sandboxed.reference import Float64Model, extend
 
 Array = NDArray[Any]
-Report = Callable[[str], None]
 
 SIGNIFICANT_BITS = {"fp64": 53, "fp32": 24, "fp16": 11, "bf16": 8}
 """of IEEE 754 binary64, 32 and 16, and of bfloat16, the leading one counted"""

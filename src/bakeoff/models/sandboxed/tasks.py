@@ -26,12 +26,10 @@ from bakeoff.models.sandboxed import (
     stand_in,
     versions,
 )
-from bakeoff.models.sandboxed.opening import open_model, opset_of
+from bakeoff.models.sandboxed.opening import Report, open_model, opset_of
 from bakeoff.models.sandboxed.seeding import seeded_weights
 from bakeoff.models.sandboxed.shaping import shape
 from bakeoff.records import Shaping
-
-Report = Callable[[str], None]
 
 
 def write_seeded(*, report: Report, name: str, path: str) -> dict[str, Any]:

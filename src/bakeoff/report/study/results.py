@@ -114,7 +114,7 @@ class StudyResults:
         return Ratio(value=value, interval=interval, rounds=len(common), indifference=self.indifference)
 
     def version(self, engine: str) -> str:
-        """The framework's version as its workers told it; "" if none ever did."""
+        """The framework's version as its workers gave it; "" if none ever did."""
         return next((row.framework_version for row in self.rows_of(engine) if row.framework_version), "")
 
     def release(self, engine: str) -> str:
