@@ -6,8 +6,10 @@ from bakeoff.judge.table import effort
 from bakeoff.race.host import THIS, Host
 from bakeoff.records import Case, Measurement, Trial
 
-ROUND = 1 / 3
-"""of what is left for heats, at most, that one round takes where turns make it longer: intervals rest on rounds"""
+ROUNDS = 3
+"""One round takes a third of what is left for heats, or less, where turns make it longer: intervals rest on rounds ..."""
+FULL = 1.2
+"""... and more where it would else be shorter than this many times the least: one with the fewest turns tells little"""
 
 
 class Budget:
@@ -63,12 +65,18 @@ class Budget:
         """Whether heats that take so long are expected to end in time."""
         return self._for_heats_s > seconds
 
-    def aim_s(self, model: str, least: Mapping[str, float], last: bool) -> float:
-        """How long the heat of `model` should take, its turns included.
+    def rounds(self, least_s: float) -> int:
+        """How many more rounds, of at least `least_s` each, the time that heats have should be divided into."""
+        return max(1, min(ROUNDS, int(self._for_heats_s / (FULL * least_s)) if least_s else ROUNDS))
 
-        `least` has what it and the heats after it in the round take at least. One round takes no more than `ROUND` of
-        what is left, unless it is the `last`.
+    def round_ends_s(self, rounds: int) -> float:
+        """When, in seconds used, the first of so many equal rounds should be over."""
+        return self.spent_s + self._for_heats_s / rounds
+
+    def aim_s(self, model: str, least: Mapping[str, float], until_s: float) -> float:
+        """How long the heat of `model` should take, its turns included, where its round ends at `until_s`.
+
+        `least` has what it and the heats after it in the round take at least.
         """
-        whole = self._for_heats_s * (1.0 if last else ROUND)
         ahead = sum(least.values())
-        return whole * (least[model] / ahead if all(least.values()) else 1 / len(least))
+        return max(0.0, until_s - self.spent_s) * (least[model] / ahead if all(least.values()) else 1 / len(least))

@@ -350,14 +350,15 @@ def run_rounds(race: Race, preparation: prepare.Preparation, setup: Setup) -> No
             continue
         if not least or not race.budget.holds(sum(least.values())):
             return
-        last, begin = not race.budget.holds(2 * sum(least.values())), race.budget.spent_s
+        rounds, begin = race.budget.rounds(sum(least.values())), race.budget.spent_s
+        until = race.budget.round_ends_s(rounds)
         for position, name in enumerate(least):
             context = replace(
                 setup.contexts[name],
                 round=round_,
-                aim_s=race.budget.aim_s(name, dict([*least.items()][position:]), last),
+                aim_s=race.budget.aim_s(name, dict([*least.items()][position:]), until),
                 turns_before=turns_before(race, name),
-                of_processes=0.0 if last else effort.process_variance(of_model(race, name), plan.names),
+                of_processes=0.0 if rounds == 1 else effort.process_variance(of_model(race, name), plan.names),
                 time_is_up=race.budget.share(len(least) - position),
                 say=functools.partial(say_where, race.observer, f"round {round_}, {name}"),
                 repeats_help=lambda: repeats_help(race.trials),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.made import a_case, a_contender, a_measurement
 
-from bakeoff.race.budget import ROUND, Budget
+from bakeoff.race.budget import FULL, ROUNDS, Budget
 from bakeoff.race.heats.memory import ROOM_TO_SPARE, groups
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import EngineSpec, EnvironmentSpec, Installed, ModelForm, Status, Trial
@@ -59,9 +59,16 @@ def test_a_heat_is_expected_to_take_what_its_trials_tell_and_as_much_more_as_the
 
 def test_a_round_takes_its_share_of_the_budget_and_the_last_one_all() -> None:
     budget = Budget(100.0)
-    assert budget.aim_s("a", {"a": 0.0, "b": 0.0}, last=False) == pytest.approx(100 * ROUND / 2, rel=0.01)
-    assert budget.aim_s("a", {"a": 3.0, "b": 1.0}, last=False) == pytest.approx(100 * ROUND * 0.75, rel=0.01)
-    assert budget.aim_s("b", {"b": 1.0}, last=True) == pytest.approx(100, rel=0.01)
+    third = budget.round_ends_s(ROUNDS)
+    assert budget.aim_s("a", {"a": 0.0, "b": 0.0}, third) == pytest.approx(100 / 3 / 2, rel=0.01)
+    assert budget.aim_s("a", {"a": 3.0, "b": 1.0}, third) == pytest.approx(100 / 3 * 0.75, rel=0.01)
+    assert budget.aim_s("b", {"b": 1.0}, budget.round_ends_s(1)) == pytest.approx(100, rel=0.01)
+    assert budget.aim_s("b", {"b": 1.0}, until_s=-1.0) == 0.0
+
+
+def test_what_is_left_is_divided_into_rounds_that_can_tell_something() -> None:
+    budget = Budget(100.0)
+    assert [budget.rounds(least) for least in (0.0, 1.0, 100 / (2 * FULL + 0.1), 60.0, 99.0)] == [3, 3, 2, 1, 1]
 
 
 def test_a_spent_budget_holds_nothing() -> None:

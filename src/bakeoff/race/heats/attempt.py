@@ -49,7 +49,8 @@ STATUS_OF: Mapping[type[WorkerError], Status] = {
 class Attempt:
     """Each step raises `WorkerError`; whoever takes the steps keeps it in `error`, and `trial` tells the end."""
 
-    def __init__(self, worker: HeatWorker, batch_size: int, *, repeat: bool = False) -> None:
+    def __init__(self, worker: HeatWorker, batch_size: int, *, repeat: bool = False, turns: int = 1) -> None:
+        """`turns` is the least number of them: a repeat takes no fewer than the try whose place it takes."""
         self.worker = worker
         self.case = worker.case(batch_size)
         self.inputs = worker.context.inputs[batch_size]
@@ -71,7 +72,7 @@ class Attempt:
         """how long it took to get ready"""
         self.fewest_calls = CALLS
         """timed calls of a turn, however long one takes"""
-        self.fewest_turns = 1
+        self.fewest_turns = turns
 
     @property
     def alive(self) -> bool:

@@ -89,7 +89,7 @@ def raced(
 
 def anew(field: Sequence[Attempt]) -> list[Attempt]:
     """The attempts of a disturbed batch size once more, whole, so that they pair: all but those that failed."""
-    return [Attempt(a.worker, a.case.batch_size, repeat=True) for a in field if a.alive]
+    return [Attempt(a.worker, a.case.batch_size, repeat=True, turns=len(a.bursts)) for a in field if a.alive]
 
 
 def race_one_batch_size(context: HeatContext, field: Sequence[Attempt], rng: random.Random, until: float = 0.0) -> None:
@@ -110,7 +110,8 @@ def take_turns(context: HeatContext, field: Sequence[Attempt], rng: random.Rando
     for attempt in field:
         distance = attempt.warm_latency / best
         attempt.fewest_calls = CALLS if distance <= FAR else 1
-        attempt.fewest_turns = 1 if distance > HOPELESS else context.plan.bursts + (distance <= FAR)
+        least = 1 if distance > HOPELESS else context.plan.bursts + (distance <= FAR)
+        attempt.fewest_turns = max(least, attempt.fewest_turns)
     turning = list(field)
     rng = random.Random(rng.random())  # noqa: S311 - an order of its own: how many turns there are changes no other
     for turn in range(1, effort.MOST + 1):

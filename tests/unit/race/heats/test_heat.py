@@ -547,6 +547,20 @@ def test_a_batch_size_that_others_disturbed_is_raced_again_whole(one_process: He
     assert len(last_tries(tries)) == 4
 
 
+def test_a_repeat_takes_no_fewer_turns_than_the_try_whose_place_it_takes(
+    one_process: HeatContext, adapter: Adapter
+) -> None:
+    own = dataclasses.replace(
+        one_process, repeats_help=lambda: True, host=OneProcess(True), aim_s=2.0, of_processes=0.0
+    )
+    tries = tries_of(own, runnable("a", adapter()))
+    again = next(trial for trial in tries if trial.repeat)
+    first = next(trial for trial in tries if trial.case == again.case)
+    assert first.measurement is not None
+    assert again.measurement is not None
+    assert len(again.measurement.latencies) == len(first.measurement.latencies) > 3
+
+
 def test_who_failed_in_a_disturbed_batch_size_is_not_raced_again(one_process: HeatContext, adapter: Adapter) -> None:
     own = dataclasses.replace(one_process, repeats_help=lambda: True, host=OneProcess(True, True))
     wrong = adapter("def outputs(self):\n    return [self.result * 1.01]", "wrong")
