@@ -7,7 +7,7 @@ from bakeoff.race.host import THIS, Host
 from bakeoff.records import Case, Measurement, Trial
 
 ROUNDS = 3
-"""One round takes a third of what is left for heats, or less, where turns make it longer: intervals rest on rounds ..."""
+"""Turns make a round take up to a third of what is left for heats, no more, since intervals rest on rounds ..."""
 FULL = 1.2
 """... and more where it would else be shorter than this many times the least: one with the fewest turns tells little"""
 

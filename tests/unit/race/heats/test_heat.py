@@ -550,9 +550,8 @@ def test_a_batch_size_that_others_disturbed_is_raced_again_whole(one_process: He
 def test_a_repeat_takes_no_fewer_turns_than_the_try_whose_place_it_takes(
     one_process: HeatContext, adapter: Adapter
 ) -> None:
-    own = dataclasses.replace(
-        one_process, repeats_help=lambda: True, host=OneProcess(True), aim_s=2.0, of_processes=0.0
-    )
+    noisy = OneProcess(*[True] * 64)
+    own = dataclasses.replace(one_process, repeats_help=lambda: True, host=noisy, aim_s=2.0, of_processes=0.0)
     tries = tries_of(own, runnable("a", adapter()))
     again = next(trial for trial in tries if trial.repeat)
     first = next(trial for trial in tries if trial.case == again.case)
