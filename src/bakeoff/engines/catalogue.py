@@ -206,11 +206,11 @@ def _read_folder(path: Path) -> _Folder:
 
 def _complete(tables: Mapping[str, dict[str, Any]], file: Path) -> dict[str, dict[str, Any]]:
     """The tables of engines, those that are like another one with its fields for what they do not say."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
-        other = tables.get(table["like"], {"like": ""}) if "like" in table else {}
-        if "like" in other:
-            raise EngineFolderError(f"{file}: engines.{name}.like: name an engine of this file that is like none")
+        other = found.get(table["like"]) if "like" in table else {}
+        if other is None or "settings" in other:
+            raise EngineFolderError(f"{file}: engines.{name}.like: name an engine before it that has no settings")
         found[name] = other | table
     return found
 

@@ -6,8 +6,8 @@ from bakeoff.records import THREADS, ContenderName, Knob, Scalar, word
 
 WITHOUT_SPINNING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads sleep at once when they have nothing to do: standard (OpenMP 5.2, 21.7), GNU's and Intel's own"""
-RESERVED = (THREADS, "precision", "batch_size")
-"""what adapters get besides knobs"""
+RESERVED = (THREADS, "precision", "batch_size", "model", "batch", "inputs", "outputs", "shapes", "engine")
+"""what adapters get besides knobs, and recipes in capitals"""
 
 
 def fault(name: str, knobs: Mapping[str, Knob], options: Iterable[str]) -> str:
@@ -18,7 +18,7 @@ def fault(name: str, knobs: Mapping[str, Knob], options: Iterable[str]) -> str:
 def _faults(name: str, knob: Knob, knobs: Mapping[str, Knob], options: Iterable[str]) -> Iterator[str]:
     values = [word(value) for value in knob.values]
     if name in RESERVED or name in options:
-        yield "adapters get something else by this name"
+        yield "adapters or recipes get something else by this name"
     yield from (
         f"{name}={value} cannot stand in a contender's name"
         for value in knob.values
@@ -39,9 +39,16 @@ def _faults(name: str, knob: Knob, knobs: Mapping[str, Knob], options: Iterable[
         yield from (
             f"{where}: {each!r} is none of its values, {', '.join(values)}" for each in used if each not in values
         )
+    for other in knobs:
+        if other != name and (shared := _variables_of(knob) & _variables_of(knobs[other])):
+            yield f"env: {min(shared)} is a variable of {other} as well"
     for other, value in knob.needs.items():
         if other not in knobs or value_of(knobs[other], value) is None:
             yield f"needs: no other knob has the value {other}={word(value)}"
+
+
+def _variables_of(knob: Knob) -> set[str]:
+    return {variable for of_value in knob.env.values() for variable in of_value}
 
 
 def _can_be_written(name: str, value: Scalar) -> bool:

@@ -58,6 +58,11 @@ def vendor(root: Path = ROOT) -> str:
     return _first_processor(text(root / "proc/cpuinfo")).get("vendor_id", "")
 
 
+def hybrid(root: Path = ROOT) -> bool:
+    """Whether its cores are of more than one kind, as far as Linux tells: Intel's have a counter for each kind."""
+    return (root / "sys/devices/cpu_atom").exists()
+
+
 def cpuinfo_name(cpuinfo: str) -> str:
     """The model's name in the text of /proc/cpuinfo; for Arm, which has none, implementer and part."""
     fields = _first_processor(cpuinfo)

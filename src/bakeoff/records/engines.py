@@ -75,6 +75,10 @@ class Condition(Record, frozen=True):
     not_vendor: str = ""
     cpus: int = 1
     """at least so many that this process may use"""
+    hybrid: bool = False
+    """cores of more than one kind"""
+    smt: bool = False
+    """cores that run several threads at once"""
     platform: str = ""
     """as `sys.platform` names it: "linux" """
     library: str = ""

@@ -42,7 +42,7 @@ def test_every_recipe_is_a_short_script_that_defines_all_that_it_reads(engine: E
     assert constants_of(script)["MODEL"] == "model.onnx"
     assert engine.recipe
     _, body = split(engine.recipe.read_text(encoding="utf-8"))
-    assert len([line for line in body.splitlines() if line]) <= 16
+    assert len([line for line in body.splitlines() if line]) <= 20
 
 
 def test_the_study_s_winners_have_recipes() -> None:

@@ -108,3 +108,14 @@ def test_a_virtual_machine_is_told_from_bare_metal(tmp_path: Path) -> None:
     assert cpu.virtualization(tmp_path) == "a virtual machine (QEMU)"
     write(tmp_path, "sys/hypervisor/type", "xen\n")
     assert cpu.virtualization(tmp_path) == "xen"
+
+
+def test_who_made_it_and_whether_its_cores_are_alike_stand_in_linux_s_files(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(AMD, encoding="utf-8")
+    if sys.platform == "linux":
+        assert cpu.vendor(tmp_path) == "AuthenticAMD"
+        assert cpu.vendor(tmp_path / "nothing") == ""
+    assert not cpu.hybrid(tmp_path)
+    (tmp_path / "sys/devices/cpu_atom").mkdir(parents=True)
+    assert cpu.hybrid(tmp_path)

@@ -30,6 +30,8 @@ BUILD_OPTIONS = ("BLAS_INFO", "BLAS", "USE_MKL", "USE_MKLDNN", "USE_NNPACK", "PE
 class Engine:
     """One net in a workspace of its own."""
 
+    PRECISIONS = ("fp32",)
+
     threads_of_process = None
     """as given to GlobalInit"""
 
@@ -38,8 +40,6 @@ class Engine:
         return {"version": version("torch"), "build": {name: options.get(name, "") for name in BUILD_OPTIONS}}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("Caffe2 runs a model in the precision it has: fp32")
         set_threads(settings["threads"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -94,8 +94,8 @@ def refuse_what_fails_later(graph):
 def set_threads(threads):
     """Initialise Caffe2 for `threads` threads; raises `NotImplementedError` if it has been for another number."""
     if Engine.threads_of_process is None:
-        flags = ["--caffe2_log_level=2", "--caffe2_omp_num_threads={0}", "--caffe2_mkl_num_threads={0}"]
-        core.GlobalInit(["caffe2"] + [flag.format(threads) for flag in flags])
+        flags = ["--caffe2_omp_num_threads={}", "--caffe2_mkl_num_threads={}"] if threads else []
+        core.GlobalInit(["caffe2", "--caffe2_log_level=2"] + [flag.format(threads) for flag in flags])
         Engine.threads_of_process = threads
     elif Engine.threads_of_process != threads:
         raise NotImplementedError(

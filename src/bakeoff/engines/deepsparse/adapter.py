@@ -1,6 +1,6 @@
 """DeepSparse, Neural Magic's engine, compiled for the shapes of one batch size.
 
-Threads: ``num_cores``, in one stream that has them all; read back from the engine. It binds them to cores by itself.
+Threads: ``num_cores``, usually in one stream that has them all; read back from the engine. It binds them to cores.
 Analytics are off by ``NM_DISABLE_ANALYTICS``, which every worker has in its environment.
 """
 
@@ -9,25 +9,27 @@ import logging
 import deepsparse
 import numpy as np
 
+SCHEDULERS = (deepsparse.Scheduler.single_stream, deepsparse.Scheduler.multi_stream)
+
 logging.getLogger("sparsezoo").setLevel(logging.ERROR)
 
 
 class Engine:
     """One `deepsparse.Engine`; inputs and outputs are numpy arrays as they are."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         _, instructions, vnni = deepsparse.cpu.cpu_details()
         return {"version": deepsparse.__version__, "instructions": instructions, "vnni": bool(vnni)}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("DeepSparse runs a model in the precision it has: fp32")
         self.engine = deepsparse.Engine(
             model["path"],
             batch_size=settings["batch_size"],
             num_cores=settings["threads"],
-            num_streams=1,
-            scheduler=deepsparse.Scheduler.single_stream,
+            num_streams=settings["streams"],
+            scheduler=SCHEDULERS[settings["streams"] > 1],
             input_shapes=[tensor["shape"] for tensor in model["inputs"]],
         )
         # Its own order of inputs and outputs need not be the model's.

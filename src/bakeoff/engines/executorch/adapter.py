@@ -28,15 +28,17 @@ VERSION = version("executorch")
 class Engine:
     """One program's `forward`."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": VERSION, "torch": torch.__version__, "backends": runtime._get_registered_backend_names()}  # noqa: SLF001
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs ExecuTorch in fp32 only")
-        runtime._unsafe_reset_threadpool(settings["threads"])  # noqa: SLF001 - "unsafe" while an inference runs
-        self.module = runtime._load_for_executorch(program(model))  # noqa: SLF001 - no other loads
-        return {"threads": runtime._threadpool_get_thread_count(), "precision": "fp32"}  # noqa: SLF001
+        if settings["threads"]:
+            runtime._unsafe_reset_threadpool(settings["threads"])  # noqa: SLF001 - "unsafe" while an inference runs
+        self.module = runtime._load_for_executorch(program(model, settings["xnnpack"]))  # noqa: SLF001 - no other loads
+        threads = runtime._threadpool_get_thread_count()  # noqa: SLF001
+        return {"threads": threads, "precision": "fp32", "xnnpack": settings["xnnpack"]}
 
     def prepare(self, input_sets):
         self.sets = [tuple(torch.from_numpy(array) for array in arrays) for arrays in input_sets]
@@ -51,14 +53,14 @@ class Engine:
         self.module = self.sets = self.results = None
 
 
-def program(model):
-    """The path of the program for `model` at its shapes, exported now if it never was."""
+def program(model, xnnpack):
+    """The path of the program for `model` at its shapes, exported now if it never was, with XNNPACK or without."""
     weights = os.stat(os.path.join(model["path"], "weights.npz"))
-    key = repr((VERSION, torch.__version__, translator_digest(), model, weights.st_size, weights.st_mtime_ns))
+    key = repr((VERSION, torch.__version__, translator_digest(), model, xnnpack, weights.st_size, weights.st_mtime_ns))
     home = os.path.join(os.path.expanduser("~"), ".cache", "executorch-programs")
     path = os.path.join(home, hashlib.sha256(key.encode()).hexdigest()[:32] + ".pte")
     if not os.path.isfile(path):
-        content = export(model)
+        content = export(model, xnnpack)
         os.makedirs(home, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=home, delete=False) as f:
             f.write(content)
@@ -76,8 +78,8 @@ def translator_digest():
     return digest.hexdigest()
 
 
-def export(model):
-    """The program, as bytes. What XNNPACK lacks stays with ExecuTorch's portable kernels."""
+def export(model, xnnpack):
+    """The program, as bytes. What XNNPACK lacks stays with ExecuTorch's portable kernels; without it, all does."""
     sys.path.append(PYTORCH)
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
@@ -87,4 +89,6 @@ def export(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.export.export(translate(model["path"]), examples)
-        return to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()]).to_executorch().buffer
+        return (
+            to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()] * xnnpack).to_executorch().buffer
+        )

@@ -15,19 +15,25 @@ from translator import translate
 class Engine:
     """One compiled function with the weights as its constants."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": jax.__version__, "backend": jax.default_backend()}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
-        if os.environ.get("NPROC") != str(settings["threads"]):
+        if os.environ.get("NPROC") != (str(settings["threads"]) if settings["threads"] else None):
             raise NotImplementedError("XLA takes its threads from NPROC, which is not {}".format(settings["threads"]))
         jax.clear_caches()  # else what earlier loads compiled is kept for good
         shapes = [jax.ShapeDtypeStruct(tensor["shape"], tensor["dtype"]) for tensor in model["inputs"]]
-        self.network = jax.jit(translate(model["path"])).lower(*shapes).compile()
+        flags = {
+            "xla_cpu_enable_fast_math": settings["fast_math"],
+            "xla_cpu_prefer_vector_width": settings["vector_width"],
+        }
+        self.network = jax.jit(translate(model["path"])).lower(*shapes).compile(flags)
         return {
             "threads": settings["threads"],
+            "fast_math": None,  # XLA tells none of its flags
+            "vector_width": None,
             "matmul_precision": jax.config.jax_default_matmul_precision,
         }
 

@@ -7,7 +7,7 @@ user's own.
 
 import ai_edge_litert
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 IMAGE_AXES = 4
 
@@ -15,13 +15,16 @@ IMAGE_AXES = 4
 class Engine:
     """One interpreter; it takes and gives copies of numpy arrays."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": ai_edge_litert.__version__}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
-        self.interpreter = Interpreter(model["path"], num_threads=settings["threads"])
+        kernels = OpResolverType.AUTO if settings["xnnpack"] else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self.interpreter = Interpreter(
+            model["path"], num_threads=settings["threads"], experimental_op_resolver_type=kernels
+        )
         if model["format"] == "own-tflite":
             self.there = self.back = tuple  # its user's own layout, whatever that is
             self.inputs, self.results_at = own_indices(self.interpreter, model)
@@ -31,7 +34,7 @@ class Engine:
         for index, tensor in zip(self.inputs, model["inputs"]):
             self.interpreter.resize_tensor_input(index, self.there(tensor["shape"]))
         self.interpreter.allocate_tensors()
-        return {"threads": settings["threads"]}
+        return {"threads": settings["threads"], "xnnpack": None}  # the interpreter does not tell
 
     def prepare(self, input_sets):
         self.sets = [

@@ -6,7 +6,7 @@ makers.
 
 Threads: ``numThread`` of the runtime manager, which has no way to ask what took effect.
 
-Option `winograd`: how many sizes of Winograd's convolution MNN may choose from, its hint ``WINOGRAD_MEMORY_LEVEL``.
+Knob `winograd`: how many sizes of Winograd's convolution MNN may choose from, its hint ``WINOGRAD_MEMORY_LEVEL``.
 Its default, 3, allows tiles so large that their rounding costs two digits; 1 leaves it the smallest.
 """
 
@@ -29,19 +29,20 @@ DTYPES = {"float32": expr.float, "int32": expr.int, "int64": expr.int, "uint8": 
 class Engine:
     """One module at fixed shapes."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": MNN.version()}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs MNN in fp32 only")
         unknown = [t["dtype"] for t in model["inputs"] if t["dtype"] not in DTYPES]
         if unknown:
             raise NotImplementedError("MNN takes no {} inputs".format(unknown[0]))
-        level = settings.get("winograd", 1)
-        config = {"backend": "CPU", "precision": "high", "numThread": settings["threads"]}
+        config = {"backend": "CPU", "precision": "high", "memory": settings["memory"], "power": settings["power"]}
+        if settings["threads"]:
+            config["numThread"] = settings["threads"]
         manager = nn.create_runtime_manager((config,))
-        manager.set_hint(WINOGRAD_MEMORY_LEVEL, level)
+        manager.set_hint(WINOGRAD_MEMORY_LEVEL, settings["winograd"])
         names = [[tensor["name"] for tensor in model[side]] for side in ("inputs", "outputs")]
         with tempfile.TemporaryDirectory() as folder:
             converted = convert(model["path"], folder)
@@ -49,10 +50,10 @@ class Engine:
         self.variables = [expr.placeholder(t["shape"], expr.NCHW, DTYPES[t["dtype"]]) for t in model["inputs"]]
         self.dtypes = [np.dtype(tensor["dtype"]) for tensor in model["outputs"]]
         return {
-            "threads": config["numThread"],
+            "threads": settings["threads"],
             "precision": "fp32",  # MNN's word for it is "high"
             "backend": config["backend"],
-            "winograd_memory_level": level,
+            **dict.fromkeys(("winograd", "memory", "power")),  # as with threads, there is no way to ask
         }
 
     def prepare(self, input_sets):

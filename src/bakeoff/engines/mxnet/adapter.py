@@ -21,15 +21,15 @@ with warnings.catch_warnings():
 class Engine:
     """One bound executor."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         features = [feature.name for feature in mx.runtime.feature_list() if feature.enabled]
         return {"version": mx.__version__, "features": features}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs MXNet in fp32 only")
         omp_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-        if omp_threads != settings["threads"]:
+        if omp_threads != (settings["threads"] or 0):
             raise NotImplementedError(
                 "this worker started with OMP_NUM_THREADS={}, too late for {} threads".format(
                     omp_threads, settings["threads"]
@@ -44,7 +44,10 @@ class Engine:
             raise NotImplementedError("MXNet's importer: " + " ".join(str(error).split())[:300]) from error
         self.executor.copy_params_from(arguments, auxiliary)
         self.inputs = [self.executor.arg_dict[name] for name in shapes]
-        return {"threads": omp_threads, "subgraph_backend": os.environ.get("MXNET_SUBGRAPH_BACKEND", "MKLDNN")}
+        return {
+            "threads": omp_threads or None,
+            "subgraph": os.environ.get("MXNET_SUBGRAPH_BACKEND", "MKLDNN") == "MKLDNN",
+        }
 
     def prepare(self, input_sets):
         self.input_sets = input_sets

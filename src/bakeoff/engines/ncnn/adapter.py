@@ -25,6 +25,14 @@ PNNX = os.path.join(os.path.dirname(importlib.util.find_spec("pnnx").origin), "p
 SUFFIXES = {"float32": "f32", "int32": "i32", "int64": "i64"}
 """How pnnx calls the dtypes that ncnn takes; whole numbers have 32 bits inside of it."""
 HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
+OPTIONS = {
+    "winograd": "use_winograd_convolution",
+    "sgemm": "use_sgemm_convolution",
+    "packing": "use_packing_layout",
+    "light_mode": "lightmode",
+    "block_time": "openmp_blocktime",
+}
+"""knob -> ncnn's option"""
 OF_NCNN = re.compile(r"[A-Z]\w*")
 """The layers that ncnn has; what pnnx cannot bring over stands as ``aten::name`` or ``nn.Name``."""
 
@@ -32,16 +40,19 @@ OF_NCNN = re.compile(r"[A-Z]\w*")
 class Engine:
     """One net, and an extractor for each inference."""
 
+    PRECISIONS = ("fp32", "fp16")
+
     def describe(self):
         return {"version": ncnn.__version__}
 
     def load(self, model, settings):
-        if settings["precision"] not in {"fp32", "fp16"}:
-            raise NotImplementedError("this engine runs ncnn in fp32 or fp16, not in {}".format(settings["precision"]))
         half = settings["precision"] == "fp16"
         refuse_what_has_no_batch(model, settings["batch_size"])
         self.net = ncnn.Net()
-        self.net.opt.num_threads = settings["threads"]
+        if settings["threads"]:
+            self.net.opt.num_threads = settings["threads"]
+        for knob, name in OPTIONS.items():
+            setattr(self.net.opt, name, settings[knob])
         if not half:
             for name in HALF:
                 setattr(self.net.opt, name, False)
@@ -50,7 +61,8 @@ class Engine:
             if self.net.load_param(parameters) or self.net.load_model(weights):
                 raise RuntimeError("ncnn cannot load what pnnx made of this model")
         self.dtypes = [np.dtype(tensor["dtype"]) for tensor in model["outputs"]]
-        options = {name: getattr(self.net.opt, name) for name in (*HALF, "use_winograd_convolution")}
+        options = {name: getattr(self.net.opt, name) for name in HALF}
+        options.update((knob, getattr(self.net.opt, name)) for knob, name in OPTIONS.items())
         return dict(options, threads=self.net.opt.num_threads, precision="fp16" if half else "fp32")
 
     def prepare(self, input_sets):

@@ -27,14 +27,14 @@ MOST_CHANNELS = 8
 class Engine:
     """One compiled computation; it copies numpy arrays in and out."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": ngraph.__version__}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("nGraph's CPU backend runs a model in the precision it has: fp32")
         omp_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-        if omp_threads != settings["threads"]:
+        if omp_threads != (settings["threads"] or 0):
             raise NotImplementedError(
                 "this worker started with OMP_NUM_THREADS={}, too late for {} threads".format(
                     omp_threads, settings["threads"]
@@ -47,7 +47,7 @@ class Engine:
         fix_shapes(network.graph.input, model["inputs"])
         fix_shapes(network.graph.output, model["outputs"])
         self.computation = ngraph.runtime("CPU").computation(imported(network))
-        return {"threads": omp_threads, "backend": "CPU"}
+        return {"threads": omp_threads or None, "backend": "CPU"}
 
     def prepare(self, input_sets):
         self.input_sets = input_sets

@@ -7,6 +7,7 @@ Options: `provider`, the execution provider's name; `provider_options`, handed t
 ``SessionOptions``, or entries of its configuration, and are read back from the session.
 """
 
+import json
 import re
 from collections import Counter
 
@@ -27,6 +28,15 @@ ENTRIES = {
     "flush_denormals": ("session.set_denormal_as_zero", False),
 }
 """knob -> its entry of the session's configuration, where it is a whole number as text; and its usual value"""
+OF_OPENVINO = {
+    "performance_hint": "PERFORMANCE_HINT",
+    "streams": "NUM_STREAMS",
+    "pinning": "ENABLE_CPU_PINNING",
+    "flush_denormals": "CPU_DENORMALS_OPTIMIZATION",
+}
+"""knob -> OpenVINO's property"""
+DEFAULT = "default"
+"""the value that leaves it to OpenVINO"""
 ATTRIBUTES = {"memory_arena": "enable_cpu_mem_arena", "memory_pattern": "enable_mem_pattern"}
 
 
@@ -63,7 +73,7 @@ class Engine:
             "precision": of_provider.get("precision", "").lower() or self.precision_of_model(),
             "provider": assigned[0],
             "nodes": self.nodes_per_provider(),
-            **{knob: found for knob, found in knobs_of(options).items() if knob in settings},
+            **(dict.fromkeys([*OF_OPENVINO, "shape"]) if provider == OPENVINO else knobs_of(options)),
         }
 
     def open_session(self, model, provider, settings):
@@ -141,15 +151,24 @@ def lacking(error):
 
 
 def provider_options(model, provider, settings):
-    """The provider's options, with the number of threads; for OpenVINO also the static shapes of this load."""
+    """The provider's options, with the number of threads; OpenVINO's are its own."""
     options = dict(settings.get("provider_options", {}))
     if settings["threads"]:
         options["num_of_threads"] = str(settings["threads"])
     if provider == OPENVINO:
-        options["reshape_input"] = static_shapes(model)
+        options.update(for_openvino(model, settings))
     return options
 
 
-def static_shapes(model):
-    """The shapes of this load, as OpenVINO's provider takes them: ``input[1,3,224,224]``."""
-    return ",".join("{}[{}]".format(tensor["name"], ",".join(map(str, tensor["shape"]))) for tensor in model["inputs"])
+def for_openvino(model, settings, **properties):
+    """OpenVINO's knobs and `properties` as one JSON text, and the shapes of this load: ``input[1,3,224,224]``.
+
+    It fails to load with a property that it does not know, and tells none back.
+    """
+    for knob, name in OF_OPENVINO.items():
+        value = settings[knob]
+        if value != DEFAULT:
+            properties[name] = ["NO", "YES"][value] if isinstance(value, bool) else str(value).upper()
+    shapes = ["{}[{}]".format(tensor["name"], ",".join(map(str, tensor["shape"]))) for tensor in model["inputs"]]
+    options = {"load_config": json.dumps({"CPU": properties})}
+    return dict(options, reshape_input=",".join(shapes)) if settings["shape"] == "static" else options

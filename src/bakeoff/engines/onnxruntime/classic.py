@@ -2,7 +2,7 @@
 
 Threads: its kernels run on OpenMP, which reads ``OMP_NUM_THREADS`` when it is loaded, so the worker must have been
 started with the right number; ``session_thread_pool_size`` sets ONNX Runtime's own pool to the same. Operators run one
-after another (``enable_sequential_execution``) with every graph optimisation on. This release has one provider per
+after another (``enable_sequential_execution``). This release has one provider per
 build and no list of providers to ask for.
 """
 
@@ -10,37 +10,37 @@ import os
 
 import onnxruntime as ort
 
-ALL_OPTIMISATIONS = 2
+LEVELS = {"none": 0, "basic": 1, "all": 2}
 
 
 class Engine:
     """One `InferenceSession`; inputs and outputs are numpy arrays as they are."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": ort.__version__, "device": ort.get_device()}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("ONNX Runtime 0.4 has kernels for fp32 only")
         omp_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-        if omp_threads != settings["threads"]:
+        if omp_threads != (settings["threads"] or 0):
             raise NotImplementedError(
                 "this worker started with OMP_NUM_THREADS={}, too late for {} threads".format(
                     omp_threads, settings["threads"]
                 )
             )
         options = ort.SessionOptions()
-        options.session_thread_pool_size = settings["threads"]
+        options.session_thread_pool_size = omp_threads
         options.enable_sequential_execution = True
-        if hasattr(options, "set_graph_optimization_level"):
-            options.set_graph_optimization_level(ALL_OPTIMISATIONS)
+        options.set_graph_optimization_level(LEVELS[settings["graph_optimization"]])
         self.session = ort.InferenceSession(model["path"], options)
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.output_names = [tensor["name"] for tensor in model["outputs"]]
         return {
-            "threads": options.session_thread_pool_size,
+            "threads": options.session_thread_pool_size or None,
             "omp_threads": omp_threads,
             "sequential": options.enable_sequential_execution,
+            "graph_optimization": None,  # it can only be set
         }
 
     def prepare(self, input_sets):

@@ -1,9 +1,16 @@
-"""One session on OpenVINO's provider, with the static shapes of one batch size."""
+"""One session on OpenVINO's provider, by default with the static shapes of one batch size."""
+
+import json
 
 import onnxruntime as ort
 
-shapes = ",".join("{}{}".format(name, shape).replace(" ", "") for name, shape in SHAPES.items())
-settings = dict(PROVIDER_OPTIONS, num_of_threads=str(THREADS), reshape_input=shapes)
+turned = {"PERFORMANCE_HINT": PERFORMANCE_HINT, "NUM_STREAMS": STREAMS, "ENABLE_CPU_PINNING": PINNING}
+turned["CPU_DENORMALS_OPTIMIZATION"] = FLUSH_DENORMALS
+words = {"True": "YES", "False": "NO"}
+config = {name: words.get(str(value), str(value).upper()) for name, value in turned.items() if value != "default"}
+settings = dict(PROVIDER_OPTIONS, num_of_threads=str(THREADS), load_config=json.dumps({"CPU": config}))
+if SHAPE == "static":
+    settings["reshape_input"] = ",".join("{}{}".format(*pair).replace(" ", "") for pair in SHAPES.items())
 options = ort.SessionOptions()
 options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
 session = ort.InferenceSession(MODEL, options, providers=[(PROVIDER, settings), "CPUExecutionProvider"])

@@ -1,12 +1,10 @@
 """ONNX Runtime with OpenVINO as a plug-in: a library of its own, registered with whatever release is installed.
 
-OpenVINO's settings go in as one JSON text, ``load_config``: threads (``INFERENCE_NUM_THREADS``), one stream, and f32,
+OpenVINO's settings go in as one JSON text, ``load_config``: threads (``INFERENCE_NUM_THREADS``), knobs, and f32,
 since on processors with bf16 instructions OpenVINO would otherwise choose bf16. The plug-in offers a device both by
 itself and behind OpenVINO's own choosing (``ov_meta_device``); a session takes exactly one. It offers none where the
 processor is not Intel's.
 """
-
-import json
 
 import adapter
 import onnxruntime as ort
@@ -29,15 +27,10 @@ class Engine(adapter.Engine):
         return super().load(model, settings)
 
     def open_session(self, model, _provider, settings):
-        openvino = {
-            "INFERENCE_NUM_THREADS": str(settings["threads"]),
-            "INFERENCE_PRECISION_HINT": "f32",
-            "NUM_STREAMS": "1",
-        }
+        threads = {"INFERENCE_NUM_THREADS": str(settings["threads"])} if settings["threads"] else {}
         options = self.session_options(settings)
         options.add_provider_for_devices(
-            cpu_devices(),
-            {"load_config": json.dumps({"CPU": openvino}), "reshape_input": adapter.static_shapes(model)},
+            cpu_devices(), adapter.for_openvino(model, settings, INFERENCE_PRECISION_HINT="f32", **threads)
         )
         return ort.InferenceSession(model["path"], options)
 

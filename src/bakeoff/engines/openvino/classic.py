@@ -1,6 +1,6 @@
 """OpenVINO 2021.4, the release that took nGraph in: the Inference Engine API.
 
-Threads: ``CPU_THREADS_NUM``, in one stream (``CPU_THROUGHPUT_STREAMS`` 1); OpenVINO binds them to cores by itself.
+Threads: ``CPU_THREADS_NUM``, shared out to the streams (``CPU_THROUGHPUT_STREAMS``), usually one.
 ``ENFORCE_BF16`` NO keeps fp32 on processors with bf16 instructions. What took effect is read back from the network.
 """
 
@@ -11,6 +11,8 @@ CPU = "CPU"
 
 class Engine:
     """One infer request of one network, compiled for the shapes of one batch size."""
+
+    PRECISIONS = ("fp32",)
 
     def __init__(self):
         self.core = IECore()
@@ -24,16 +26,15 @@ class Engine:
         }
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs OpenVINO in fp32 only")
         network = self.network_of(model["path"])
         network.reshape({tensor["name"]: tuple(tensor["shape"]) for tensor in model["inputs"]})
         compiled = self.core.load_network(
             network,
             CPU,
             {
-                "CPU_THREADS_NUM": str(settings["threads"]),
-                "CPU_THROUGHPUT_STREAMS": "1",
+                "CPU_THREADS_NUM": str(settings["threads"] or 0),  # 0: as many as it takes by itself
+                "CPU_THROUGHPUT_STREAMS": str(settings["streams"]),
+                "CPU_BIND_THREAD": "YES" if settings["pinning"] else "NO",
                 "ENFORCE_BF16": "NO",
             },
             num_requests=1,
@@ -43,10 +44,10 @@ class Engine:
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.output_names = [tensor["name"] for tensor in model["outputs"]]
         return {
-            "threads": int(compiled.get_config("CPU_THREADS_NUM")),
+            "threads": int(compiled.get_config("CPU_THREADS_NUM")) or None,
             "streams": int(compiled.get_config("CPU_THROUGHPUT_STREAMS")),
             "precision": "bf16" if compiled.get_config("ENFORCE_BF16") == "YES" else "fp32",
-            "cpu_pinning": compiled.get_config("CPU_BIND_THREAD"),
+            "pinning": compiled.get_config("CPU_BIND_THREAD") == "YES",
         }
 
     def network_of(self, path):

@@ -18,12 +18,12 @@ from translator import translate
 class Engine:
     """One predictor at fixed shapes."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": paddle.__version__, "commit": paddle.version.commit}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine runs PaddlePaddle in fp32 only")
         network = translate(model["path"])
         specs = [
             paddle.static.InputSpec(tensor["shape"], tensor["dtype"], "input_{}".format(i))
@@ -35,19 +35,24 @@ class Engine:
             config = inference.Config(program + ".json", program + ".pdiparams")
             config.disable_gpu()
             config.disable_glog_info()
-            config.enable_onednn()
+            if settings["onednn"]:
+                config.enable_onednn()
+            else:
+                config.disable_onednn()
+            config.switch_ir_optim(settings["graph_optimization"])
             if any(isinstance(part, (nn.Conv2D, nn.Conv2DTranspose)) for part in network.parts):
                 # What it fuses takes a convolution's output, in oneDNN's layout of blocks, for one in the plain order.
                 config.delete_pass("reshape_transpose_matmul_fuse_pass")
-            config.set_cpu_math_library_num_threads(settings["threads"])
+            if settings["threads"]:
+                config.set_cpu_math_library_num_threads(settings["threads"])
             self.predictor = inference.create_predictor(config)
         self.inputs = [self.predictor.get_input_handle(spec.name) for spec in specs]
         self.results = [self.predictor.get_output_handle(name) for name in self.predictor.get_output_names()]
         return {
-            "threads": config.cpu_math_library_num_threads(),
+            "threads": config.cpu_math_library_num_threads() if settings["threads"] else None,
             "precision": "fp32",
             "onednn": config.onednn_enabled(),
-            "ir_optimization": config.ir_optim(),
+            "graph_optimization": config.ir_optim(),
         }
 
     def prepare(self, input_sets):

@@ -13,6 +13,8 @@ MKLDNN = torch.backends.mkldnn.is_available() if hasattr(torch.backends, "mkldnn
 
 
 class Engine:
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {
             "version": torch.__version__,
@@ -21,20 +23,25 @@ class Engine:
         }
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
-        torch.set_num_threads(settings["threads"])
+        turned = {knob: turn(settings[knob]) for knob, turn in SWITCHES.items() if knob in settings}
+        if settings["threads"]:
+            torch.set_num_threads(settings["threads"])
         if hasattr(torch, "set_float32_matmul_precision"):
             torch.set_float32_matmul_precision("highest")  # "medium" would let oneDNN round to bf16
-        self.mode = settings.get("mode", "eager")
-        examples = tuple(torch.zeros(i["shape"], dtype=getattr(torch, i["dtype"])) for i in model["inputs"])
+        self.layout = LAYOUTS[settings.get("layout", "contiguous")]
+        examples = tuple(
+            self.layout(torch.zeros(i["shape"], dtype=getattr(torch, i["dtype"]))) for i in model["inputs"]
+        )
+        network = network_of(model)
+        if self.layout is channels_last:
+            network = network.to(memory_format=torch.channels_last)
         with without_gradients():
-            self.network, facts = MODES[self.mode](network_of(model), examples)
-        return dict(facts, threads=torch.get_num_threads(), precision=precision(), mode=self.mode)
+            self.network, facts = MODES[settings["mode"]](network, examples, settings)
+        told = {knob: settings[knob] for knob in ("mode", "layout") if knob in settings}
+        return dict(turned, threads=torch.get_num_threads(), precision=precision(), **told, **facts)
 
     def prepare(self, input_sets):
-        layout = channels_last if self.mode == "channels-last" else torch.Tensor.contiguous
-        self.sets = [[layout(torch.from_numpy(array)) for array in arrays] for arrays in input_sets]
+        self.sets = [[self.layout(torch.from_numpy(array)) for array in arrays] for arrays in input_sets]
 
     def run(self, k):
         try:
@@ -68,33 +75,55 @@ def precision():
     return {"highest": "fp32", "high": "tf32", "medium": "bf16"}[allowed]
 
 
-# The modes: from a network and examples of its inputs to what is called with inputs, and what there is to tell.
-
-
-def eager(network, _examples):
-    return network, {}
-
-
-def in_channels_last(network, _examples):
-    return network.to(memory_format=torch.channels_last), {}
-
-
 def channels_last(tensor):
     """The same NCHW tensor, its channels stored innermost."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor  # noqa: PLR2004
 
 
-def torchscript(network, examples):
+LAYOUTS = {"contiguous": torch.Tensor.contiguous, "channels_last": channels_last}
+
+
+# Switches of the process: from what is asked to what took effect.
+
+
+def onednn(on):
+    torch._C._set_mkldnn_enabled(on)  # noqa: SLF001 - what torch.backends.mkldnn.flags calls
+    return torch._C._get_mkldnn_enabled()  # noqa: SLF001
+
+
+def flush_denormals(on):
+    """Of this thread, and so of all that it starts later. PyTorch tells whether it could, not what is so."""
+    if not torch.set_flush_denormal(on):
+        raise NotImplementedError("PyTorch cannot flush denormals on this processor")
+
+
+SWITCHES = {"onednn": onednn, "flush_denormals": flush_denormals}
+
+
+# The modes: from a network and examples of its inputs to what is called with inputs, and what there is to tell.
+
+
+def eager(network, _examples, _settings):
+    return network, {}
+
+
+def torchscript(network, examples, _settings):
     script = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, examples)))
     for _ in range(2):  # the executor watches the first call and compiles in the second
         script(*examples)
     return script, {}
 
 
-def mkldnn(network, examples):
+def mkldnn(network, examples, settings):
     """The network with weights in MKL-DNN's own layout. The inputs are dense, so their conversion is part of a run."""
     from torch.utils.mkldnn import to_mkldnn
 
+    if (
+        settings.get("layout") == "channels_last"
+        or not settings.get("onednn", True)
+        or not isinstance(network, Network)
+    ):
+        raise NotImplementedError("MKL-DNN's tensors are made of this engine's own layers, contiguous, with oneDNN on")
     integers = [str(tensor.dtype) for tensor in examples if not tensor.is_floating_point()]
     if integers:
         raise NotImplementedError("MKL-DNN's tensors hold floats alone, not {}".format(integers[0]))
@@ -135,8 +164,8 @@ class Dense(torch.nn.Module):
         return tuple(r.to_mkldnn() for r in result) if isinstance(result, tuple) else result.to_mkldnn()
 
 
-def compiled(network, examples):
-    """Inductor, with frozen weights. Compiled here and not at the first inference."""
+def compiled(network, examples, settings):
+    """Inductor. Compiled here and not at the first inference."""
     compiler = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     if not shutil.which(compiler):
         raise NotImplementedError("torch.compile needs a C++ compiler, and there is no {} here".format(compiler))
@@ -146,19 +175,19 @@ def compiled(network, examples):
     import torch._inductor.config
     from inductor import for_inductor
 
-    torch._inductor.config.freezing = True  # noqa: SLF001 - as an option of torch.compile it does not reach all passes
+    inductor = torch._inductor.config  # noqa: SLF001 - as options of torch.compile they do not reach all passes
+    inductor.freezing, inductor.max_autotune = settings["freezing"], settings["max_autotune"]
     torch._dynamo.reset()  # noqa: SLF001 - else it gives up, in silence, after a few networks in one process
     run = torch.compile(for_inductor(network) if isinstance(network, Network) else network, dynamic=False)
     try:
         run(*examples)
     except torch._dynamo.exc.BackendCompilerFailed as error:  # noqa: SLF001 - raised to users, but has no public name
         raise NotImplementedError("Inductor cannot compile it: " + " ".join(str(error).split())[:300]) from error
-    return run, {}
+    return run, {"freezing": inductor.freezing, "max_autotune": inductor.max_autotune}
 
 
 MODES = {
     "eager": eager,
-    "channels-last": in_channels_last,
     "torchscript": torchscript,
     "mkldnn": mkldnn,
     "compile": compiled,

@@ -10,16 +10,16 @@ method must do; `bakeoff engines check` tries all of it.
 class Engine:
     """One network, from `load` to `close`. Nothing here measures time, and `run` is all that is timed."""
 
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": ""}  # YOURS: as your framework tells it, such as your_framework.__version__
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         self.input_names = [tensor["name"] for tensor in model["inputs"]]
         self.output_names = [tensor["name"] for tensor in model["outputs"]]
         self.network = None  # YOURS: the ONNX file model["path"], opened for settings["threads"] threads
-        threads = None  # YOURS: how many it uses, as your framework tells; None if it does not
+        threads = settings["threads"]  # YOURS: how many it uses, as your framework tells; None if it does not
         return {"threads": threads, "precision": "fp32"}
 
     def prepare(self, input_sets):

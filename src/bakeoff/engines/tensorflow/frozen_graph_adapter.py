@@ -14,13 +14,13 @@ GRAPH = "frozen.pb"
 
 
 class Engine:
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         mkl = getattr(tf.pywrap_tensorflow, "IsMklEnabled", lambda: False)()
         return {"version": tf.__version__, "mkl": bool(mkl)}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         if settings.get("plugin") == "ngraph_bridge":
             refuse_what_ends_the_process(model["path"])
         effective = {"threads": settings["threads"]}

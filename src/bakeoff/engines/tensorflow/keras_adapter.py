@@ -9,13 +9,15 @@ from layout import to_nchw, to_nhwc
 from translator import translate
 
 KERAS_2 = not hasattr(keras, "ops")
-PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+PRECISION_OF = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 KEPT = {}
 """Keras 2's model of this process: (path, threads) -> model. Its graphs gain nothing from a fixed batch size, and
 building one takes seconds, so one serves all."""
 
 
 class Engine:
+    PRECISIONS = ("fp32",)
+
     def __init__(self):
         self.backend = keras.backend.backend()
 
@@ -24,14 +26,12 @@ class Engine:
         return {"version": keras.__version__, "backend": "{} {}".format(self.backend, framework.__version__)}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
         self.there, self.back = to_nhwc, to_nchw
         self.order = range(len(model["inputs"]))
         if KERAS_2:
             return self.load_in_keras_2(model["path"], settings["threads"])
         keras.backend.clear_session()
-        threads = THREADS[self.backend](settings["threads"])
+        effective = THREADS[self.backend](settings)
         if model["format"] == "own-keras":
             self.there = self.back = np.asarray  # its user's own layout
             self.model = keras.saving.load_model(model["path"], compile=False, safe_mode=True)
@@ -40,8 +40,8 @@ class Engine:
         else:
             self.model = translate(model["path"], keras, settings["batch_size"])
         return {
-            "threads": threads,
-            "precision": PRECISIONS.get(self.model.dtype_policy.compute_dtype),
+            **effective,
+            "precision": PRECISION_OF.get(self.model.dtype_policy.compute_dtype),
             "backend": self.backend,
             "jit_compile": bool(self.model.jit_compile),
         }
@@ -55,7 +55,7 @@ class Engine:
             keras.backend.set_session(session(threads))
             KEPT[path, threads] = translate(path, keras, None)
         self.model = KEPT[path, threads]
-        return {"threads": threads, "precision": PRECISIONS.get(keras.backend.floatx()), "backend": self.backend}
+        return {"threads": threads, "precision": PRECISION_OF.get(keras.backend.floatx()), "backend": self.backend}
 
     def prepare(self, input_sets):
         sets = [[self.there(arrays[i]) for i in self.order] for arrays in input_sets]
@@ -72,38 +72,41 @@ class Engine:
         self.model = self.sets = self.result = None
 
 
-# Each backend's knob for threads in Keras 3; returns the number that took effect.
+# Each backend's way to set threads in Keras 3; returns what took effect.
 
 
-def tensorflow_threads(threads):
+def tensorflow_threads(settings):
     from threads import use_threads
 
-    return use_threads(threads)
+    return use_threads(settings["threads"], settings["inter_threads"])
 
 
-def torch_threads(threads):
+def torch_threads(settings):
     import torch
 
-    torch.set_num_threads(threads)
-    return torch.get_num_threads()
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    return {"threads": torch.get_num_threads()}
 
 
-def jax_threads(threads):
+def jax_threads(settings):
     """XLA's pool has as many threads as NPROC says, and JAX itself has no knob: engine.toml sets it."""
-    if os.environ.get("NPROC") != str(threads):
+    threads = settings["threads"]
+    if os.environ.get("NPROC") != (str(threads) if threads else None):
         raise NotImplementedError("JAX takes its threads from NPROC, which is not {}".format(threads))
-    return threads
+    return {"threads": threads}
 
 
-def openvino_threads(threads):
+def openvino_threads(settings):
     """Keras compiles its OpenVINO models without a configuration, so one is put under it."""
     import openvino
 
+    config = {"INFERENCE_PRECISION_HINT": "f32"}
+    if settings["threads"]:
+        config["INFERENCE_NUM_THREADS"] = settings["threads"]
     compile_model = openvino.Core().compile_model
-    openvino.compile_model = lambda model, device: compile_model(
-        model, device, {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    )
-    return threads
+    openvino.compile_model = lambda model, device: compile_model(model, device, config)
+    return {"threads": settings["threads"]}
 
 
 THREADS = {

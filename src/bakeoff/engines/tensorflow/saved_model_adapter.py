@@ -9,15 +9,13 @@ from translator import translate
 
 
 class Engine:
+    PRECISIONS = ("fp32",)
+
     def describe(self):
         return {"version": tf.__version__, "git": tf.version.GIT_VERSION}
 
     def load(self, model, settings):
-        if settings["precision"] != "fp32":
-            raise NotImplementedError("this engine computes in fp32 only, not in {}".format(settings["precision"]))
-        threads = use_threads(settings["threads"])
-        self.xla = settings.get("xla", False)
-
+        effective = use_threads(settings["threads"], settings["inter_threads"])
         own = model["format"] == "own-saved_model"
         # The signature does not keep its model alive, nor the variables with it.
         self.saved_model = tf.saved_model.load(model["path"] if own else translated(model["path"]))
@@ -29,9 +27,9 @@ class Engine:
             self.there, self.back = to_nhwc, to_nchw
             self.input_names = ["input_{}".format(i) for i in range(len(model["inputs"]))]
             self.output_names = ["output_{}".format(i) for i in range(len(model["outputs"]))]
-        if self.xla:
+        if settings["xla"]:
             self.function = tf.function(self.function, jit_compile=True)
-        return {"threads": threads, "jit_compile": self.xla}
+        return dict(effective, xla=getattr(self.function, "_jit_compile", None) is True)
 
     def prepare(self, input_sets):
         self.sets = [dict(zip(self.input_names, map(self.there, arrays))) for arrays in input_sets]

@@ -34,8 +34,9 @@ def choose(request: Request, catalogue: Catalogue, machine: Machine, threads: in
         name = ContenderName.parse(text)
         settings: Mapping[str, Scalar] = dict(name.settings) if name else {}
         pattern = f"{name.engine}{name.environment}" if name and settings else text
+        meant = catalogue.select([pattern], release, request.exclude, machine.installed)
         chosen += [
-            (engine, settings) for engine in catalogue.select([pattern], release, request.exclude, machine.installed)
+            (engine, settings) for engine in meant if engine.name == pattern or not _missing(engine, catalogue, machine)
         ]
     if not chosen:
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
@@ -106,6 +107,8 @@ def contender_of(
     turned = {name: _value(engine, name, value, machine) for name, value in settings.items()}
     count = turned.pop(THREADS, None)
     if engine.like:
+        if missing := _missing(engine, catalogue, machine):
+            raise UsageError(missing)
         turned = {**engine.settings, **turned}
         engine = catalogue.engines[engine.like]
     turned = besides_defaults(engine.knobs, turned)
@@ -166,6 +169,14 @@ def lacking(engine: EngineSpec, name: str, value: Scalar, machine: Machine) -> s
         return ""
     own = knob.only.get(word(value))
     return machine.lacks(knob.when, engine) or (machine.lacks(own, engine) if own else "")
+
+
+def _missing(engine: EngineSpec, catalogue: Catalogue, machine: Machine) -> str:
+    """What the settings that make an engine another one need and have not here, in words; empty if nothing."""
+    for name, value in engine.settings.items() if engine.like else ():
+        if reason := lacking(catalogue.engines[engine.like], name, value, machine):
+            return f"{engine.like}: {name}={word(value)} {reason}"
+    return ""
 
 
 def _needed(engine: EngineSpec, name: str, settings: Mapping[str, Scalar]) -> str:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+import psutil
+
 from bakeoff.environments import is_installed
 from bakeoff.machine import cpu
 from bakeoff.machine.fingerprint import usable_cpus
@@ -31,6 +33,10 @@ class Machine(NamedTuple):
     instruction_sets: Collection[str] = ()
     vendor: str = ""
     """of the processor, as it names itself"""
+    hybrid: bool = False
+    """whether its cores are of more than one kind"""
+    smt: bool = False
+    """whether a core runs several threads at once"""
     platform: str = sys.platform
     has_library: Callable[[str], bool] = can_be_loaded
 
@@ -41,6 +47,8 @@ class Machine(NamedTuple):
             (condition.vendor and condition.vendor != self.vendor, f"needs a processor by {condition.vendor}"),
             (condition.not_vendor == self.vendor != "", f"needs a processor by others than {self.vendor}"),
             (condition.cpus > self.cpus, f"needs {condition.cpus} CPUs, and this process may use {self.cpus}"),
+            (condition.hybrid and not self.hybrid, "needs a processor with cores of more than one kind"),
+            (condition.smt and not self.smt, "needs cores that run several threads at once"),
             (condition.platform and condition.platform != self.platform, f"needs {condition.platform}"),
             (condition.since and _numbers(condition.since) > _release(engine), f"needs release {condition.since}"),
             (condition.library and not self.has_library(condition.library), f"needs {condition.library} installed"),
@@ -50,8 +58,15 @@ class Machine(NamedTuple):
 
 def this_machine() -> Machine:
     """The one that this process runs on."""
-    sets = cpu.instruction_sets()
-    return Machine(cpus=usable_cpus(), installed=is_installed, instruction_sets=sets, vendor=cpu.vendor())
+    cores = psutil.cpu_count(logical=False)
+    return Machine(
+        cpus=usable_cpus(),
+        installed=is_installed,
+        instruction_sets=cpu.instruction_sets(),
+        vendor=cpu.vendor(),
+        hybrid=cpu.hybrid(),
+        smt=cores is not None and (psutil.cpu_count() or 0) > cores,
+    )
 
 
 def _release(engine: EngineSpec) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ ROWS = (
     Row(title="TensorFlow, MKL-DNN build", then="tensorflow-mkl-2019"),
     Row(title="TensorFlow + nGraph", then="tensorflow-ngraph-2019"),
     Row(title="PyTorch, MKL-DNN tensors", then="pytorch-mkldnn-2019", today="pytorch-mkldnn"),
+    Row(title="Caffe2, MKL's AVX2 kernels", then="caffe2-mkl-avx2-2019", today="caffe2-mkl-avx2"),
     Row(title="MXNet", then="mxnet"),
     # Today's modes of the study's frameworks.
     Row(title="PyTorch, channels last", today="pytorch-channels-last"),
@@ -82,7 +83,11 @@ FRAMEWORKS = {
         Against("pytorch-mkldnn", "pytorch"),
         Against("pytorch-compile", "pytorch"),
     ),
-    "Caffe2": (Against("caffe2", "caffe2-2019"),),
+    "Caffe2": (
+        Against("caffe2", "caffe2-2019"),
+        Against("caffe2-mkl-avx2-2019", "caffe2-2019"),
+        Against("caffe2-mkl-avx2", "caffe2"),
+    ),
     "ONNX Runtime": (
         Against("onnxruntime", "onnxruntime-2019"),
         Against("onnxruntime-onednn", "onnxruntime", _OVER_MKLDNN),

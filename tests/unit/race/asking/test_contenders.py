@@ -52,6 +52,10 @@ groups = ["modes"]
 like = "alpha"
 settings = { kernels = "mkl" }
 groups = ["modes"]
+[engines.alpha-exotic]
+like = "alpha"
+settings = { exotic = 1 }
+groups = ["modes"]
 [engines.beta]
 like = "alpha"
 title = "Beta"
@@ -116,6 +120,14 @@ def test_no_number_of_threads_is_none(catalogue: Catalogue) -> None:
     assert (usual.threads, own.threads) == (2, None)
     with pytest.raises(UsageError, match=r"shares out a number of threads: alpha\[threads=default\] has none"):
         asked(catalogue, engines=("alpha[threads=default]",), scenario="offline")
+
+
+def test_a_group_has_those_only_whose_settings_hold_here(catalogue: Catalogue) -> None:
+    assert names(catalogue, engines=("modes",)) == ["alpha-compiled", "alpha-on-mkl"]
+    with pytest.raises(UsageError, match="alpha: exotic=1 needs a processor with amx_int8"):
+        names(catalogue, engines=("alpha-exotic",))
+    abler = asked(catalogue, MACHINE._replace(instruction_sets=("amx_int8",)), engines=("modes",))
+    assert abler[-1].name == "alpha-exotic"
 
 
 def test_a_knob_is_left_alone_where_what_it_needs_is_not_asked_for(catalogue: Catalogue) -> None:
@@ -190,6 +202,8 @@ def test_the_knobs_that_hold_on_a_machine_come_with_their_values_the_default_fir
     [
         ('vendor = "AuthenticAMD"', "needs a processor by AuthenticAMD"),
         ('not_vendor = "GenuineIntel"', "needs a processor by others than GenuineIntel"),
+        ("hybrid = true", "needs a processor with cores of more than one kind"),
+        ("smt = true", "needs cores that run several threads at once"),
         ('platform = "beos"', "needs beos"),
         ('since = "1.4.1"', "needs release 1.4.1"),
         ('library = "libnone.so.1"', "needs libnone.so.1 installed"),
@@ -206,7 +220,7 @@ def test_a_condition_that_does_not_hold_is_said(write: Callable[[str], Path], co
 )
 def test_a_condition_that_holds_lets_a_knob_be_turned(write: Callable[[str], Path], condition: str) -> None:
     catalogue = Catalogue.load(built_in=write(TOML.replace('isa = "amx_int8"', condition)).parent)
-    assert names(catalogue, engines=("alpha[exotic=1]",)) == ["alpha[exotic=1]"]
+    assert names(catalogue, engines=("alpha[exotic=1]",)) == ["alpha-exotic"]
 
 
 def runnable(catalogue: Catalogue, name: str) -> Runnable:
@@ -249,11 +263,20 @@ def test_an_engine_like_another_is_that_one_with_other_defaults(catalogue: Catal
         ('["eager", "compile"]', '["eager", "a b"]', "alpha.knobs.mode: mode=a b cannot stand in a contender's name"),
         ('["eager", "compile"]', '["eager", "true"]', "mode=true cannot stand in a contender's name"),
         ("spin = {", "Spin = {", "alpha.knobs.Spin: Spin=True cannot stand in a contender's name"),
-        ("spin = {", "threads = {", "alpha.knobs.threads: adapters get something else by this name"),
-        ("loads_once", "options.mode = 1\nloads_once", "alpha.knobs.mode: adapters get something else by this name"),
+        ("spin = {", "threads = {", "alpha.knobs.threads: adapters or recipes get something else by this name"),
+        (
+            "loads_once",
+            "options.mode = 1\nloads_once",
+            "alpha.knobs.mode: adapters or recipes get something else by this name",
+        ),
         ('applies = "process", ', "", 'alpha.knobs.kernels: env is for a knob that applies = "process"'),
         ("env.mkl", "env.own", "alpha.knobs.kernels: env is for other values than the default"),
         ("env.mkl", "env.mlk", "alpha.knobs.kernels: env: 'mlk' is none of its values, own, mkl"),
+        (
+            'default = "eager", help = "h"',
+            'default = "eager", help = "h", applies = "process", env.compile = { MKL = "1" }',
+            "alpha.knobs.mode: env: MKL is a variable of kernels as well",
+        ),
         ("only.4.cpus", "only.8.cpus", "alpha.knobs.streams: only: '8' is none of its values, 1, 2, 4"),
         ("only.4.cpus", "only.4.cores", "engines.alpha.knobs.streams.only[...]: Object contains unknown field `cores`"),
         ('needs = { mode = "compile" }', "needs = { mode = 1 }", "needs: no other knob has the value mode=1"),
@@ -262,7 +285,11 @@ def test_an_engine_like_another_is_that_one_with_other_defaults(catalogue: Catal
             'settings = { mode = "fast" }',
             "settings: mode=fast is no value of a knob",
         ),
-        ('like = "alpha"', 'like = "gamma"', "engines.alpha-compiled.like: name an engine of this file"),
+        (
+            'like = "alpha"',
+            'like = "gamma"',
+            "engines.alpha-compiled.like: name an engine before it that has no settings",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_knob_is_named_by_file_and_field(
