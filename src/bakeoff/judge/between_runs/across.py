@@ -31,7 +31,7 @@ BETWEEN_RUNS: Mapping[Method, float] = {Method.PAIRED: 0.0, Method.CANARY: 0.015
 """Standard deviation, between runs of one case on one machine, of log throughput beyond what trials show.
 
 Raw throughput drifts by 5-11% on the machine of docs/method.md: the middle of that. Relative to other work in the
-same rounds far less: see "Across runs" there. `benchmarks/gate.py spread` estimates it for another machine.
+same rounds far less: see "Across runs" there. `benchmarks/false_alarms.py` estimates it for another machine.
 """
 BETWEEN_FREEDOM = 4
 """degrees of freedom of these estimates"""
