@@ -11,6 +11,7 @@ How far it lies behind is judged by the rounds before, in the first one by the c
 what this trial measured: so the number of its turns does not depend on how they came out.
 """
 
+import bisect
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
@@ -172,7 +173,7 @@ def outlook(sd: float, comparisons: int, round_s: float, left_s: float, effect: 
         return half_width(sequential, max(1, comparisons), rounds, rounds, sd, sd, df)
 
     by_the_end = max(2, 1 + round(left_s / round_s))
-    number = next((n for n in range(2, MOST_ROUNDS) if reach(n) <= math.log1p(effect)), MOST_ROUNDS)
+    number = 2 + bisect.bisect_left(range(2, MOST_ROUNDS), -math.log1p(effect), key=lambda rounds: -reach(rounds))
     return math.expm1(math.log1p(effect) + reach(by_the_end)), (number - 1) * round_s
 
 

@@ -1,10 +1,12 @@
 import math
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from tests.unit.made import a_case, a_measurement
 
+from bakeoff.judge.table import best, effort
 from bakeoff.judge.table.effort import (
     LEAST_PROCESS_SD,
     PROCESS_SD,
@@ -130,3 +132,17 @@ def test_a_noisier_machine_tells_less_and_takes_longer() -> None:
     assert 0.02 < quiet[0] < noisy[0]
     assert quiet[1] < noisy[1]
     assert outlook(0.02, 7, round_s=60.0, left_s=6000.0, effect=0.02)[0] < quiet[0]
+
+
+def test_the_outlook_of_a_hopeless_machine_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of rounds would be needed: to try them one by one held the race up for minutes."""
+    tried: list[int] = []
+
+    def counted(critical: Any, comparisons: int, rounds: int, *others: Any) -> float:
+        tried.append(rounds)
+        return best.half_width(critical, comparisons, rounds, *others)
+
+    monkeypatch.setattr(effort, "half_width", counted)
+    _, seconds = outlook(0.8, 1, round_s=10.0, left_s=60.0, effect=0.02)
+    assert seconds > 10_000
+    assert len(tried) < 30
