@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -27,7 +27,8 @@ def as_text(
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold", no_wrap=index in whole)
+        justify: Literal["left", "right"] = "right" if index in right else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=index in whole)
     for row in rows:
         table.add_row(*map(Text, row))
     console = Console(file=io.StringIO(), width=width, highlight=False, legacy_windows=False)

@@ -1,6 +1,7 @@
 import pytest
 
 from bakeoff.report import wording
+from bakeoff.report.markup import as_text
 
 pytestmark = pytest.mark.unit
 
@@ -32,3 +33,9 @@ def test_seconds_below_one_are_milliseconds(value: float | None, text: str) -> N
 @pytest.mark.parametrize(("value", "text"), [(3.14e-7, "3.1e-07"), (0.0, "0"), (None, "-")])
 def test_errors_have_two_digits(value: float | None, text: str) -> None:
     assert wording.error(value) == text
+
+
+def test_a_contender_s_brackets_are_no_markup_in_a_heading() -> None:
+    text = as_text(["onnxruntime[spin=false], images/s"], [["onnxruntime[spin=false]"]], width=80)
+    assert text.splitlines()[0] == "onnxruntime[spin=false], images/s"
+    assert text.splitlines()[-1] == "onnxruntime[spin=false]"

@@ -153,7 +153,8 @@ def the_settings_that_took_effect_are_those_asked_for(worker: WorkerUnderTest) -
         raise NotShownError(f"{worker.subject.engine.name} has one thread, whatever is asked, and says so")
     if effective["threads"] is not None:
         promise(effective["threads"] == worker.threads, f"{worker.threads} threads asked, got {effective['threads']}")
-    others = settings_not_taken(worker.runnable.settings(1), effective, [*worker.subject.engine.knobs])
+    told = [name for name, knob in worker.subject.engine.knobs.items() if not knob.needs]
+    others = settings_not_taken(worker.runnable.settings(1), effective, told)
     provider = worker.subject.engine.options.get("provider")
     if provider:  # which may leave some nodes to another, and then says so
         promise(effective.get("nodes", {}).get(provider), f"provider {provider} took no node: {effective}")
