@@ -5,14 +5,12 @@ import sys
 
 from bakeoff.errors import BakeoffError, ExitCode
 from bakeoff.interrupts import handled_by
+from bakeoff.printable import guard_streams
 
 
 def main() -> None:
     """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        # A Windows console in a legacy code page must not fail on the ± of a table.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    guard_streams()
     with handled_by(signal.default_int_handler):
         sys.exit(code_of_the_command())
 

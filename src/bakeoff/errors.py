@@ -12,6 +12,8 @@ Exit codes, for scripts:
 ==== =======================================================================
 """
 
+from bakeoff.printable import MOST_OF_A_LINE, shortened
+
 
 class ExitCode:
     """The numbers of the table above."""
@@ -31,7 +33,7 @@ class BakeoffError(Exception):
     """of the command that it ends"""
 
     def __init__(self, message: str, advice: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__("\n".join(shortened(line, MOST_OF_A_LINE) for line in message.split("\n")))
         self.advice = advice
         """what to do about it, where there is anything to say"""
 

@@ -21,7 +21,8 @@ LAYERS = [
     {"report"},
     {"engines", "models", "worker", "judge", "machine", "store"},
     {"environments", "scorecards"},
-    {"records", "errors", "paths", "locks", "interrupts", "offline", "limited", "__init__"},
+    {"records", "errors", "paths", "locks", "interrupts", "fenced", "processes", "__init__"},
+    {"printable"},
 ]
 ENGINES = SOURCE / "engines"
 SANDBOXED = SOURCE / "models" / "sandboxed"

@@ -9,6 +9,7 @@ import click
 
 from bakeoff.cli.params import as_request, shaping_options
 from bakeoff.errors import ModelError, UsageError
+from bakeoff.printable import MOST_OF_A_LINE, cut, unescaped_stderr
 
 say = functools.partial(click.echo, err=True)
 
@@ -96,7 +97,7 @@ def get(names: tuple[str, ...], url: str | None, into: Path) -> None:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     for name in names:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=Console(file=unescaped_stderr()), transient=True) as bar:
             task = bar.add_task(name, total=None)
 
             def show(done: int, total: int | None, bar: Progress = bar, task: TaskID = task) -> None:
@@ -150,21 +151,21 @@ def _as_onnx(file: Path) -> Path:
 
 def _shown(found: dict[str, Any]) -> str:
     """A description as text."""
-    facts = [f"opset of {domain} {version}" for domain, version in found["opsets"].items()]
+    facts = [f"opset of {cut(domain)} {version}" for domain, version in found["opsets"].items()]
     facts += [f"IR version {found['ir_version']}", f"{found['parameters']:,} parameters"]
-    facts += [f"written by {found['producer']}"] * bool(found["producer"]) + ["quantized"] * found["quantized"]
+    facts += [f"written by {cut(found['producer'])}"] * bool(found["producer"]) + ["quantized"] * found["quantized"]
     lines = [", ".join(facts)]
     for side in ("inputs", "outputs"):
         for tensor in found[side]:
             batch = found["batch_axes"].get(tensor["name"])
             where = f", batch axis {batch}" if side == "inputs" and batch is not None else ""
-            axes = ", ".join(map(str, tensor["axes"]))
-            lines.append(f"{side.removesuffix('s')} {tensor['name']}: {tensor['dtype']} [{axes}]{where}")
-    lines.append("operators: " + ", ".join(f"{op} {count}" for op, count in found["operators"].items()))
+            axes = ", ".join(cut(str(axis)) for axis in tensor["axes"])
+            lines.append(f"{side.removesuffix('s')} {cut(tensor['name'])}: {tensor['dtype']} [{axes}]{where}")
+    lines.append("operators: " + ", ".join(f"{cut(op)} {count}" for op, count in found["operators"].items()))
     if found["files"]:
-        lines.append(f"weights also in {', '.join(found['files'])}")
+        lines.append(f"weights also in {', '.join(map(cut, found['files']))}")
     if found["open"]:
-        lines.append(f"to race it: {found['open']}")
+        lines.append(f"to race it: {cut(found['open'], MOST_OF_A_LINE)}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 from collections.abc import Iterable, Sequence
 
+from bakeoff import processes
 from bakeoff.environments import folders, kinds, pip_settings, programs
 from bakeoff.environments.folders import OnDisk
 from bakeoff.environments.kind import Report
@@ -51,6 +52,7 @@ def install(
             results[spec.name] = standing
     if not to_build:
         return results
+    processes.end_left_behind()
     settings = pip_settings.read_pip_settings()
     for note in settings.notes:
         report.note(note)

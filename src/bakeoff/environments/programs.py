@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bakeoff import fenced, processes
 from bakeoff.errors import EnvironmentUnavailableError
 
 _running: set[subprocess.Popen[str]] = set()
@@ -35,15 +36,15 @@ def run(
 
     Raises `ProgramFailedError` where it cannot start, ends with an error or takes longer than `timeout_s`.
     """
-    arguments = [str(part) for part in command]
+    arguments, own = [str(part) for part in command], processes.marked(env)
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         process = subprocess.Popen(
-            arguments,
+            fenced.command(arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(env),
+            env=own,
             cwd=cwd,
             encoding="utf-8",
             errors="replace",
@@ -59,6 +60,7 @@ def run(
             raise ProgramFailedError(f"{Path(arguments[0]).name} gave no answer within {timeout_s:g} s") from error
         finally:
             process.kill()
+            processes.end_family(own)
             with _guard:
                 _running.discard(process)
     with log.open("a", encoding="utf-8") as file:

@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from bakeoff import offline
+from bakeoff import fenced
 from bakeoff.errors import ModelError
 from bakeoff.models import download, sandbox, user_inputs
 from bakeoff.models.architectures import ARCHITECTURES
@@ -92,8 +92,8 @@ class ModelLibrary:
         """
         path, shaping, name = onnx_file(path), shaping or Shaping(), name or path.name
         arrays = user_inputs.read(Path(shaping.data)) if shaping.data else {}
-        if report and offline.why_not():
-            report(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
+        if report and (can := fenced.open_sides()):
+            report(f"note: {name} is read by a process that can {can}")
         sizes = msgspec.structs.replace(shaping, data="")
         arguments = {
             "source": str(path),

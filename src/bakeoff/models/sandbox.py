@@ -9,12 +9,14 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
-from bakeoff import offline
+from bakeoff import fenced
 from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError, UnsupportedModelError
+from bakeoff.printable import MOST_OF_A_LINE, cut
 
 Report = Callable[[str], None]
 
@@ -51,7 +53,11 @@ def run(
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            offline.command([sys.executable, "-E", "-P", "-m", "bakeoff.models.sandboxed.worker"]),
+            fenced.command(
+                [sys.executable, "-E", "-P", "-m", "bakeoff.models.sandboxed.worker"],
+                offline=True,
+                writable=_places(arguments),
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -75,8 +81,15 @@ def run(
         if reply is None:
             raise ModelTaskError(subject + _how_it_ended(process, limits, log, timed_out=out_of_time.is_set()))
     if error := reply.get("error"):
-        raise KINDS.get(error["kind"], ModelError)(subject + error["message"], error["advice"])
+        raise KINDS.get(error["kind"], ModelError)(cut(subject + error["message"], MOST_OF_A_LINE), error["advice"])
     return reply["ok"]
+
+
+def _places(arguments: dict[str, Any]) -> set[Path]:
+    """The folders in which a task makes files: those of the paths among its arguments where nothing is yet."""
+    texts = [text for value in arguments.values() for text in (value.values() if isinstance(value, dict) else [value])]
+    paths = [Path(text) for text in texts if isinstance(text, str) and Path(text).is_absolute()]
+    return {path.parent for path in paths if not path.exists()}
 
 
 def _end(process: subprocess.Popen[str], out_of_time: threading.Event) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bakeoff import paths
+from bakeoff import paths, processes
 from bakeoff.locks import Lock
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -47,6 +47,8 @@ def held(who: str, say: Callable[[str], None]) -> Iterator[None]:
                 say(f"{place} cannot be locked ({error.strerror}): another race may run beside this one")
             stack.callback(_let_go, lock)
             _sign(lock, who)
+        if ended := processes.end_left_behind():
+            say(f"ended {ended} processes that an earlier bakeoff had left behind")
         yield
 
 

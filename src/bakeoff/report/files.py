@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bakeoff.errors import StoreError
 from bakeoff.judge.results import Results
+from bakeoff.printable import visible
 from bakeoff.report import csv_files, json_file, markdown
 
 
@@ -31,7 +32,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     """Write each text to its file name in `folder`, all of them or, but for the renames, none; see `in_place`."""
     with contextlib.ExitStack() as stack:
         for name, text in texts.items():
-            stack.enter_context(in_place(folder / name)).write_text(text, encoding="utf-8", newline="\n")
+            stack.enter_context(in_place(folder / name)).write_text(visible(text), encoding="utf-8", newline="\n")
     return [folder / name for name in texts]
 
 

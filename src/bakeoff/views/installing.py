@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bakeoff.environments import Report
+from bakeoff.printable import unescaped_stderr, visible
 from bakeoff.records import EnvironmentSpec, Installed
 
 LARGE_DOWNLOAD_MB = 500
@@ -19,7 +20,7 @@ LARGE_DOWNLOAD_MB = 500
 @contextmanager
 def progress() -> Iterator[Report]:
     """Show an installation as it goes, on stderr: live on a terminal, else as plain lines."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=unescaped_stderr(), highlight=False)
     if not console.is_terminal:
         yield LineReport(lambda line: click.echo(line, err=True))
         return
@@ -36,7 +37,7 @@ class LineReport:
 
     def _say(self, line: str) -> None:
         with self._one_at_a_time:
-            self._write(line)
+            self._write(visible(line))
 
     def started(self, spec: EnvironmentSpec) -> None:
         """Say that `spec` is being built, with the size of a large download."""

@@ -18,8 +18,9 @@ from rich.text import Text
 from bakeoff.environments import Report
 from bakeoff.interrupts import handled_by
 from bakeoff.judge.results import Results
+from bakeoff.printable import unescaped_stderr, visible
 from bakeoff.records import RunRecord, Status, Trial
-from bakeoff.report.terminal import laid_out
+from bakeoff.report.terminal import to_text
 from bakeoff.views.installing import LineReport, progress
 
 
@@ -42,7 +43,7 @@ class PlainView:
         stage = what.partition(": ")[0]
         if stage != self._stage:
             self._stage = stage
-            self.console.print(Text(stage))
+            self.console.print(Text(visible(stage)))
 
     def heed_interrupt(self) -> None:
         """Raise the interrupt again: Python drops what a signal raises inside a finalizer, with a line on stderr."""
@@ -52,7 +53,7 @@ class PlainView:
 
     def note(self, what: str) -> None:
         """A line worth keeping."""
-        self.console.print(Text(what))
+        self.console.print(Text(visible(what)))
 
     def started(self, run: RunRecord, trials: Sequence[Trial]) -> None:
         """The race begins, or goes on."""
@@ -100,15 +101,16 @@ class LiveView(PlainView):
         if self._live.is_started:
             self._draw(what)
         else:
-            self.console.print(Text(what))
+            self.console.print(Text(visible(what)))
 
     def heat_done(self, run: RunRecord, trials: Sequence[Trial], left_s: float) -> None:
         """The table has more in it: made here once, since every turn draws it again."""
-        self._table = laid_out(Results(run, trials), self.console.width)
+        table = to_text(Results(run, trials), width=self.console.width, color=True)
+        self._table = Text.from_ansi(visible(table, colours=True))
         self._draw(f"{in_minutes(left_s)} left")
 
     def _draw(self, what: str) -> None:
-        self._live.update(Group(self._table, Text(what, style="dim")), refresh=True)
+        self._live.update(Group(self._table, Text(visible(what), style="dim")), refresh=True)
 
 
 def in_minutes(seconds: float) -> str:
@@ -159,7 +161,7 @@ def view_on(console: Console) -> PlainView:
 @contextmanager
 def watching() -> Iterator[PlainView]:
     """The view that fits where stderr goes; it knows of signals that end the race, where a thread may ask for them."""
-    view = view_on(Console(stderr=True, highlight=False))
+    view = view_on(Console(file=unescaped_stderr(), highlight=False))
     with ExitStack() as stack:
         if isinstance(view, LiveView):
             stack.enter_context(view)

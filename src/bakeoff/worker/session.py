@@ -5,12 +5,12 @@ worker measures.
 """
 
 import contextlib
-import functools
 import json
 import os
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 import psutil
 
-from bakeoff import offline, paths
+from bakeoff import fenced, paths, processes
 from bakeoff.errors import WorkerDiedError, WorkerError, WorkerTimedOutError, WrongReplyError
 from bakeoff.worker.replies import Burst, Envelope, Hello, Loaded, Nothing, Outputs, Took, WarmUp
 
@@ -28,11 +28,11 @@ WORKER = Path(__file__).with_name("worker.py")
 DRIVER = Path(__file__).with_name("scenarios.py")
 PROTOCOL = 1
 
-HELLO_TIMEOUT_S = 180.0
-"""The least that an import may take: a cold TensorFlow on a slow disk needs over a minute."""
 GOODBYE_S = 5.0
+LAST_WORDS_S = 1.0
+CHUNK = 1 << 16
 LONGEST_REPLY = 1 << 26
-"""characters: a thousand times the latencies of a long burst; what is longer is no reply"""
+"""bytes: a thousand times the latencies of a long burst; what is longer is no reply"""
 
 
 T = TypeVar("T")
@@ -76,6 +76,11 @@ def spawn_environment(threads: int | None, *extra: Mapping[str, str]) -> dict[st
     return left | QUIET | {name: str(path) for name, path in homes.items()} | told
 
 
+def temporary(folder: Path) -> dict[str, str]:
+    """The environment variables that make `folder` where a process, and what it starts, keeps temporary files."""
+    return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a worker has used up to now, read while it waits for a request."""
@@ -102,24 +107,24 @@ class WorkerSession:
 
         Another `program` that speaks the same protocol is `DRIVER`.
 
-        It is without network where the platform can do that: it opens the model's file. Raises `WorkerDiedError` if the
-        command cannot even be started.
+        Where the platform can do that, it ends with us, is without network, and writes to its home and its temporary
+        folder alone: it opens the model's file. Raises `WorkerDiedError` if the command cannot even be started.
         """
         self.log = log
+        self._env = processes.marked(env)
+        writable = [str(paths.worker_home()), env.get("TMPDIR", tempfile.gettempdir())]
         self.timeout_s = timeout_s
         with contextlib.ExitStack() as stack:
             try:
                 log.parent.mkdir(parents=True, exist_ok=True)
                 self._log = stack.enter_context(log.open("ab", buffering=0))
                 self._process = subprocess.Popen(
-                    offline.command([*command, str(program), str(adapter)]),
+                    fenced.command([*command, str(program), str(adapter)], offline=True, writable=writable),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._log,
-                    env=dict(env),
+                    env=self._env,
                     cwd=paths.worker_home(),
-                    encoding="utf-8",
-                    errors="replace",
                     start_new_session=True,
                 )
             except OSError as error:
@@ -132,8 +137,14 @@ class WorkerSession:
     def _read(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None  # noqa: S101 - it is a pipe, as asked for
-        for line in iter(functools.partial(stdout.readline, LONGEST_REPLY), ""):
-            self._replies.put(line)
+        begun = bytearray()
+        # Not by `readline`, which holds a lock that closing the stream would wait for.
+        while chunk := os.read(stdout.fileno(), CHUNK):
+            begun += chunk
+            if b"\n" in chunk or len(begun) > LONGEST_REPLY:
+                *lines, begun = begun.split(b"\n") if b"\n" in chunk else [begun, bytearray()]
+                for line in lines:
+                    self._replies.put(line[:LONGEST_REPLY].decode(errors="replace"))
         self._replies.put(None)
 
     @property
@@ -149,7 +160,7 @@ class WorkerSession:
 
     def hello(self) -> Hello:
         """Introduce ourselves: the worker imports its adapter and says what it is."""
-        return self.call("hello", Hello, timeout_s=max(self.timeout_s, HELLO_TIMEOUT_S), protocol=PROTOCOL)
+        return self.call("hello", Hello, protocol=PROTOCOL)
 
     def load(self, model: Mapping[str, Any], settings: Mapping[str, Any]) -> Loaded:
         """Load `model` (see `worker_model`) with `settings`, in place of any before."""
@@ -188,7 +199,7 @@ class WorkerSession:
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - it is a pipe, as asked for
         try:
-            stdin.write(json.dumps({"op": op, **arguments}) + "\n")
+            stdin.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
             stdin.flush()
         except OSError as error:
             raise self._died(op) from error
@@ -283,16 +294,17 @@ class WorkerSession:
         return self._process.returncode
 
     def kill(self) -> None:
-        """End the process tree now, suspended or not; harmless when it has ended."""
-        family = self._tree() if self._process.poll() is None else []
+        """End the process and all that it started, suspended or not, whatever session they are in.
+
+        Harmless when they have ended. The pipe of one that nobody can find stays open, and nobody waits for it.
+        """
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        processes.end_family(self._env)
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
+        self._reader.join(LAST_WORDS_S)
+        for stream in (self._process.stdin, self._log, *([] if self._reader.is_alive() else [self._process.stdout])):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()

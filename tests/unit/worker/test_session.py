@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerTimedOutError
+from bakeoff.errors import AdapterError, UnsupportedError, WorkerDiedError, WorkerError, WorkerTimedOutError
 from bakeoff.worker import session as session_module
 from bakeoff.worker.session import WORKER, WorkerSession, spawn_environment, tail
 
@@ -154,13 +154,67 @@ def test_a_hanging_worker_is_killed_at_its_deadline_with_its_children(start: Sta
     def load(self, model, settings):
         time.sleep(600)
     """
-    session = start(hanging, timeout_s=0.2)
+    session = start(hanging)
     session.hello()
+    session.timeout_s = 0.2
     begin = time.monotonic()
     with pytest.raises(WorkerTimedOutError, match=r"no answer to `load` within 0.2 s"):
         session.load(MODEL, SETTINGS)
     assert time.monotonic() - begin < 10
     assert ends(int((tmp_path / "child").read_text()))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sessions are POSIX")
+@pytest.mark.parametrize("then", ["time.sleep(600)", "os._exit(4)", "pass"])
+def test_a_grandchild_in_a_session_of_its_own_that_holds_the_pipe_blocks_no_end(
+    start: Start, tmp_path: Path, then: str
+) -> None:
+    leaves = f"""
+    def load(self, model, settings):
+        if os.fork() == 0:
+            os.setsid()
+            with open({str(tmp_path / "child")!r}, "w") as f:
+                f.write(str(os.getpid()))
+            time.sleep(600)
+        time.sleep(0.3)
+        {then}
+    """
+    session = start(leaves)
+    session.hello()
+    session.timeout_s = 0.7
+    with contextlib.suppress(WorkerError):
+        session.load(MODEL, SETTINGS)
+    begin = time.monotonic()
+    session.kill()
+    assert time.monotonic() - begin < 5
+    assert ends(int((tmp_path / "child").read_text()))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="marks are taken off as only Linux can")
+def test_one_that_nobody_can_find_is_not_waited_for(start: Start, tmp_path: Path) -> None:
+    hides = f"""
+    def load(self, model, settings):
+        import subprocess
+        code = "import time; time.sleep(600)"
+        fds = tuple(map(int, os.listdir("/proc/self/fd")[:-1]))
+        child = subprocess.Popen([sys.executable, "-c", code], env={{}}, start_new_session=True, pass_fds=fds)
+        with open({str(tmp_path / "child")!r}, "w") as f:
+            f.write(str(child.pid))
+    """
+    session = start(hides)
+    session.hello()
+    with contextlib.suppress(WorkerError):
+        session.load(MODEL, SETTINGS)
+    begin = time.monotonic()
+    session.kill()
+    assert time.monotonic() - begin < 5
+    psutil.Process(int((tmp_path / "child").read_text())).kill()
+
+
+def test_an_import_has_the_time_of_any_other_answer(start: Start) -> None:
+    session = start("def describe(self):\n    time.sleep(600)", timeout_s=0.7)
+    with pytest.raises(WorkerTimedOutError, match=r"no answer to `hello` within 0.7 s"):
+        session.hello()
 
 
 def test_a_worker_that_exits_is_reported_with_its_last_words(start: Start) -> None:
@@ -197,10 +251,9 @@ def test_a_worker_that_hangs_up_and_lives_on_is_killed_and_said_to_have_hung_up(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a forked child has all that its parent had open")
 def test_a_worker_that_dies_while_a_child_of_its_own_holds_the_pipe_has_died_and_not_hung(start: Start) -> None:
-    session = start(
-        "def load(self, model, settings):\n    os.fork() or time.sleep(600)\n    os._exit(4)", timeout_s=0.7
-    )
+    session = start("def load(self, model, settings):\n    os.fork() or time.sleep(600)\n    os._exit(4)")
     session.hello()
+    session.timeout_s = 0.7
     with pytest.raises(WorkerDiedError, match=r"exited with code 4 during `load`"):
         session.load(MODEL, SETTINGS)
 

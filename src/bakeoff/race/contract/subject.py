@@ -49,7 +49,7 @@ class EngineUnderTest:
         runnable = Runnable(contender.having(threads=threads), self.engine, installed, self.model_path)
         runnable = runnable.having(variables(self.engine.knobs, turned), **turned)
         runnable = runnable if spin else runnable.without_spinning()
-        with runnable.session(self.log, TIMEOUT_S) as session:
+        with runnable.session(self.log, TIMEOUT_S, self.folder) as session:
             yield WorkerUnderTest(self, runnable, session, session.hello())
 
     @property

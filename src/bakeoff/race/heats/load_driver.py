@@ -12,7 +12,7 @@ from bakeoff.race.heats.worker import HeatWorker
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import Disturbance
 from bakeoff.worker.replies import Hello, Nothing, OfEach, Outputs, UnderLoad
-from bakeoff.worker.session import DRIVER, HELLO_TIMEOUT_S, PROTOCOL, WorkerSession, spawn_environment
+from bakeoff.worker.session import DRIVER, PROTOCOL, WorkerSession, spawn_environment, temporary
 
 T = TypeVar("T")
 
@@ -38,13 +38,13 @@ class LoadDriver(HeatWorker):
     def start(self) -> None:
         """Spawn the driver and let it import LoadGen. It has no instances yet."""
         engine, installed = self.runnable.engine, self.runnable.installed
-        env = spawn_environment(self.runnable.contender.threads, installed.env)
+        env = spawn_environment(self.runnable.contender.threads, installed.env, temporary(self.scratch))
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             self.session = WorkerSession(
                 installed.command, engine.adapter, env, self.log, self.context.plan.timeout_s, program=DRIVER
             )
-            self._call("hello", Nothing, HELLO_TIMEOUT_S, protocol=PROTOCOL, overlay=str(self.overlay))
+            self._call("hello", Nothing, protocol=PROTOCOL, overlay=str(self.overlay))
         except OSError as error:
             raise WorkerDiedError(f"no room for its outputs: {error}") from error
         except WorkerError:
@@ -55,8 +55,8 @@ class LoadDriver(HeatWorker):
         """So many fresh instances of `runnable`, instead of any before."""
         if self.session is None:
             self.start()
-        command, env = list(runnable.installed.command), runnable.env
-        started = self._call("start", OfEach[Hello], HELLO_TIMEOUT_S, instances=instances, command=command, env=env)
+        command, env = list(runnable.installed.command), runnable.env | temporary(self.scratch)
+        started = self._call("start", OfEach[Hello], instances=instances, command=command, env=env)
         self.hello = started.replies[0]
 
     def each(self, op: str, reply: type[T], **arguments: Any) -> list[T]:

@@ -60,7 +60,7 @@ class HeatWorker:
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             timeout_s = self.context.plan.timeout_s
-            self.session = self.runnable.session(self.log, timeout_s, self.context.host.start_worker)
+            self.session = self.runnable.session(self.log, timeout_s, self.scratch, self.context.host.start_worker)
             self.hello = self.session.hello()
         except OSError as error:
             raise WorkerDiedError(f"no room for its outputs: {error}") from error

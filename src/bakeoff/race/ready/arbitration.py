@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff import limited
+from bakeoff import fenced
 from bakeoff.errors import ModelError, WorkerError
 from bakeoff.models import sandbox
 from bakeoff.models.inputs import input_sets, saved
@@ -71,14 +71,14 @@ def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequenc
 
     It may use as much memory as a model worker: some of its models are those which that was too little for.
     """
-    command = tuple(limited.command(runnable.installed.command, sandbox.Limits().memory_mb))
+    command = tuple(fenced.command(runnable.installed.command, memory_mb=sandbox.Limits().memory_mb))
     bounded = replace(runnable, installed=msgspec.structs.replace(runnable.installed, command=command))
     axes = [spec.batch_axis for spec in model.inputs]
     count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
         folder = Path(name)
         sets = [saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
-        with bounded.session(folder / "log", plan.timeout_s) as session:
+        with bounded.session(folder / "log", plan.timeout_s, folder) as session:
             session.hello()
             runnable.load(session, model, model.fixed_batch or 1)
             session.prepare(sets)

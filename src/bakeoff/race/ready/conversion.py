@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bakeoff import limited, offline, paths
+from bakeoff import fenced, paths
 from bakeoff.environments import programs
 from bakeoff.errors import EnvironmentUnavailableError, ModelTaskError, UnsupportedModelError
 from bakeoff.models import sandbox
 from bakeoff.models.library import ModelLibrary
 from bakeoff.records import OWN, Converter, EngineSpec, Installed, ModelForm, ModelRecord
-from bakeoff.worker.session import spawn_environment
+from bakeoff.worker.session import spawn_environment, temporary
 
 LIMIT_S = 900.0
 """The most that one conversion may take."""
@@ -78,15 +78,27 @@ def in_form(
 def run(converter: Converter, installed: Installed, source: Path, target: Path, log: Path) -> None:
     """Have `converter` write `target` from `source`. Raises `ProgramFailedError` in one line."""
     words = [*installed.command, str(converter.script), str(source), str(target)]
-    run_limited(words, spawn_environment(os.cpu_count() or 1, installed.env), paths.worker_home(), log)
+    env = spawn_environment(os.cpu_count() or 1, installed.env, temporary(target.parent))
+    run_limited(words, env, paths.worker_home(), log, writable=[paths.worker_home(), target.parent])
     if not target.exists():
         raise programs.ProgramFailedError("it ended well and wrote nothing")
 
 
-def run_limited(words: Sequence[str], env: Mapping[str, str], folder: Path, log: Path) -> None:
-    """Run a command in `folder`, its memory and time limited, without network where the platform allows."""
-    bounded = limited.command(offline.command(words), sandbox.Limits().memory_mb)
-    programs.run(bounded, env=env, cwd=folder, log=log, timeout_s=LIMIT_S)
+def run_limited(
+    words: Sequence[str],
+    env: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    *,
+    timeout_s: float | None = None,
+    writable: Sequence[Path] | None = None,
+) -> None:
+    """Run a command in `folder`, its memory and time limited, and where the platform allows without network.
+
+    It may write beneath `writable` alone; None: wherever its user may.
+    """
+    bounded = fenced.command(words, offline=True, memory_mb=sandbox.Limits().memory_mb, writable=writable)
+    programs.run(bounded, env=env, cwd=folder, log=log, timeout_s=timeout_s or LIMIT_S)
 
 
 def named(converter: Converter) -> str:

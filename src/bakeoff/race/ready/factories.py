@@ -49,7 +49,7 @@ def exported(plan: Plan, name: str, catalogue: Catalogue, observer: Observer) ->
         target = Path(scratch) / f"{name}.{FORMAT}"
         words = [*command, str(importer.script.with_name(SCRIPT)), str(factory), str(target)]
         try:
-            run_limited(words, env, factory.parent, log)
+            run_limited(words, env, factory.parent, log, timeout_s=plan.timeout_s)
         except programs.ProgramFailedError as error:
             raise ModelError(f"{factory.name} cannot be exported: {error}", f"the full log is {log}") from error
         yield target

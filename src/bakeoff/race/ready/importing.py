@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bakeoff import offline
+from bakeoff import fenced
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import programs
 from bakeoff.errors import EnvironmentUnavailableError, ModelError, WorkerError
@@ -116,8 +116,8 @@ def as_onnx(path: Path, name: str, context: ImportContext) -> ImportedModel:
 
 def _imported(importer: Converter, source: Path, digest: str, name: str, context: ImportContext) -> Path:
     """The folder with what `importer` made of `source`, now if it never did; a note has the time it took."""
-    if offline.why_not():
-        context.observer.note(f"note: {name} is read by a process that can reach the network ({offline.why_not()})")
+    if can := fenced.open_sides():
+        context.observer.note(f"note: {name} is read by a process that can {can}")
     installed = install_all([importer.environment], context.observer)[importer.environment.name]
     log = source.parents[1] / "import.log"
 

@@ -14,7 +14,7 @@ from bakeoff.engines.knobs import WITHOUT_SPINNING
 from bakeoff.models.inputs import unstack
 from bakeoff.records import THREADS, Contender, EngineSpec, Installed, ModelRecord, Scalar, TensorSpec
 from bakeoff.worker.replies import Loaded, Outputs
-from bakeoff.worker.session import WorkerSession, spawn_environment
+from bakeoff.worker.session import WorkerSession, spawn_environment, temporary
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ class Runnable:
         return spawn_environment(contender.threads, self.installed.env, self.engine.env, dict(contender.env))
 
     def session(
-        self, log: Path, timeout_s: float, start: Callable[..., WorkerSession] = WorkerSession
+        self, log: Path, timeout_s: float, scratch: Path, start: Callable[..., WorkerSession] = WorkerSession
     ) -> WorkerSession:
-        """A fresh worker, which `start` starts. Raises `WorkerError` as `WorkerSession` does."""
-        return start(self.installed.command, self.engine.adapter, self.env, log, timeout_s)
+        """A fresh worker, which `start` starts; its outputs go to `scratch`. Raises `WorkerError` as that does."""
+        return start(self.installed.command, self.engine.adapter, self.env | temporary(scratch), log, timeout_s)
 
     def having(self, env: Mapping[str, str] | None = None, /, **settings: Scalar) -> Self:
         """The same with these environment variables and settings over its own."""

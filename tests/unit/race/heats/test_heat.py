@@ -19,6 +19,7 @@ import psutil
 import pytest
 from tests.unit.made import a_contender, a_plan
 
+from bakeoff import paths
 from bakeoff.errors import LostFilesError, WorkerError
 from bakeoff.judge.case.disturbance import disturbed, last_tries
 from bakeoff.race.heats.context import HeatContext
@@ -215,8 +216,8 @@ def test_labelled_pictures_are_classified_after_timing_and_those_that_fill_up_a_
     assert race(dataclasses.replace(first, round=2), [runnable("a", adapter())])["a", 2].accuracy is None
 
 
-def test_only_one_worker_runs_at_a_time(context: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
-    diary = tmp_path / "diary"
+def test_only_one_worker_runs_at_a_time(context: HeatContext, adapter: Adapter) -> None:
+    diary = paths.worker_home() / "diary"
     writes = f"""
     def run(self, k):
         with open({str(diary)!r}, "a") as f:
@@ -363,9 +364,9 @@ def test_a_full_disk_is_the_engine_s_failure_only_if_there_is_room_without_it(
 
 
 def test_a_case_that_kills_its_worker_is_retried_alone_and_the_other_batch_sizes_are_raced(
-    one_process: HeatContext, adapter: Adapter, tmp_path: Path
+    one_process: HeatContext, adapter: Adapter
 ) -> None:
-    tries = tmp_path / "tries"
+    tries = paths.worker_home() / "tries"
     dies_once_at_2 = f"""
     def load(self, model, settings):
         if settings["batch_size"] == 2:
@@ -396,9 +397,9 @@ def test_a_case_that_kills_its_worker_twice_has_failed(one_process: HeatContext,
 
 
 def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_again(
-    one_process: HeatContext, adapter: Adapter, tmp_path: Path
+    one_process: HeatContext, adapter: Adapter
 ) -> None:
-    starts = tmp_path / "starts"
+    starts = paths.worker_home() / "starts"
     stillborn = adapter(name="stillborn")
     stillborn.write_text(f"open({str(starts)!r}, 'a').write('x')\nimport a_framework_nobody_has")
     trials = race(
@@ -410,10 +411,8 @@ def test_a_worker_that_cannot_start_fails_all_its_cases_without_being_started_ag
     assert starts.read_text() == "x"
 
 
-def test_a_worker_that_dies_at_every_start_is_not_retried(
-    context: HeatContext, adapter: Adapter, tmp_path: Path
-) -> None:
-    starts = tmp_path / "starts"
+def test_a_worker_that_dies_at_every_start_is_not_retried(context: HeatContext, adapter: Adapter) -> None:
+    starts = paths.worker_home() / "starts"
     dies = adapter(name="dies")
     dies.write_text(f"import os\nopen({str(starts)!r}, 'a').write('x')\nos._exit(127)")
     trials = race(context, [runnable("dies", dies)])
@@ -422,8 +421,8 @@ def test_a_worker_that_dies_at_every_start_is_not_retried(
     assert starts.read_text() == "x"
 
 
-def test_a_hang_is_a_row_and_leaves_no_process(one_process: HeatContext, adapter: Adapter, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
+def test_a_hang_is_a_row_and_leaves_no_process(one_process: HeatContext, adapter: Adapter) -> None:
+    pid = paths.worker_home() / "pid"
     hangs = f"def prepare(self, input_sets):\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)"
     plan = msgspec.structs.replace(one_process.plan, timeout_s=1.0, batch_sizes=(1,))
     own = dataclasses.replace(one_process, plan=plan, host=OneProcess(real="hangs"))
@@ -480,17 +479,15 @@ def test_changing_an_input_is_wrong_even_if_the_answer_is_right(one_process: Hea
     assert trial.reason.startswith("it changes its inputs: x of set ")
 
 
-def test_threads_that_spin_are_counted_once_more_without(
-    context: HeatContext, adapter: Adapter, tmp_path: Path
-) -> None:
+def test_threads_that_spin_are_counted_once_more_without(context: HeatContext, adapter: Adapter) -> None:
     spins = f"""
     def load(self, model, settings):
-        with open({str(tmp_path / "loads")!r}, "a") as f:
+        with open({str(paths.worker_home() / "loads")!r}, "a") as f:
             f.write("%s %s %s\\n" % (settings["batch_size"], settings.get("spin"), os.environ.get("OMP_WAIT_POLICY")))
         return {{}}
     """
     trials = race(context, [runnable("spinner", adapter(spins, "spinner"), spins=True, threads=2)])
-    loads = (tmp_path / "loads").read_text().splitlines()
+    loads = (paths.worker_home() / "loads").read_text().splitlines()
     assert sorted(loads) == ["1 False passive", "1 None None", "2 None None"]
     quiet = {key: trial.measurement.busy_without_spinning for key, trial in trials.items() if trial.measurement}
     assert quiet["spinner", 2] is None
