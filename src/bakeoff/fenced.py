@@ -4,13 +4,12 @@ Run as a program, ``python fenced.py [FENCE[=VALUE]]... -- COMMAND...`` puts up 
 keeps its process id, its files and its streams. Standard library only, and of that no more than it takes: the program
 runs before every worker, and its imports took as long as all the rest of it.
 
-============== ====================================================================================================
+============== =================================================================================
 ``parent=PID`` the kernel kills the process when PID ends (Linux)
 ``offline``    a network namespace of its own: a loopback interface and nothing else (Linux, where it may)
 ``memory=MB``  of address space (POSIX; macOS refuses it)
-``write=PATH`` files are made, changed and removed beneath such paths alone, any number of them, and in /dev (Linux
-               with Landlock)
-============== ====================================================================================================
+``write=PATH`` files are made, changed and removed beneath such paths alone (Linux with Landlock)
+============== =================================================================================
 """
 
 import contextlib
@@ -31,10 +30,12 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SIGKILL = 1, 38, 9
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls, the same on all architectures"""
 ABI_ONLY, PATH_BENEATH = 1, 1
-WRITES = 1 << 1 | sum(1 << bit for bit in range(4, 13))
+WRITE_FILE = 1 << 1
+WRITES = WRITE_FILE | sum(1 << bit for bit in range(4, 13))
 """landlock(7): write to files, remove and make files and folders of all kinds"""
 REFER, TRUNCATE = (2, 1 << 13), (3, 1 << 14)
 """rights that came later: in which version of Landlock"""
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/random", "/dev/urandom")
 PROBE_S = 10.0
 
 
@@ -149,14 +150,15 @@ def limit_memory(megabytes: int) -> None:
 
 
 def write_only_beneath(paths: Iterable[str]) -> None:
-    """Let this process, and what it starts, make, change and remove files beneath `paths` and in /dev alone."""
+    """Let this process, and what it starts, make, change and remove files beneath `paths` alone."""
     libc, version = _libc(), landlock_version()
     writes = WRITES | sum(right for since, right in (REFER, TRUNCATE) if version >= since)
     attributes = struct.pack("=Q", writes)
     ruleset = _checked(libc.syscall(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0), "landlock")
-    for path in (*paths, "/dev"):
-        with _opened(path) as folder:
-            rule = struct.pack("=Qi", writes, folder)
+    rights = dict.fromkeys(paths, writes) | {path: WRITE_FILE for path in DEVICES if os.path.exists(path)}  # noqa: PTH110
+    for path, right in rights.items():
+        with _opened(path) as descriptor:
+            rule = struct.pack("=Qi", right, descriptor)
             _checked(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0), "landlock")
     _checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     _checked(libc.syscall(RESTRICT_SELF, ruleset, 0), "landlock")

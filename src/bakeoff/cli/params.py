@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 DEFAULT_OUTPUT = Path("results")
 MOST_PERCENT = 90
+MOST_SAMPLES = 2**20
+"""of a batch: more is a slip of the hand, and its inputs would fill any memory"""
 PATHS = ("inputs", "data", "python", "requirements")
 """fields of a `Request` that hold a path"""
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -119,6 +121,8 @@ class BatchSizes(Parsed[tuple[int, ...]]):
             raise ValueError(": write whole numbers with commas, like 1,2,4,8")
         if min(sizes) < 1:
             raise ValueError(": a batch has at least one sample")
+        if max(sizes) > MOST_SAMPLES:
+            raise ValueError(f": a batch has at most {MOST_SAMPLES:,} samples")
         return sizes
 
 

@@ -31,6 +31,7 @@ PROTOCOL = 1
 GOODBYE_S = 5.0
 LAST_WORDS_S = 1.0
 CHUNK = 1 << 16
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Linux keeps the semaphores of helper processes
 LONGEST_REPLY = 1 << 26
 """bytes: a thousand times the latencies of a long burst; what is longer is no reply"""
 
@@ -112,7 +113,7 @@ class WorkerSession:
         """
         self.log = log
         self._env = processes.marked(env)
-        writable = [str(paths.worker_home()), env.get("TMPDIR", tempfile.gettempdir())]
+        writable = [str(paths.worker_home()), env.get("TMPDIR", tempfile.gettempdir()), SHARED_MEMORY]
         self.timeout_s = timeout_s
         with contextlib.ExitStack() as stack:
             try:

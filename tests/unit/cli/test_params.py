@@ -38,7 +38,7 @@ def test_what_is_no_latency_is_refused(text: str) -> None:
         Latency().convert(text, None, None)
 
 
-@pytest.mark.parametrize("text", ["", "1,,2", "0", "a", "1.5", "-1"])
+@pytest.mark.parametrize("text", ["", "1,,2", "0", "a", "1.5", "-1", "100000000000000000000"])
 def test_what_are_no_batch_sizes_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
         BatchSizes().convert(text, None, None)

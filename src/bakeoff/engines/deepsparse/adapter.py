@@ -5,6 +5,9 @@ Analytics are off by ``NM_DISABLE_ANALYTICS``, which every worker has in its env
 """
 
 import logging
+import os
+import shutil
+import tempfile
 
 import deepsparse
 import numpy as np
@@ -24,14 +27,15 @@ class Engine:
         return {"version": deepsparse.__version__, "instructions": instructions, "vnni": bool(vnni)}
 
     def load(self, model, settings):
-        self.engine = deepsparse.Engine(
-            model["path"],
-            batch_size=settings["batch_size"],
-            num_cores=settings["threads"],
-            num_streams=settings["streams"],
-            scheduler=SCHEDULERS[settings["streams"] > 1],
-            input_shapes=[tensor["shape"] for tensor in model["inputs"]],
-        )
+        with tempfile.TemporaryDirectory() as folder:  # it writes the shapes into the file itself, which is others' too
+            self.engine = deepsparse.Engine(
+                shutil.copy(model["path"], os.path.join(folder, "model.onnx")),
+                batch_size=settings["batch_size"],
+                num_cores=settings["threads"],
+                num_streams=settings["streams"],
+                scheduler=SCHEDULERS[settings["streams"] > 1],
+                input_shapes=[tensor["shape"] for tensor in model["inputs"]],
+            )
         # Its own order of inputs and outputs need not be the model's.
         names = [[tensor["name"] for tensor in model[side]] for side in ("inputs", "outputs")]
         self.input_order = [names[0].index(name) for name in self.engine.input_names]

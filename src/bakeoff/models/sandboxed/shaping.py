@@ -118,6 +118,8 @@ def _sizes_given(
     sizes = dict(shaping.shapes)
     for tensor in inputs:
         batch = axes.get(tensor.name)
+        if batch is not None and str(tensor.axes[batch]) in shaping.shapes:
+            raise ModelError(f"--shape {tensor.axes[batch]}=...: that is the batch axis", "Give its sizes by --batch.")
         if batch is not None and len(sizes.get(tensor.name, ())) > batch and sizes[tensor.name][batch] != 1:
             raise ModelError(
                 f"--shape {tensor.name}={'x'.join(map(str, sizes[tensor.name]))}: axis {batch} is the batch axis",

@@ -39,6 +39,8 @@ def make_plan(request: Request, catalogue: Catalogue, machine: Machine) -> Plan:
     _check_files(files, shaping, request)
     _check_scenario(request, contenders)
     under_load = request.scenario != Scenario.LATENCY
+    if request.weights != "seeded" and request.models and len(files) == len(set(request.models)):
+        raise UsageError(f"--weights {request.weights}: a model of your own has weights of its own", "Leave it out.")
     if request.data and request.weights == "seeded":
         raise UsageError("--data: seeded weights recognise nothing", "add --weights trained, or a checkpoint's path")
     if threads > machine.cpus:

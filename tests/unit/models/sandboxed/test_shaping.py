@@ -97,6 +97,11 @@ def test_what_stays_open_is_asked_for_with_the_flag_to_give() -> None:
     assert "--shape x=1x3x224x224" in str(caught.value.advice)
 
 
+def test_a_size_for_the_batch_axis_by_its_name_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"--shape N=\.\.\.: that is the batch axis"):
+        shape(relu(["N", 3, 8, 8]), Shaping(shapes={"N": (4,)}), {})
+
+
 def test_an_axis_of_several_inputs_is_said_once() -> None:
     add = helper.make_node("Add", ["a", "b"], ["y"])
     model = network([add], {"a": ["N", "tokens"], "b": ["N", "tokens"]}, {"y": ["N", "tokens"]})

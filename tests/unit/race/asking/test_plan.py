@@ -59,6 +59,14 @@ def test_shapes_without_a_model_of_ones_own_are_refused() -> None:
         planned(models=("resnet18",), batch_axis=("none",))
 
 
+def test_weights_for_models_that_have_their_own_are_refused(tmp_path: Path) -> None:
+    own = tmp_path / "mine.onnx"
+    own.write_bytes(b"")
+    with pytest.raises(UsageError, match="--weights trained: a model of your own has weights of its own"):
+        planned(models=(str(own),), weights="trained")
+    assert planned(models=(str(own), "resnet18"), weights="trained").weights == "trained"
+
+
 def test_labelled_pictures_are_refused_where_the_weights_know_nothing() -> None:
     with pytest.raises(UsageError, match="--data: seeded weights recognise nothing"):
         planned(models=("resnet18",), data="pictures")
