@@ -71,7 +71,7 @@ class Job(NamedTuple):
     @property
     def tag(self) -> str:
         """By which its runs are found again."""
-        return f"{TAG}-{self.kind}-{self.model}-{self.threads}{'-busy' * self.busy}"
+        return f"{TAG}-{self.kind}-{self.model}-{self.threads.replace(',', '+')}{'-busy' * self.busy}"
 
 
 JOBS = [

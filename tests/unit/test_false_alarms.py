@@ -7,6 +7,7 @@ import pytest
 from benchmarks.false_alarms import JOBS, Job, Tally, count, truth_of
 from tests.unit.made import a_case, a_plan
 
+from bakeoff.cli.params import Tag
 from bakeoff.records import ModelRecord, Status
 from bakeoff.scorecards import CanaryRounds, GateOutcome, Score, Scorecard
 
@@ -90,7 +91,7 @@ def test_what_a_neighbour_disturbed_is_counted_apart_and_has_no_interval() -> No
 
 
 def test_every_setting_is_run_in_both_places_and_known_by_its_tag() -> None:
-    assert len({each.tag for each in JOBS}) == len(JOBS)
+    assert len({Tag().read(each.tag) for each in JOBS}) == len(JOBS)
     assert {(each.threads, each.busy) for each in JOBS if each.kind == "run"} == {
         (threads, busy) for threads in "12" for busy in (False, True)
     }
