@@ -67,9 +67,8 @@ class Observer(ReadyObserver, Protocol):
 DIGESTS = ("digest", "data_digest", "pictures_digest")
 """what must not change in a model while its run goes on"""
 
-Enough = Callable[[RunRecord, Sequence[Trial]], bool]
-
-
+Out = Callable[[RunRecord, Sequence[Trial]], Collection[str]]
+"""the names of the contenders that get no more rounds, besides those that the plan's own rules leave out"""
 Accept = Callable[[Mapping[str, ModelRecord]], None]
 
 
@@ -77,9 +76,9 @@ def anything(_models: Mapping[str, ModelRecord]) -> None:
     """Any models will do."""
 
 
-def never(_run: RunRecord, _trials: Sequence[Trial]) -> bool:
-    """Only the plan's rules end the race."""
-    return False
+def nobody(_run: RunRecord, _trials: Sequence[Trial]) -> Collection[str]:
+    """Only the plan's rules leave anybody out."""
+    return ()
 
 
 @dataclass
@@ -91,7 +90,7 @@ class Race:
     output: Path
     observer: Observer
     budget: Budget
-    enough: Enough = never
+    out: Out = nobody
     trials: list[Trial] = field(default_factory=list)
     unsaved: list[Trial] = field(default_factory=list)
 
@@ -158,12 +157,12 @@ def start(
     observer: Observer,
     *,
     accept: Accept = anything,
-    enough: Enough = never,
+    out: Out = nobody,
 ) -> Outcome:
     """Run `plan` from the beginning. Ctrl-C ends it early with what was measured.
 
-    `accept` raises if the models, by name, are not those that the caller means. `enough` is asked between heats, and
-    ends the race once it says so, besides what the plan's own rules say. Raises `NotFitError` before anything is
+    `accept` raises if the models, by name, are not those that the caller means. `out` is asked between heats; the
+    race ends when nobody is left. Raises `NotFitError` before anything is
     prepared if the request is strict and the audit finds anything.
     """
     request = plan.request or Request()
@@ -186,7 +185,7 @@ def start(
             tags=request.tags,
         )
         store.create_run(run)
-        race = Race(run=run, store=store, output=output, observer=observer, budget=budget, enough=enough)
+        race = Race(run=run, store=store, output=output, observer=observer, budget=budget, out=out)
         with store.racing(run.name):
             return finish(race, preparation, library)
 
@@ -469,9 +468,9 @@ def still_wanted(race: Race, round_: int, model: str, contenders: Collection[Con
     failed before.
     """
     plan = race.run.plan
-    plan = msgspec.structs.replace(plan, contenders=tuple(each for each in plan.contenders if each in contenders))
-    if race.enough(race.run, race.trials):
-        return set()
+    out = race.out(race.run, race.trials)
+    live = tuple(each for each in plan.contenders if each in contenders and each.name not in out)
+    plan = msgspec.structs.replace(plan, contenders=live)
     league = leagues(race.run, race.trials)
     in_need = stopping.wanted(
         plan,

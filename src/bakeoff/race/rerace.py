@@ -55,7 +55,9 @@ class Rerace:
             output,
             observer,
             accept=self._check_models,
-            enough=lambda run, trials: decided(*self._paired(Results(run, trials).scorecard, names)),
+            out=lambda run, trials: (
+                run.plan.names if decided(*self._paired(Results(run, trials).scorecard, names)) else ()
+            ),
         )
         found, pairs, margin = self._paired(outcome.results.scorecard, names)
         return outcome, gate_within(found, pairs, margin, self.baseline.name)

@@ -127,25 +127,27 @@ def compared(
     """The estimate with its two-sided interval of that error, and what it says at that indifference."""
     reach = found.reach(error / 2)
     low, high = found.mean - reach, found.mean + reach
-    effect = math.log1p(indifference)
-    change = Change.UNDECIDED
-    if low > effect:
-        change = Change.FASTER
-    elif high < -effect:
-        change = Change.SLOWER
-    elif -effect <= low and high <= effect:
-        change = Change.EQUIVALENT
     return Compared(
         before=old.case,
         after=new.case,
         method=found.method,
-        change=change,
+        change=change_of(low, high, indifference),
         ratio=math.exp(found.mean),
         interval=(math.exp(low), math.exp(high)) if reach < MOST_REACH else None,
         fps_before=_fps(old),
         fps_after=_fps(new),
         canary=found.canary,
     )
+
+
+def change_of(low: float, high: float, indifference: float) -> Change:
+    """What a log ratio between these bounds says at that indifference."""
+    effect = math.log1p(indifference)
+    if low > effect:
+        return Change.FASTER
+    if high < -effect:
+        return Change.SLOWER
+    return Change.EQUIVALENT if -effect <= low and high <= effect else Change.UNDECIDED
 
 
 MOST_REACH = 20.0

@@ -44,22 +44,13 @@ def verdicts(
     where enough others are (`bakeoff.judge.case.disturbance`). Give only trials of cases whose speed may be published:
     cases with a wrong answer are left out here, but how much failing is too much is the summary's affair.
     """
-    tables: dict[tuple[str, int, str, str], list[Trial]] = defaultdict(list)
-    tries = last_tries(trials)
-    spoilt = disturbed_rounds(tries)
-    for trial in tries:
-        case = trial.case
-        tables[case.model, case.batch_size, league(case), case.contender.device].append(trial)
-    measured = measured_tables(tables, spoilt)
+    trials = list(trials)
+    cases = {(trial.case.contender.name, trial.case.model, trial.case.batch_size): trial.case for trial in trials}
     found = []
-    for key, of_table in tables.items():
+    for key, comparison in comparisons(trials, league=league, critical=critical).items():
         model, batch_size, name, device = key
-        table, spoilt_here, noise = measured[key]
-        if not table:
-            continue
-        comparison = compare(table, critical, spoilt_here, noise, other_batch_sizes(measured, key))
         leader = comparison.contenders[comparison.leader]
-        pace = seconds_per_round(next(trial.case for trial in of_table if trial.case.contender.name == leader))
+        pace = seconds_per_round(cases[leader, model, batch_size])
         standings_ = standings(comparison, indifference)
         found.append(
             Verdict(
@@ -73,6 +64,26 @@ def verdicts(
             )
         )
     return found
+
+
+def comparisons(
+    trials: Iterable[Trial], *, league: Callable[[Case], str] = precision, critical: Critical = sequential
+) -> dict[tuple[str, int, str, str], Comparison]:
+    """Every pair of each table that has a measured trial, by its model, batch size, league and device, in the order in
+    which tables first appear; `trials` and `league` are as for `verdicts`.
+    """
+    tables: dict[tuple[str, int, str, str], list[Trial]] = defaultdict(list)
+    tries = last_tries(trials)
+    spoilt = disturbed_rounds(tries)
+    for trial in tries:
+        case = trial.case
+        tables[case.model, case.batch_size, league(case), case.contender.device].append(trial)
+    measured = measured_tables(tables, spoilt)
+    return {
+        key: compare(table, critical, spoilt_here, noise, other_batch_sizes(measured, key))
+        for key, (table, spoilt_here, noise) in measured.items()
+        if table
+    }
 
 
 def judge(run: RunRecord, rows: Iterable[Summary], trials: Iterable[Trial], indifference: float) -> list[Verdict]:

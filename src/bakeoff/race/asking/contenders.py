@@ -40,16 +40,16 @@ def choose(request: Request, catalogue: Catalogue, machine: Machine, threads: in
         ]
     if not chosen:
         raise UsageError("no engine is left to race", "see `bakeoff engines list`")
-    asked = _by_engine(request.settings, catalogue, [engine for engine, _ in chosen], machine)
+    asked = by_engine(request.settings, catalogue, [engine for engine, _ in chosen], machine)
     found: dict[str, Contender] = {}
     for engine, settings in chosen:
-        for each in _combinations(engine, asked[engine.name], settings):
+        for each in combinations(engine, asked[engine.name], settings):
             contender = contender_of(engine, each, threads, catalogue, machine)
             found[contender.name] = contender
     return tuple(found.values())
 
 
-def _by_engine(
+def by_engine(
     asked: Mapping[str, Sequence[Scalar]], catalogue: Catalogue, raced: Sequence[EngineSpec], machine: Machine
 ) -> dict[str, dict[str, Sequence[Scalar]]]:
     """The values asked for of each knob of each engine of `raced`, which ``ENGINES.KNOB`` of `asked` name.
@@ -70,7 +70,7 @@ def _by_engine(
     return found
 
 
-def _combinations(
+def combinations(
     engine: EngineSpec, asked: Mapping[str, Sequence[Scalar]], settings: Mapping[str, Scalar]
 ) -> Iterator[dict[str, Scalar]]:
     """`settings` with each combination of what is `asked` besides; those only whose knobs have what they need, if any.

@@ -9,7 +9,7 @@ from tests.unit.made import a_case, a_plan
 
 from bakeoff.errors import UnsupportedModelError
 from bakeoff.models.samples import Samples
-from bakeoff.race.race import Race, never, still_wanted
+from bakeoff.race.race import Out, Race, nobody, still_wanted
 from bakeoff.race.ready import exam
 from bakeoff.race.ready.observer import Observer
 from bakeoff.records import (
@@ -47,7 +47,7 @@ def trial(engine: str, round_: int, fps: float, error: float) -> Trial:
     )
 
 
-def wanted(error_of_the_fast: float) -> set[str]:
+def wanted(error_of_the_fast: float, out: Out = nobody) -> set[str]:
     """Who races on after five rounds in which one engine was exactly twice as fast as the other."""
     run = RunRecord(
         name="1",
@@ -66,13 +66,18 @@ def wanted(error_of_the_fast: float) -> set[str]:
         for round_ in range(1, 6)
         for engine in (("slow", round_, 1.0, 1e-6), ("fast", round_, 2.0, error_of_the_fast))
     ]
-    race = cast("Race", SimpleNamespace(run=run, trials=trials, enough=never))
+    race = cast("Race", SimpleNamespace(run=run, trials=trials, out=out))
     return {case.contender.name for case in still_wanted(race, 6, "m", run.plan.contenders)}
 
 
 def test_an_engine_beaten_in_its_league_leaves_and_one_beaten_by_bf16_alone_does_not() -> None:
     assert wanted(1e-6) == set()
     assert wanted(0.03) == {"slow", "fast"}
+
+
+def test_whom_the_caller_leaves_out_gets_no_round_and_the_others_go_on_without_it() -> None:
+    assert wanted(0.03, lambda run, _trials: run.plan.names[:1]) == {"fast"}
+    assert wanted(0.03, lambda run, _trials: run.plan.names) == set()
 
 
 PLAN = a_plan(models=("m",), engines=(), batch_sizes=(1,), threads=1)
