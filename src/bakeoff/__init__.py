@@ -1,14 +1,14 @@
 """bakeoff: which deep-learning framework runs my network fastest on this CPU, and is its answer right?
 
-For programs and notebooks: `race` networks, open a `stored` run, `compare` two, `load` one as a data frame. Each is
-what the command of that name does; `bakeoff.api` has them, and is imported when one is asked for.
+For programs and notebooks: `race` networks, `tune` one, open a `stored` run, `compare` two, `load` one as a data frame.
+Each is what the command of that name does; `bakeoff.api` has them, and is imported when one is asked for.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bakeoff.api import Comparison, Run, compare, load, race, stored
+    from bakeoff.api import Comparison, Run, Tuning, compare, load, race, stored, tune
     from bakeoff.errors import (
         BakeoffError,
         EngineFolderError,
@@ -30,12 +30,14 @@ __all__ = [
     "NotFitError",
     "Run",
     "StoreError",
+    "Tuning",
     "UsageError",
     "__version__",
     "compare",
     "load",
     "race",
     "stored",
+    "tune",
 ]
 
 # The package `bakeoff.race` binds its own name here when it is first imported. Let it do so now, while it is an empty

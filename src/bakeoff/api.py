@@ -14,12 +14,14 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
 from bakeoff.judge.results import Results
+from bakeoff.judge.tuning.found import Limits, Tuned
 from bakeoff.race.asking.machine import this_machine
 from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.race import start
 from bakeoff.race.stored import scorecards
+from bakeoff.race.tuning.tuning import tune as search_and_confirm
 from bakeoff.records import INDIFFERENCE, Request, RunRecord, Scalar, Summary, Trial, Verdict
-from bakeoff.report import comparison, export, flat, markdown, notes, terminal
+from bakeoff.report import comparison, export, flat, markdown, notes, terminal, tuning
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened
 from bakeoff.views.racing import Silence, watching
@@ -145,6 +147,32 @@ class Comparison:
         return comparison.to_markdown(self.report)
 
 
+class Tuning:
+    """With which settings to run a model, and what they gain. A notebook shows it as its tables."""
+
+    def __init__(self, said: Tuned | None, run: Run) -> None:
+        self.said = said
+        """everything that was confirmed; None where an interruption left nothing"""
+        self.run = run
+        """the run that confirmed it, or else the last of the search"""
+
+    def answer(self) -> str:
+        """What to use, in one sentence."""
+        return self.said.sentence if self.said else "nothing is confirmed"
+
+    def table(self, *, width: int = WIDTH) -> str:
+        """As `bakeoff tune` prints it."""
+        return tuning.to_text(self.said, width=width) if self.said else self.answer()
+
+    def __repr__(self) -> str:
+        """In one line."""
+        return f"<Tuning: {self.answer()}>"
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return tuning.to_markdown(self.said) if self.said else self.answer()
+
+
 def race(
     models: Names = (),
     engines: Names = (),
@@ -238,6 +266,78 @@ def race(
     if outcome.unsaved:
         warnings.warn(f"{outcome.unsaved} trials of run {outcome.results.run.name} could not be stored", stacklevel=2)
     return Run(outcome.results)
+
+
+def tune(
+    model: StrPath,
+    engines: Names = (),
+    *,
+    exclude: Names = (),
+    objective: Literal["latency", "throughput"] = "latency",
+    batch: int | None = None,
+    threads: int | None = None,
+    settings: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
+    memory_mb: float | None = None,
+    start_s: float | None = None,
+    latency_s: float | None = None,
+    budget_s: float | None = None,
+    rounds: int | None = None,
+    indifference: float = INDIFFERENCE,
+    weights: str = "seeded",
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    batch_axis: Names = (),
+    inputs: StrPath | None = None,
+    python: StrPath | None = None,
+    requirements: StrPath | None = None,
+    timeout_s: float = 300.0,
+    seed: int = 0,
+    strict: bool = False,
+    tags: Names = (),
+    output: StrPath = DEFAULT_OUTPUT,
+    store: str | None = None,
+    engines_dirs: Names = (),
+    progress: bool = True,
+) -> Tuning:
+    """Search the settings of `engines` on `model`, race the best few again, and say what they gain over the defaults.
+
+    Arguments are those of `race`, and the options of `bakeoff tune`. `settings` are all that is searched of the engines
+    that they name. `memory_mb`, `start_s` and `latency_s` are what an answer must hold: peak memory of a worker, time
+    from a fresh process to its first answer, mean latency. `rounds` are those of the confirmation, at most.
+
+    Raises as `race` does, and `UsageError` for a space of more than 60 points without Optuna (bakeoff[tune]).
+    """
+    for tag in _names(tags):
+        check_tag(tag)
+    request = Request(
+        models=_names(model),
+        engines=_names(engines),
+        exclude=_names(exclude),
+        batch_sizes=(batch,) if batch else (),
+        threads=threads,
+        settings={key: _values(asked) for key, asked in (settings or {}).items()},
+        weights=weights,
+        rounds=rounds,
+        budget_s=budget_s,
+        indifference=indifference,
+        timeout_s=timeout_s,
+        seed=seed,
+        shapes={name: tuple(sizes) for name, sizes in (shapes or {}).items()},
+        batch_axis=_names(batch_axis),
+        inputs=fspath(inputs or ""),
+        python=fspath(python or ""),
+        requirements=fspath(requirements or ""),
+        engines_dirs=_names(engines_dirs),
+        tags=_names(tags),
+        strict=strict,
+    )
+    limits = Limits(memory_mb=memory_mb, start_s=start_s, latency_s=latency_s)
+    catalogue = Catalogue.load(map(Path, request.engines_dirs))
+    view = watching() if progress else nullcontext(Silence())
+    with view as observer, opened(Path(output), store, observer.note) as opened_store:
+        found = search_and_confirm(
+            request, objective, limits, catalogue, this_machine(), opened_store, Path(output), observer
+        )
+    return Tuning(found.said, Run(found.outcome.results))
 
 
 def stored(

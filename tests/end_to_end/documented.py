@@ -21,6 +21,10 @@ CANNOT_RUN = {
     r"bakeoff engines (new|check|lock)|.*--engines mine|ok |skipped |every promise": "test_own_engine.py has the page",
     r"bakeoff run (.*\.pt2|shop\.nets)": "takes PyTorch; tests/contract/test_importers.py has the formats",
     r"bakeoff run .*--scenario": "takes LoadGen its time; tests/end_to_end/test_scenarios.py has it",
+    r"bakeoff tune": "searches for minutes; test_tune.py has it on an engine whose knobs are known",
+    r"bakeoff engines knobs|.*--set |bakeoff (run|compare|recipe) .*'\S*\[|(run|found) = .*settings=": (
+        "turns a knob, and the engines that stand in have none; test_liars.py and test_tune.py turn some"
+    ),
     r"bakeoff recipe": "the test's engines have no recipe; the contract suite runs every engine's",
     r"createdb|pip config": "changes what is the user's own: a database server, pip's configuration",
 }

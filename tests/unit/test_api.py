@@ -19,6 +19,7 @@ import bakeoff
 from bakeoff import api
 from bakeoff.cli import bakeoff as command
 from bakeoff.cli.run import run as run_command
+from bakeoff.cli.tune import tune as tune_command
 from bakeoff.judge.results import Results
 from bakeoff.records import Accuracy, Load, Scenario, Trial
 from bakeoff.report import columns, json_file
@@ -146,6 +147,14 @@ def test_race_takes_every_option_of_the_command_and_its_defaults() -> None:
         option = options[name]
         assert isinstance(option, click.Option)
         assert parameters[name].default == option.default
+
+
+def test_tune_takes_what_the_command_takes() -> None:
+    options = {RENAMED.get(p.name or "", p.name): p for p in tune_command.params if p.name not in ONLY_TYPED}
+    parameters = inspect.signature(api.tune).parameters
+    assert set(options) == set(parameters) - {"progress"}
+    for name in ("objective", "seed", "weights", "timeout_s"):
+        assert parameters[name].default == getattr(options[name], "default", None)
 
 
 def test_everything_public_is_there_and_nothing_is_imported_before_it_is_used() -> None:

@@ -8,6 +8,7 @@ from bakeoff import __version__
 
 COMMANDS = {
     "run": "race engines on networks and print the table",
+    "tune": "search the settings of engines on a network, and confirm the best",
     "resume": "go on with a run that was interrupted or killed",
     "show": "print the results of a run again",
     "report": "write a run's report: one HTML file to keep, print and show",

@@ -20,6 +20,7 @@ MOST_SAMPLES = 2**20
 PATHS = ("inputs", "data", "python", "requirements")
 """fields of a `Request` that hold a path"""
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+MEGABYTES = {"MB": 1.0, "GB": 1000.0}
 UNITS_OF_LATENCY = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -70,6 +71,19 @@ class Latency(Parsed[float]):
         if seconds <= 0:
             raise ValueError(": write a time above zero with its unit, like 50ms or 0.5s")
         return seconds
+
+
+class Memory(Parsed[float]):
+    """``500MB``, ``1.5GB`` -> megabytes, above 0; a number needs its unit."""
+
+    name = "memory"
+
+    def read(self, text: str) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB)", text.strip().upper())
+        megabytes = float(found[1]) * MEGABYTES[found[2]] if found else 0.0
+        if megabytes <= 0:
+            raise ValueError(": write an amount above zero with its unit, like 500MB or 2GB")
+        return megabytes
 
 
 class Names(Parsed[tuple[str, ...]]):

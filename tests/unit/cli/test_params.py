@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.cli.params import BatchSizes, Duration, Latency, Names, Setting, Shape, Values, as_request
+from bakeoff.cli.params import BatchSizes, Duration, Latency, Memory, Names, Setting, Shape, Values, as_request
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +30,17 @@ def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("50ms", 0.05), ("0.5 s", 0.5), ("800US", 0.0008)])
 def test_a_latency_has_a_unit(text: str, seconds: float) -> None:
     assert Latency().convert(text, None, None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "megabytes"), [("500MB", 500), ("1.5 gb", 1500)])
+def test_an_amount_of_memory_has_a_unit(text: str, megabytes: float) -> None:
+    assert Memory().convert(text, None, None) == megabytes
+
+
+@pytest.mark.parametrize("text", ["", "500", "0MB", "-5MB", "1TB", "much"])
+def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="like 500MB"):
+        Memory().convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["", "50", "0ms", "-5ms", "1m", "fast"])

@@ -1,0 +1,1 @@
+"""What a search over settings found, and what its confirmation says."""
