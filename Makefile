@@ -4,7 +4,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: bench test test-unit lint contract-all conformance docs support format clean
+COUNT ?= 10000
+
+.PHONY: bench test test-unit faults fuzz lint contract-all conformance docs support format clean
 
 bench: $(READY)  ## race the study's engines on ResNet-18 and ResNet-50
 	$(BIN)/bakeoff run
@@ -15,6 +17,12 @@ test: test-unit  ## every test that runs anywhere; the engines of the default ra
 # The others race on this machine, one at a time: only these may run side by side.
 test-unit: $(READY)
 	$(BIN)/pytest -m unit --numprocesses 2 --dist loadgroup tests/unit
+
+faults: $(READY)  ## break things, and see that nothing is lost; FAULTS=--part: a few of each kind
+	$(BIN)/python -m tests.faults $(FAULTS)
+
+fuzz: $(READY)  ## model files and engine folders, changed at random; COUNT=10000
+	$(BIN)/python -m tests.faults fuzz --count $(COUNT)
 
 contract-all: $(READY)  ## the contract suite on every engine there is
 	BAKEOFF_CONTRACT=all $(BIN)/pytest -m contract
