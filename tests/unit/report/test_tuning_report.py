@@ -46,7 +46,7 @@ def said(*, memory_mb: float | None = 200.0) -> Tuned:
         confirmed=(default, quiet, arena),
         effects=(
             Effect(engine="ort", knob="spin", value=False, default=True, ratio=1.2, interval=(1.1, 1.3), points=8),
-            Effect(engine="ort", knob="block", value=4, default=0, ratio=0.9, interval=None, points=8),
+            Effect(engine="ort", knob="block", value=4, default=0, ratio=0.9, interval=(0.8, 1.0), points=8),
         ),
         left_out=(LeftOut(name="ort[block=4]", reason="failed: SIG|SEGV\nat once"),),
         points=9,
@@ -67,7 +67,7 @@ def test_the_answer_comes_first_and_then_what_it_rests_on() -> None:
     assert f"{QUIET} 31.2 ±2% 32.1 1.24x [1.19–1.29] faster; the answer" in lines  # noqa: RUF001
     assert "ort[arena=false] 31.2 ±2% 32.1 ? 1.01x [0.96–1.06] undecided" in lines  # noqa: RUF001
     assert "ort spin=false instead of true 1.20x [1.10–1.30] 8" in lines  # noqa: RUF001
-    assert "ort block=4 instead of 0 0.90x 8" in lines
+    assert "ort block=4 instead of 0 0.90x [0.80–1.00] 8" in lines  # noqa: RUF001
     assert "ort[block=4]: failed: SIG|SEGV at once" in lines
     assert (
         "The search, runs r1 and r2: 8 of 9 points have a speed. None of its figures stands here but effects." in lines

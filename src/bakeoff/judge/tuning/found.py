@@ -53,8 +53,8 @@ class Effect(Record, frozen=True):
     default: Scalar
     ratio: float
     """throughput with `value` over that with `default`"""
-    interval: tuple[float, float] | None
-    """95%, of this effect alone; None where there are too few points"""
+    interval: tuple[float, float]
+    """95%, of this effect alone"""
     points: int
     """of the engine that it rests on"""
 

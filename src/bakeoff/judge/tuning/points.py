@@ -71,7 +71,8 @@ def effects(points: Sequence[Point], found: Mapping[str, float]) -> list[Effect]
     """For each engine, what each other value of a knob than the default's is worth, over its points that have a value.
 
     By ordinary least squares of the points' values on their settings, without interactions: these and the points'
-    noise make the residuals that the intervals come from. A value that the points cannot tell from others is left out.
+    noise make the residuals that the intervals come from. A value that the points cannot tell from others is left out,
+    and so are all of an engine that has too few points for residuals.
     """
     by_engine: dict[str, list[Point]] = {}
     for point in points:
@@ -95,6 +96,8 @@ def _of_engine(
     inverse = np.linalg.pinv(design.T @ design)
     coefficients = inverse @ design.T @ logs
     freedom = len(raced) - int(np.linalg.matrix_rank(design))
+    if freedom < 1:
+        return []
     squares = float(((logs - design @ coefficients) ** 2).sum())
     told = np.isclose(np.diag(inverse @ (design.T @ design)), 1.0)
     effects_ = []
@@ -102,10 +105,7 @@ def _of_engine(
         if not told[i]:
             continue
         mean = float(coefficients[i])
-        interval = None
-        if freedom > 0:
-            reach = t_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(squares / freedom * float(inverse[i, i]))
-            interval = math.exp(mean - reach), math.exp(mean + reach)
+        reach = t_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(squares / freedom * float(inverse[i, i]))
         effects_.append(
             Effect(
                 engine=engine,
@@ -113,7 +113,7 @@ def _of_engine(
                 value=value,
                 default=default[knob],
                 ratio=math.exp(mean),
-                interval=interval,
+                interval=(math.exp(mean - reach), math.exp(mean + reach)),
                 points=len(raced),
             )
         )

@@ -75,21 +75,21 @@ def test_effects_are_those_that_points_are_made_of() -> None:
     assert set(found) == {("a", 1), ("b", 1), ("b", 2)}
     for (knob, value), effect in found.items():
         assert math.log(effect.ratio) == pytest.approx(worth[knob][int(value)], abs=0.03)
-        assert effect.interval
         assert effect.interval[0] < math.exp(worth[knob][int(value)]) < effect.interval[1]
         assert (effect.default, effect.points, effect.engine) == (0, 6, "d")
 
 
-def test_what_points_cannot_tell_has_no_effect_and_what_two_tell_has_no_interval() -> None:
-    default, one, both = a_point("d", a=0, b=0), a_point("x", a=1, b=0), a_point("y", a=1, b=1)
-    (effect,) = effects([default, one], {"d": 0.0, "x": 0.2})
-    assert effect.ratio == pytest.approx(math.exp(0.2))
-    assert effect.interval is None
-    assert effects([default, both], {"d": 0.0, "y": 0.2}) == []  # a or b?
-    assert effects([default], {"d": 0.0}) == []
+def test_what_points_cannot_tell_has_no_effect() -> None:
+    default, one, two = a_point("d", a=0, b=0), a_point("x", a=1, b=0), a_point("y", a=1, b=1)
+    assert effects([default, one], {"d": 0.0, "x": 0.2}) == []  # no residuals: nothing tells how sure it is
+    assert effects([default, one, two], {"d": 0.0, "x": 0.2, "y": 0.3}) == []
+    together = [default, two, a_point("z", a=2, b=0), a_point("u", a=2, b=0, c=0)]
+    found = effects(together, {"d": 0.0, "y": 0.2, "z": 0.5, "u": 0.6})
+    assert [(effect.knob, effect.value) for effect in found] == [("a", 2)]  # a or b of y?
 
 
 def test_engines_do_not_mix() -> None:
     points = [a_point("d", a=0), a_point("x", a=1), a_point("e", "e", a=0), a_point("ex", "e", a=1)]
-    found = effects(points, {"d": 0.0, "x": 0.1, "e": 1.0, "ex": 1.5})
+    points += [a_point("again", a=1), a_point("e-again", "e", a=1)]
+    found = effects(points, {"d": 0.0, "x": 0.1, "again": 0.1, "e": 1.0, "ex": 1.5, "e-again": 1.5})
     assert [(effect.engine, round(math.log(effect.ratio), 6)) for effect in found] == [("d", 0.1), ("e", 0.5)]
