@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 EXAMPLES = int(os.environ.get("BAKEOFF_EXAMPLES", "50"))
 hypothesis.settings.register_profile("bakeoff", deadline=None, database=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("bakeoff")
+# A shell's background job ignores Ctrl-C, and what nohup starts ignores its terminal's end, and so would all processes
+# started here; a handler, unlike that, is not inherited.
+for name in ("SIGINT", "SIGHUP"):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), lambda *_: None)
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where Linux has it
