@@ -211,11 +211,12 @@ def race(
     Arguments that are not given take the defaults of `bakeoff run`, whose options have the same names. `models` are
     built-in networks, paths of model files or package.module:factory, `engines` names, frameworks, groups or globs.
     `budget_s`, `timeout_s` and `latency_bound_s` are in seconds, `indifference` and `target_ci` are shares (0.02 is
-    2%). `settings` are values of knobs by ENGINE.KNOB, one or several: {"onnxruntime.spin": False, "*.threads": [1, 2]}
-    races each combination. For models of your own, `shapes` gives sizes by the name of an input or an axis, `inputs` an
-    .npz of real inputs; `python` is the interpreter that builds what a factory returns, or `requirements` a file of
-    what it needs besides PyTorch. `data` is a folder of labelled pictures, which tell the accuracy of built-in networks
-    with trained `weights`. `store` is the address of a team's store, instead of the one in the folder `output`.
+    2%). `settings` are values of knobs by ENGINE.KNOB, one or several: ``{"onnxruntime.spin": False, "*.threads":
+    [1, 2]}`` races each combination. For models of your own, `shapes` gives sizes by the name of an input or an
+    axis, `inputs` an .npz of real inputs; `python` is the interpreter that builds what a factory returns, or
+    `requirements` a file of what it needs besides PyTorch. `data` is a folder of labelled pictures, which tell the
+    accuracy of built-in networks with trained `weights`. `store` is the address of a team's store, instead of the
+    one in the folder `output`.
     `progress` shows on stderr, or beneath a notebook's cell, how the race goes; nothing is drawn while an engine is
     timed.
 
