@@ -269,7 +269,7 @@ def set_up(engine: EngineSpec, standing: dict[str, Installed], options: argparse
         side: [{"name": t.name, "dtype": t.dtype, "shape": list(t.at(options.batch))} for t in specs]
         for side, specs in sides.items()
     }
-    settings = {**engine.options, "threads": options.threads, "precision": "fp32", "batch_size": options.batch}
+    settings = {**engine.usual, "threads": options.threads, "precision": "fp32", "batch_size": options.batch}
     path = str(in_form(model, engine.model, standing, library, lambda line: print(line, file=sys.stderr)))
     return Bench(
         engine=engine,

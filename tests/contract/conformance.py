@@ -249,8 +249,7 @@ class Conformance:
         inputs, outputs = ([{"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in side] for side in specs)
         model = {"path": str(path), "format": self.engine.model.format, "inputs": inputs, "outputs": outputs}
         asked = {"threads": 1, "precision": self.engine.league, "batch_size": 1}
-        knobs = {name: knob.default for name, knob in self.engine.knobs.items()}
-        session.call("load", Loaded, model=model, settings={**self.engine.options, **knobs, **asked})
+        session.call("load", Loaded, model=model, settings={**self.engine.usual, **asked})
         files = [self.folder / f"input-{index}.npy" for index in range(len(case.inputs))]
         for file, array in zip(files, case.inputs, strict=True):
             np.save(file, np.ascontiguousarray(array) if array.ndim else array)

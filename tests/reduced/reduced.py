@@ -15,8 +15,10 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Engine(PyTorch):
+    PRECISIONS = ("fp32", "bf16")
+
     def load(self, model, settings):
-        effective = super().load(model, dict(settings, precision="fp32"))
+        effective = super().load(model, dict(settings, precision="fp32", mode="eager"))
         reduced = autocast if settings["how"] == "autocast" else converted
         with without_gradients():
             self.network = reduced(self.network, settings["how"])

@@ -162,6 +162,11 @@ class EngineSpec(EngineFields, frozen=True, kw_only=True):
     """those values, which are this one's defaults"""
 
     @property
+    def usual(self) -> dict[str, Any]:
+        """What its adapter gets where nothing is asked for: the options, and the default of each knob."""
+        return {**self.options, **{name: knob.default for name, knob in self.knobs.items()}}
+
+    @property
     def environments(self) -> tuple[EnvironmentSpec, ...]:
         """Its own, and that of the converter of its models."""
         converter = self.model.converter

@@ -76,9 +76,8 @@ class Runnable:
     def settings(self, batch_size: int) -> dict[str, Any]:
         """As its adapter gets them: the engine's options, every knob's value, threads, and the case at hand."""
         contender = self.contender
-        knobs = {name: knob.default for name, knob in self.engine.knobs.items()} | dict(contender.settings)
         case = {THREADS: contender.threads, "precision": contender.precision, "batch_size": batch_size}
-        return {**self.engine.options, **knobs, **case}
+        return {**self.engine.usual, **dict(contender.settings), **case}
 
     @property
     def loads_once(self) -> bool:
