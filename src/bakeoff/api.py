@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -36,6 +36,9 @@ Kind = Literal["summary", "trials", "latencies"]
 DEFAULT_OUTPUT = "results"
 WIDTH = 120
 """columns of a text table"""
+SEVERAL = ("models", "engines", "exclude", "batch_axis", "engines_dirs")
+PATHS = ("inputs", "data", "python", "requirements")
+"""fields of a `Request` that one name may stand for, and that a path may"""
 
 
 class Run:
@@ -228,16 +231,14 @@ def race(
     for a wrong engine.toml, `StoreError` if the store cannot be used, and with `strict` `NotFitError` if the machine is
     not fit to measure on.
     """
-    for tag in _names(tags):
-        check_tag(tag)
-    request = Request(
-        models=_names(models),
-        engines=_names(engines),
-        exclude=_names(exclude),
+    request = _request(
+        models=models,
+        engines=engines,
+        exclude=exclude,
         release=release,
         batch_sizes=tuple(batch_sizes),
         threads=threads,
-        settings={key: _values(asked) for key, asked in (settings or {}).items()},
+        settings=settings,
         weights=weights,
         rounds=rounds,
         budget_s=budget_s,
@@ -249,14 +250,14 @@ def race(
         profile=profile,
         scenario=scenario,
         latency_bound_s=latency_bound_s,
-        shapes={name: tuple(sizes) for name, sizes in (shapes or {}).items()},
-        batch_axis=_names(batch_axis),
-        inputs=fspath(inputs or ""),
-        data=fspath(data or ""),
-        python=fspath(python or ""),
-        requirements=fspath(requirements or ""),
-        engines_dirs=_names(engines_dirs),
-        tags=_names(tags),
+        shapes=shapes,
+        batch_axis=batch_axis,
+        inputs=inputs,
+        data=data,
+        python=python,
+        requirements=requirements,
+        engines_dirs=engines_dirs,
+        tags=tags,
         strict=strict,
     )
     catalogue = Catalogue.load(map(Path, request.engines_dirs))
@@ -307,28 +308,26 @@ def tune(
 
     Raises as `race` does, and `UsageError` for a space of more than 60 points without Optuna (bakeoff[tune]).
     """
-    for tag in _names(tags):
-        check_tag(tag)
-    request = Request(
-        models=_names(model),
-        engines=_names(engines),
-        exclude=_names(exclude),
+    request = _request(
+        models=model,
+        engines=engines,
+        exclude=exclude,
         batch_sizes=(batch,) if batch else (),
         threads=threads,
-        settings={key: _values(asked) for key, asked in (settings or {}).items()},
+        settings=settings,
         weights=weights,
         rounds=rounds,
         budget_s=budget_s,
         indifference=indifference,
         timeout_s=timeout_s,
         seed=seed,
-        shapes={name: tuple(sizes) for name, sizes in (shapes or {}).items()},
-        batch_axis=_names(batch_axis),
-        inputs=fspath(inputs or ""),
-        python=fspath(python or ""),
-        requirements=fspath(requirements or ""),
-        engines_dirs=_names(engines_dirs),
-        tags=_names(tags),
+        shapes=shapes,
+        batch_axis=batch_axis,
+        inputs=inputs,
+        python=python,
+        requirements=requirements,
+        engines_dirs=engines_dirs,
+        tags=tags,
         strict=strict,
     )
     limits = Limits(memory_mb=memory_mb, start_s=start_s, latency_s=latency_s)
@@ -404,6 +403,26 @@ def compare(
 def _existing(output: StrPath, store: str | None) -> Iterator[Store]:
     with opened(Path(output), store, partial(click.echo, err=True), create=False) as found:
         yield found
+
+
+def _request(
+    *,
+    tags: Names,
+    settings: Mapping[str, Scalar | Sequence[Scalar]] | None,
+    shapes: Mapping[str, Sequence[int]] | None,
+    **asked: Any,
+) -> Request:
+    """What is asked for by the names of the fields of `Request`; raises `UsageError` for a tag that is none."""
+    for tag in _names(tags):
+        check_tag(tag)
+    return Request(
+        tags=_names(tags),
+        settings={key: _values(values) for key, values in (settings or {}).items()},
+        shapes={name: tuple(sizes) for name, sizes in (shapes or {}).items()},
+        **asked
+        | {name: _names(asked[name]) for name in SEVERAL}
+        | {name: fspath(asked[name] or "") for name in PATHS if name in asked},
+    )
 
 
 def _values(asked: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
