@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
 from bakeoff.models.inputs import unstack
+from bakeoff.printable import cut
 from bakeoff.records import ModelRecord, TensorSpec
 
 Array = NDArray[np.generic]
@@ -23,7 +24,7 @@ def read(path: Path) -> dict[str, Array]:
             loaded = np.load(stream, allow_pickle=False)
             arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        why = " ".join(str(error).split())[:200]
+        why = cut(str(error), 200)
         raise ModelError(
             f"{path} cannot be read as inputs: {why}", "It is an .npz as numpy.savez writes it, without pickles."
         ) from error

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError
 from bakeoff.models.architectures import Architecture, classifier, parameters
+from bakeoff.printable import cut
 
 ZIP_MAGIC = b"PK"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -84,7 +85,7 @@ def read(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise ModelError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a broken file makes pickle, zipfile and numpy raise nearly anything
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+        why = cut(str(error), 200) or type(error).__name__
         raise ModelError(f"{path.name} is not a checkpoint that can be read, or is cut short: {why}") from error
     return _state_dict(found, path)
 

@@ -10,6 +10,7 @@ from onnx import AttributeProto, GraphProto, TensorProto
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from bakeoff.errors import ModelError, UnsupportedModelError
+from bakeoff.printable import cut
 
 Report = Callable[[str], None]
 """what a task says of its progress goes there"""
@@ -114,7 +115,7 @@ def claimed_bytes(tensor: TensorProto) -> int:
 
 def one_line(error: BaseException) -> str:
     """The message of a library's error, without line breaks and not endless."""
-    return " ".join(str(error).split())[:200]
+    return cut(str(error), 200)
 
 
 def _read(path: Path) -> onnx.ModelProto:

@@ -135,16 +135,14 @@ def worth_a_turn(
     context: HeatContext, field: Sequence[Attempt], turning: Sequence[Attempt], turn: int
 ) -> Sequence[Attempt]:
     """Those of `turning` for which one more pays: see `bakeoff.judge.table.effort`. The canary has had enough."""
-    best = best_latency(field)
     turning = [attempt for attempt in turning if attempt.case.contender.name != CANARY]
     if not turning:
         return ()
     before = context.turns_before.get(turning[0].case.batch_size, ())
     of_turns = effort.turn_variance([*before, {attempt.case.contender.name: attempt.turns for attempt in turning}])
     if math.isnan(of_turns):
-        return [attempt for attempt in turning if attempt.warm_latency <= HOPELESS * best]
-    contenders = [attempt for attempt in field if attempt.case.contender.name != CANARY]
-    warm = {attempt.case.contender.name: attempt.warm_latency for attempt in contenders}
+        return [attempt for attempt in turning if attempt.warm_latency <= HOPELESS * best_latency(field)]
+    warm = {a.case.contender.name: a.warm_latency for a in field if a.case.contender.name != CANARY}
     behind = effort.behind_best(warm, before, of_turns, context.of_processes)
     left = [
         attempt
