@@ -6,6 +6,23 @@ from typing import Any
 from bakeoff.judge.results import Results
 from bakeoff.records import Case, Contender, Measurement, Plan, RunRecord, Status, Summary, Trial, Verdict
 
+ALPHA = """
+title = "Alpha"
+[environments.alpha-1]
+kind = "uv"
+python = "3.11"
+requirements = ["alpha==1.4.0"]
+lock = "alpha.lock"
+[engines.alpha]
+title = "Alpha"
+release = "today"
+league = "fp32"
+adapter = "adapter.py"
+environment = "alpha-1"
+model = { format = "onnx" }
+"""
+"""an engine.toml with one engine, whose last table is open for more fields"""
+
 
 def a_contender(name: str, *, threads: int = 1, **fields: Any) -> Contender:
     """The engine of that name, as a race runs it that is asked for nothing else."""

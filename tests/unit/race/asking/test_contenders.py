@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.unit.made import ALPHA
 
 from bakeoff.cli.engines import engines
 from bakeoff.engines.catalogue import Catalogue
@@ -19,20 +20,9 @@ from bakeoff.records import Contender, Installed, Request, Scalar
 
 pytestmark = pytest.mark.unit
 
-TOML = """
-title = "Alpha"
-[environments.alpha-1]
-kind = "uv"
-python = "3.11"
-requirements = ["alpha==1.4.0"]
-lock = "alpha.lock"
-[engines.alpha]
-title = "Alpha"
-release = "today"
-league = "fp32"
-adapter = "adapter.py"
-environment = "alpha-1"
-model = { format = "onnx" }
+TOML = (
+    ALPHA
+    + """
 loads_once = true
 env = { COMMON = "1" }
 groups = ["study"]
@@ -62,6 +52,7 @@ title = "Beta"
 knobs = {}
 groups = []
 """
+)
 MACHINE = Machine(cpus=2, installed=lambda _: False, instruction_sets=("avx2",), vendor="GenuineIntel")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.made import ALPHA
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
@@ -14,20 +15,9 @@ from bakeoff.records import Request
 
 pytestmark = pytest.mark.unit
 
-TOML = """
-title = "Alpha"
-[environments.alpha-1]
-kind = "uv"
-python = "3.11"
-requirements = ["alpha==1.4.0"]
-lock = "alpha.lock"
-[engines.alpha]
-title = "Alpha"
-release = "today"
-league = "fp32"
-adapter = "adapter.py"
-environment = "alpha-1"
-model = { format = "onnx" }
+TOML = (
+    ALPHA
+    + """
 groups = ["study"]
 [engines.alpha.knobs]
 spin = { values = [true, false], default = true, help = "h" }
@@ -48,6 +38,7 @@ title = "Gamma"
 knobs.tiles = { values = [8, 16], default = 8, help = "h" }
 groups = []
 """
+)
 MACHINE = Machine(cpus=4, installed=lambda _: False)
 
 
