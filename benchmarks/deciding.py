@@ -4,9 +4,10 @@
     .venv/bin/python -m benchmarks.deciding --machine noisy --races 500 --minutes 30
 
 The planning, heats, looks and the rule that ends a race are the real ones; the host is not (`virtual_host.py`). Eight
-engines on two networks at four batch sizes, true ratios as in the README's table. Printed for each machine: how many of
-the 56 comparisons with the best are decided after some minutes, at an indifference of 2% and of 5%; when every gap over
-10, 15 and 25% was decided in 95% of races; rounds; what the time went into; and how often an outcome was wrong.
+engines on two networks at four batch sizes, true ratios as in a race of 28 November 2026. Printed for each machine:
+how many of the 56 comparisons with the best are decided after some minutes, at an indifference of 2% and of 5%; when
+every gap over 10, 15 and 25% was decided in 95% of races; rounds; what the time went into; how often an outcome was
+wrong; and what no schedule could do with less.
 `benchmarks.virtual_check` holds such races against recorded ones.
 """
 

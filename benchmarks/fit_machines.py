@@ -1,9 +1,10 @@
 """Fit the two virtual machines of `benchmarks.deciding` to what real races recorded: `benchmarks/data/machines.json`.
 
-    .venv/bin/python -m benchmarks.fit_machines noisy-avx2.sqlite docs/report.html
+    .venv/bin/python -m benchmarks.fit_machines noisy-avx2.sqlite benchmarks/data/report-2026-11-28.html
 
-*noisy*: a default race on a VM of 2 CPUs with neighbours (a store: every latency). *quiet*: the README's race, of which
-its report is kept: images/s, time to load, first inference, time to the first answer.
+*noisy*: a default race on a VM of 2 CPUs with neighbours (a store: every latency). *quiet*: a default race
+of 28 November 2026 on an AMD EPYC, of which its report is kept: images/s, time to load, first inference, time to the
+first answer.
 
 Costs are medians. What is unaccounted for (starting and ending workers, taking turns, checks on new inputs) is what
 ResNet-18's first heat took beyond what its trials tell. The noise was set by hand, so that virtual races show the same
@@ -12,7 +13,7 @@ ResNet-18's first heat took beyond what its trials tell. The noise was set by ha
   in tests/unit/judge/case/data), falls off at once; the rest is forgotten in some 0.3 s, a little of it in seconds;
 - residuals of bursts and trials that engines and turns do not explain, ResNet-18: those of trials leave next to nothing
   to what differs between processes;
-- half-widths of rows in the README's race.
+- half-widths of rows in the quiet machine's race.
 
 All else is held back: the durations of later heats and of ResNet-50's, its residuals, rounds, half-widths of ratios,
 how many comparisons are decided. `python -m benchmarks.virtual_check` prints both side by side.
@@ -62,7 +63,7 @@ def trials_of(store: Path) -> list[Trial]:
             return list(opened.trials(run.name))
 
 
-# The README's machine
+# The quiet machine
 
 
 def of_report(page: str) -> dict[str, Any]:

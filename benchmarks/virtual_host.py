@@ -36,7 +36,7 @@ CANARY_COSTS = {"load_s": 0.003, "first_s": 0.005, "latency_s": 0.002}
 FETCH_S = 1e-4
 """until outputs are at hand"""
 REFILL_S = 0.0012
-"""what the first call of a turn takes longer (`benchmarks/first_calls.py`)"""
+"""what the first call of a turn takes longer, at most (`benchmarks/first_calls.py`)"""
 NEW_SHAPE = 1.3
 """times as long as another takes the first call at a new batch size of a network that stays loaded"""
 COMMON = 0.2

@@ -65,7 +65,7 @@ def test_a_turn_of_slow_calls_is_long_and_has_no_untimed_one(tmp_path: Path) -> 
     assert spent["untimed calls"] < 0.01 * spent["timed calls"]  # the canary's
 
 
-def test_the_truth_is_the_readme_s_table() -> None:
+def test_the_truth_is_the_table_of_the_race_that_was_fitted() -> None:
     true = truth(MACHINE)
     assert true["resnet18", 1]["caffe2"] == pytest.approx(1.52, abs=0.01)  # log(59.9 / 13.1)
     assert true["resnet18", 1]["onnxruntime-openvino"] == pytest.approx(-0.008, abs=0.001)  # log(59.4 / 59.9)
