@@ -35,8 +35,8 @@ DECIDES = 4.5
 quantile of the first look for eight engines, and that of the power, over the root of two"""
 
 LONG_TURN_S = 0.2
-"""Refilling the caches and waking threads took the first call of a turn 0.3 to 1.2 ms (`benchmarks/first_calls.py`, four
-engines at 37 to 74 ms a call; in longer calls noise hid it): 0.6% of a turn this long, less in a ratio"""
+"""Refilling the caches and waking threads took the first call of a turn 0.3 to 1.2 ms (`benchmarks/first_calls.py`,
+four engines at 37 to 74 ms a call; in longer calls noise hid it): 0.6% of a turn this long, less in a ratio"""
 
 Matrix = NDArray[np.float64]
 Turns = dict[str, list[float]]
