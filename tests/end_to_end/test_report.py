@@ -99,7 +99,7 @@ def test_it_is_one_file_that_opens_without_network_and_without_complaint(opened:
 def test_every_chart_is_there_and_has_marks(opened: webdriver.Chrome) -> None:
     charts = {
         section: opened.find_elements(By.CSS_SELECTOR, f"#run1-{section} .chart svg")
-        for section in ("throughput", "scaling", "latency", "cost", "course")
+        for section in ("throughput", "scaling", "latency", "cost", "time-line")
     }
     for section, drawn in charts.items():
         assert len(drawn) == 1, section
@@ -158,6 +158,7 @@ def test_markdown_is_printed_and_a_pdf_is_one(raced: Any, browser: webdriver.Chr
 
 
 def test_a_run_that_is_not_there_and_a_place_that_cannot_be_written_are_one_line_each(raced: Any) -> None:
+    (raced.folder / "nosuch").write_text("no folder")
     for arguments in (("report", "nosuch"), ("report", "--output", "nosuch/report.html")):
         result = raced(*arguments)
         assert result.code == 2
