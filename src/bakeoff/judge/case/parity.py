@@ -11,13 +11,17 @@ from bakeoff.records import Parity, Status
 Array = NDArray[Any]
 
 
-def compare(outputs: Sequence[Array], reference: Sequence[Array], *, classes: int | None = None) -> tuple[Parity, str]:
+def compare(
+    outputs: Sequence[Array], reference: Sequence[Array], *, classes: int | None = None, names: Sequence[str] = ()
+) -> tuple[Parity, str]:
     """The parity of one batch's outputs, and where it is not a number the reason why.
 
     `outputs` and `reference` are arrays in the model's own order, samples along the first axis; the reference
     is float64, or integer where the model's output is. The error is max|y - y64| / max|y64| of each sample
-    and output, the worst of them. It is None where an output is missing, misshapen, of another kind, not finite,
-    or integer and not equal. `classes` says that the first output scores so many classes along its last axis.
+    and output, over the values that are finite in the reference, the worst of them. It is None where an output is
+    missing, misshapen, of another kind, integer and not equal, or where its infinities and NaN are not the reference's.
+    `classes` says that the first output scores so many classes along its last axis. A fault names its output as `names`
+    do, or by its index.
     """
     if len(outputs) != len(reference):
         return _incomparable(f"{len(outputs)} outputs instead of {len(reference)}")
@@ -25,7 +29,7 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array], *, classes: in
     for index, (got, expected) in enumerate(zip(outputs, reference, strict=True)):
         error, fault = _error(np.asarray(got), np.asarray(expected))
         if fault:
-            return _incomparable(f"output {index} {fault}")
+            return _incomparable(f"output {names[index] if names else index} {fault}")
         worst = max(worst, error)
     agreement = _top1_agreement(outputs[0], reference[0]) if classes and outputs else None
     return Parity(max_rel_error=worst, top1_agreement=agreement), ""
@@ -74,18 +78,33 @@ def _error(got: Array, expected: Array) -> tuple[float, str]:
 
 
 def _relative_error(got: Array, expected: Array) -> tuple[float, str]:
-    """max|y - y64| / max|y64| of the worst row; both float64 of shape (samples, values)."""
-    if not np.isfinite(expected).all():
-        return 0.0, "has a reference that is not finite itself"
-    infinite = int(np.count_nonzero(~np.isfinite(got)))
-    if infinite:
-        return 0.0, f"has {infinite} of {got.size} values that are not finite"
+    """max|y - y64| / max|y64| of the worst row, over what is finite in y64; both float64 of shape (samples, values).
+
+    Infinities of the same sign are equal, and so are NaN. What lies beyond fp32's range is infinite in fp32.
+    """
+    finite = np.isfinite(expected)
+    special = ~(finite & np.isfinite(got))
+    differing = int(np.count_nonzero(~_same(got[special], expected[special])))
+    if differing:
+        if finite.all():
+            return 0.0, f"has {differing} of {got.size} values that are not finite"
+        odd = f"{np.count_nonzero(~finite)} of {got.size} values are infinite or NaN"
+        return 0.0, f"differs in {differing} infinities or NaN from the reference, in which {odd}"
+    got, expected = (np.where(special, 0.0, values) for values in (got, expected))
     difference = np.abs(got - expected).max(axis=1)
     scale = np.abs(expected).max(axis=1)
     if ((scale == 0) & (difference > 0)).any():
         return 0.0, "is not zero where the reference is"
     # A row that is zero in both has no error.
     return float((difference / np.where(scale == 0, 1.0, scale)).max()), ""
+
+
+def _same(got: Array, expected: Array) -> Array:
+    """Where two float64 arrays of values, of which one at least is infinite or NaN, say the same."""
+    with np.errstate(over="ignore"):
+        in_fp32 = expected.astype(np.float32)
+    same: Array = (got == expected) | (np.isinf(got) & (got == in_fp32)) | (np.isnan(got) & np.isnan(expected))
+    return same
 
 
 def _kind(array: Array) -> str:

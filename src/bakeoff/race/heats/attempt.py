@@ -124,7 +124,8 @@ class Attempt:
         for k, i in reply.inputs_changed:
             raise WrongOutputsError(f"it changes its inputs: {context.model.inputs[i].name} of set {k}{when}")
         outputs = answers_in(reply, context.model, self.case.batch_size)
-        found, fault = parity.compare(outputs, expected, classes=context.model.classes)
+        names = [output.name for output in context.model.outputs]
+        found, fault = parity.compare(outputs, expected, classes=context.model.classes, names=names)
         self.parities.append(found)
         status, reason = parity.judge(found, fault, tolerance=context.tolerance)
         if status is not Status.OK:

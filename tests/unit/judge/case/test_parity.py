@@ -100,13 +100,41 @@ def test_an_error_of_just_the_tolerance_still_passes() -> None:
         ([np.array([1, 2])], [np.array([1, 3])], "output 0 differs in 1 of 2 integer values"),
         ([np.array([True])], [np.array([False])], "output 0 differs in 1 of 1 bool values"),
         ([np.ones((1, 2))], [np.zeros((1, 2))], "output 0 is not zero where the reference is"),
-        ([np.ones(2)], [np.array([1.0, np.nan])], "output 0 has a reference that is not finite itself"),
+        (
+            [np.ones(2)],
+            [np.array([1.0, np.nan])],
+            "output 0 differs in 1 infinities or NaN from the reference, in which 1 of 2 values are infinite or NaN",
+        ),
+        (
+            [np.array([np.inf, 1.0])],
+            [np.array([-np.inf, 1.0])],
+            "output 0 differs in 1 infinities or NaN from the reference, in which 1 of 2 values are infinite or NaN",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_wrong_and_says_why(got: list[Array], reference: list[Array], fault: str) -> None:
     parity, found = compare(got, reference, classes=10)
     assert found == fault
     assert judge(parity, found, tolerance=TOLERANCE) == (Status.WRONG, fault)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_equal_infinities_and_nan_are_equal_and_the_rest_is_judged_by_its_own_scale(poison: float) -> None:
+    reference = np.array([[poison, 2.0, 4.0], [1.0, poison, poison], [poison] * 3])
+    got = reference + np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert compare([got], [reference]) == (Parity(max_rel_error=0.25, top1_agreement=None), "")
+
+
+def test_what_only_float64_can_hold_may_be_infinite() -> None:
+    reference = np.array([[-6.8e38, 2.0, 4.0]])
+    assert compare([np.array([[-np.inf, 2.0, 3.0]], np.float32)], [reference])[0].max_rel_error == 0.25
+    assert compare([np.array([[np.inf, 2.0, 4.0]], np.float32)], [reference])[0].max_rel_error is None
+    assert compare([np.array([[-np.inf, 2.0, 4.0]])], [reference / 1e9])[0].max_rel_error is None
+
+
+def test_a_fault_names_its_output() -> None:
+    fault = compare([outputs(), np.ones(2)], [outputs(), np.ones(3)], names=["scores", "boxes"])[1]
+    assert fault == "output boxes has shape [2] instead of [3]"
 
 
 def test_integers_of_another_width_may_be_equal() -> None:
