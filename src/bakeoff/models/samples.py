@@ -56,14 +56,24 @@ class Samples:
         What the cache holds is used, and extended sample by sample, so an interrupted reference goes on where it
         stopped. Raises `NoReferenceError` where `onnx.reference` cannot compute the model, or not within the limits.
         """
-        target = self._folder / f"reference-{self._drawn}.npz"
+        return self._extended("reference", report)
+
+    def undecided(self, report: Report | None = None) -> Arrays:
+        """Where rounding to fp32 may change the answers: bool, shaped as they are, and False where they are floats.
+
+        Raises `NoReferenceError` as `reference` does.
+        """
+        return self._extended("undecided", report)
+
+    def _extended(self, what: str, report: Report | None) -> Arrays:
+        target = self._folder / f"{what}-{self._drawn}.npz"
         with FileLock(f"{target}.lock"):
             have = load_arrays(target)
             if not have or len(have[0]) < self.count:
                 limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * self.count)
                 arguments = {**self._asked(self.count), "target": str(target)}
                 try:
-                    sandbox.run("extend_reference", arguments, limits=limits, report=report, what=self.model.name)
+                    sandbox.run(f"extend_{what}", arguments, limits=limits, report=report, what=self.model.name)
                 except ModelTaskError as error:
                     raise NoReferenceError(f"no float64 reference: {error}") from error
                 have = load_arrays(target)

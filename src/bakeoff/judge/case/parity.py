@@ -20,14 +20,14 @@ def compare(
     is float64, or integer where the model's output is. The error is max|y - y64| / max|y64| of each sample
     and output, over the values that are finite in the reference, the worst of them. It is None where an output is
     missing, misshapen, of another kind, integer and not equal, or where its infinities and NaN are not the reference's.
-    `classes` says that the first output scores so many classes along its last axis. A fault names its output as `names`
-    do, or by its index.
+    A masked integer (`numpy.ma`) may be any. `classes` says that the first output scores so many classes along its last
+    axis. A fault names its output as `names` do, or by its index.
     """
     if len(outputs) != len(reference):
         return _incomparable(f"{len(outputs)} outputs instead of {len(reference)}")
     worst = 0.0
     for index, (got, expected) in enumerate(zip(outputs, reference, strict=True)):
-        error, fault = _error(np.asarray(got), np.asarray(expected))
+        error, fault = _error(np.asarray(got), np.asanyarray(expected))
         if fault:
             return _incomparable(f"output {names[index] if names else index} {fault}")
         worst = max(worst, error)
@@ -72,7 +72,7 @@ def _error(got: Array, expected: Array) -> tuple[float, str]:
     if _kind(got) != _kind(expected):
         return 0.0, f"is {got.dtype} instead of {_kind(expected)}"
     if _kind(expected) != "float":
-        differing = int(np.count_nonzero(got != expected))
+        differing = int(np.count_nonzero((got != np.asarray(expected)) & ~np.ma.getmaskarray(expected)))
         return 0.0, f"differs in {differing} of {got.size} {_kind(expected)} values" if differing else ""
     return _relative_error(_by_sample(got), _by_sample(expected)) if got.size else (0.0, "")
 

@@ -81,7 +81,7 @@ def extend(
     path: Path,
     report: Report,
     *,
-    kind: "Callable[[ModelProto], Float64Model] | None" = None,
+    kind: "Callable[[ModelProto], Callable[[Sequence[Array]], list[Array]]] | None" = None,
     what: str = "reference",
 ) -> None:
     """Bring the reference file `path` up to `count` samples, keeping what it holds; each sample is saved at once.

@@ -24,6 +24,7 @@ from bakeoff.models.sandboxed import (
     rounding,
     signature,
     stand_in,
+    undecided,
     versions,
 )
 from bakeoff.models.sandboxed.opening import Report, open_model, opset_of
@@ -113,6 +114,13 @@ def extend_reference(*, report: Report, path: str, samples: Sequence[str], count
     reference.extend(model, [Path(sample) for sample in samples], count, Path(target), report)
 
 
+def extend_undecided(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
+    """Where rounding to fp32 may change an integer output, up to `count` samples."""
+    model = external_data.with_weights(open_model(path), Path(path).parent)
+    files, kind = [Path(sample) for sample in samples], undecided.UndecidedPlaces
+    reference.extend(model, files, count, Path(target), report, kind=kind, what="close calls")
+
+
 def extend_rounded(
     *, report: Report, path: str, samples: Sequence[str], count: int, targets: Mapping[str, str]
 ) -> None:
@@ -140,6 +148,6 @@ TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(write_seeded, write_trained, count_flops, write_shaped, describe, write_stand_in, inspect),
-        *(convert, lower, extend_reference, extend_rounded, preprocess),
+        *(convert, lower, extend_reference, extend_undecided, extend_rounded, preprocess),
     )
 }

@@ -137,6 +137,12 @@ def test_a_fault_names_its_output() -> None:
     assert fault == "output boxes has shape [2] instead of [3]"
 
 
+def test_an_integer_may_differ_where_the_reference_is_masked_and_nowhere_else() -> None:
+    reference = np.ma.array([[1, 2, 3]], mask=[[False, True, False]])
+    assert compare([np.array([[1, 9, 3]])], [reference]) == (Parity(max_rel_error=0.0, top1_agreement=None), "")
+    assert compare([np.array([[1, 9, 4]])], [reference])[1] == "output 0 differs in 1 of 3 integer values"
+
+
 def test_integers_of_another_width_may_be_equal() -> None:
     got, reference = np.array([[1, 2]], np.int32), np.array([[1, 2]], np.int64)
     assert compare([got], [reference])[0].max_rel_error == 0.0
