@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+import msgspec
+
 from bakeoff.judge.between_runs.scorecard import scorecard
 from bakeoff.judge.case.disturbance import counted
 from bakeoff.judge.case.summary import summarise
 from bakeoff.judge.figures import canary
-from bakeoff.judge.table.answer import Answer, answers
+from bakeoff.judge.table.answer import UNADVISED, Answer, answers
 from bakeoff.judge.table.verdict import judge, seconds_per_round, zone
 from bakeoff.records import CanaryFigure, RunRecord, Summary, Trial, Verdict
 from bakeoff.scorecards import Scorecard
@@ -37,8 +39,12 @@ class Results:
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """Per model: what to use, in one sentence."""
-        return tuple(answers(self.verdicts, self.indifference))
+        """Per model: what to use, in one sentence; of a model that nobody judged, that nothing is recommended."""
+        unjudged = {model.name for model in self.run.models if model.unjudged}
+        return tuple(
+            msgspec.structs.replace(answer, sentence=UNADVISED) if answer.model in unjudged else answer
+            for answer in answers(self.verdicts, self.indifference)
+        )
 
     @property
     def seconds_per_round(self) -> float | None:

@@ -99,4 +99,10 @@ class ModelRecord(Record, frozen=True):
     unconverted: str = ""
     """why there is no ONNX of it, so that only engines that take `source` itself can run it; empty where there is"""
     reference: str = "float64"
-    """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations" """
+    """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations",
+    "openvino alone" """
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether one engine's answers are all that its answers can be held against, which judges nobody."""
+        return self.reference.endswith(" alone")

@@ -25,6 +25,8 @@ _WHY_NOT_RUN = {
     "running": "not measured yet",
 }
 
+UNJUDGED = "judged by nobody: one engine alone answered, so whether it is right is not known"
+
 
 def summarise(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
     """A row for every case of the run's plan, in the plan's order, whether it has trials or not."""
@@ -47,7 +49,8 @@ def _summary(
     if status is Status.OK and not good:
         status, reason = Status.FAILED, "its trials hold no measurement"
     described = _describing_trial(trials, status)
-    parity = worst(trial.parity for trial in trials)
+    unjudged = case.model in {model.name for model in run.models if model.unjudged}
+    parity = worst(() if unjudged and status is Status.OK else (trial.parity for trial in trials))
     row = Summary(
         case=case,
         status=status,
@@ -69,7 +72,10 @@ def _summary(
         accuracy=next((trial.accuracy for trial in reversed(trials) if trial.accuracy), None),
     )
     # No speed is published of a case that is wrong, or that fails as often as not.
-    return _with_speed(row, trials, good) if status is Status.OK else row
+    if status is not Status.OK:
+        return row
+    row = _with_speed(row, trials, good)
+    return msgspec.structs.replace(row, cautions=(UNJUDGED, *row.cautions)) if unjudged else row
 
 
 def _outcome(trials: Sequence[Trial]) -> tuple[Status, str]:

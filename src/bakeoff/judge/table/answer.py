@@ -20,6 +20,8 @@ COARSE = 2.0
 UNTOLD = 3.0
 """where something may be this much faster than all that could be advised, there is no advice yet"""
 
+UNADVISED = "nothing is recommended: judged by nobody, since one engine alone answered"
+
 
 class Answer(Record, frozen=True):
     """What to use for one model."""

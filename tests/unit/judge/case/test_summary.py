@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.made import a_case, a_measurement, a_plan
 
 from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.results import Results
 from bakeoff.records import (
     Case,
     Load,
@@ -305,6 +306,21 @@ def test_an_error_of_the_size_of_bf16_moves_the_row_to_that_league_with_a_cautio
     assert (row.status, row.league) == (Status.OK, "bf16")
     assert row.cautions == ("precision: fp32 asked, error 3.0e-02: ranked in the bf16 league",)
     assert summary(*(ok(n) for n in range(1, 6)), run=run).league == "fp32"
+
+
+def test_an_engine_that_only_itself_could_judge_has_no_error_a_caution_and_no_recommendation() -> None:
+    tensor = TensorSpec(name="x", dtype="float32", shape=(None, 3))
+    model = ModelRecord(name="m", digest="", weights="seeded", inputs=(tensor,), outputs=(tensor,), reference="a alone")
+    judged = msgspec.structs.replace(model, reference="the middle of what a, b answer")
+    trials = [msgspec.structs.replace(ok(n), parity=Parity(max_rel_error=0.0, top1_agreement=1.0)) for n in range(1, 6)]
+    runs = [msgspec.structs.replace(a_run(), models=(found,)) for found in (model, judged)]
+    lone, among_others = (summary(*trials, run=run) for run in runs)
+    assert (lone.status, lone.parity, kinds(lone)) == (Status.OK, None, {"judged by nobody"})
+    assert among_others.parity is not None
+    assert not kinds(among_others)
+    [answer], [advice] = (Results(run, trials).answers for run in runs)
+    assert answer.sentence.startswith("nothing is recommended")
+    assert not advice.sentence.startswith("nothing")
 
 
 def under_load(rate: float, **fields: object) -> Measurement:
