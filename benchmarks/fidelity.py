@@ -99,7 +99,9 @@ def ours(bench: Bench, centre: Centre) -> float:
         session.prepare([bench.inputs])
         warm = session.warm_up([0] * 1000, at_least=3, at_most_seconds=1.0)
         calls = max(10, round(bench.seconds / statistics.median(warm)))
-        return centre(session.measure([0] * calls, [0], bench.folder).latencies)
+        outputs = bench.folder / "outputs"
+        outputs.mkdir(exist_ok=True)
+        return centre(session.measure([0] * calls, [0], outputs).latencies)
 
 
 def openvino_tool(bench: Bench) -> float:

@@ -10,7 +10,7 @@ when the budget began to when the race ended. The picture has a line for each mi
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,8 +37,8 @@ OF = {
     "close": "ending",
 }
 CONTROLLER = "between requests"
-LEAST_S = 0.02
-"""shorter stretches are not drawn"""
+CELL_S = 2.0
+"""divides a minute"""
 
 T = TypeVar("T")
 
@@ -116,20 +116,23 @@ def whole(stretches: Iterable[Stretch], begin: float, end: float) -> list[Stretc
     return [*found, Stretch(CONTROLLER, now - begin, end - begin)]
 
 
-def by_minute(stretches: Iterable[Stretch]) -> Iterator[dict[str, Any]]:
-    """Each stretch, cut where a minute ends."""
+def by_minute(stretches: Iterable[Stretch], order: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The bars to draw: what `CELL_S` seconds went into, put together in `order`, since turns alternate too fast."""
+    cells: dict[int, dict[str, float]] = {}
     for each in stretches:
         begin = each.begin
-        while each.end - begin > LEAST_S:
-            minute = int(begin // 60)
-            end = min(each.end, 60.0 * (minute + 1))
-            yield {
-                "what": each.what,
-                "minute": minute + 1,
-                "from": round(begin - 60 * minute, 2),
-                "to": round(end - 60 * minute, 2),
-            }
+        while begin < each.end:
+            cell = int(begin / CELL_S + 1e-9)
+            end = min(each.end, CELL_S * (cell + 1))
+            spent = cells.setdefault(cell, {})
+            spent[each.what] = spent.get(each.what, 0.0) + end - begin
             begin = end
+    for cell, spent in cells.items():
+        minute, second = divmod(cell * CELL_S, 60)
+        for what in sorted(spent, key=order.index):
+            end = second + spent[what]
+            yield {"what": what, "minute": int(minute) + 1, "from": round(second, 2), "to": round(end, 2)}
+            second = end
 
 
 def table(stretches: Iterable[Stretch]) -> dict[str, float]:
@@ -146,7 +149,7 @@ def specification(stretches: Iterable[Stretch], order: list[str]) -> dict[str, A
     return {
         "width": 720,
         "height": {"step": 18},
-        "data": {"values": list(by_minute(stretches))},
+        "data": {"values": list(by_minute(stretches, order))},
         "mark": {"type": "bar", "height": 14},
         "encoding": {
             "x": {"field": "from", "type": "quantitative", "title": "second", "scale": {"domain": [0, 60]}},

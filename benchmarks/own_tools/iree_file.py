@@ -10,9 +10,10 @@ import sys
 def main():
     folder, job = sys.argv[1], json.loads(sys.argv[2])
     sys.path.insert(0, folder)
+    from adapter import flags
     from compiling import ENTRY, compiled
 
-    print(json.dumps({"path": compiled(job["model"], job["settings"]["flags"]), "function": ENTRY}))
+    print(json.dumps({"path": compiled(job["model"], flags(job["settings"])), "function": ENTRY}))
 
 
 main()
