@@ -58,12 +58,12 @@ class Samples:
         """
         return self._extended("reference", report)
 
-    def undecided(self, report: Report | None = None) -> Arrays:
-        """Where rounding to fp32 may change the answers: bool, shaped as they are, and False where they are floats.
+    def other_answers(self, report: Report | None = None) -> Arrays:
+        """What else rounding to fp32 may make of each answer: the answer itself where nothing, False of floats.
 
         Raises `NoReferenceError` as `reference` does.
         """
-        return self._extended("undecided", report)
+        return self._extended("other_answers", report)
 
     def _extended(self, what: str, report: Report | None) -> Arrays:
         target = self._folder / f"{what}-{self._drawn}.npz"

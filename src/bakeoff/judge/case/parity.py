@@ -20,19 +20,26 @@ def compare(
     is float64, or integer where the model's output is. The error is max|y - y64| / max|y64| of each sample
     and output, over the values that are finite in the reference, the worst of them. It is None where an output is
     missing, misshapen, of another kind, integer and not equal, or where its infinities and NaN are not the reference's.
-    A masked integer (`numpy.ma`) may be any. `classes` says that the first output scores so many classes along its last
-    axis. A fault names its output as `names` do, or by its index.
+    Of a reference made by `either`, each value may be one or the other. `classes` says that the first output scores so
+    many classes along its last axis. A fault names its output as `names` do, or by its index.
     """
     if len(outputs) != len(reference):
         return _incomparable(f"{len(outputs)} outputs instead of {len(reference)}")
     worst = 0.0
     for index, (got, expected) in enumerate(zip(outputs, reference, strict=True)):
-        error, fault = _error(np.asarray(got), np.asanyarray(expected))
+        error, fault = _error(np.asarray(got), np.asarray(expected))
         if fault:
             return _incomparable(f"output {names[index] if names else index} {fault}")
         worst = max(worst, error)
     agreement = _top1_agreement(outputs[0], reference[0]) if classes and outputs else None
     return Parity(max_rel_error=worst, top1_agreement=agreement), ""
+
+
+def either(answer: Array, other: Array) -> Array:
+    """A reference of integers or truths, in the shape of both, of which each value may be `answer` or `other`."""
+    found = np.empty(answer.shape, [("answer", answer.dtype), ("other", answer.dtype)])
+    found["answer"], found["other"] = answer, other
+    return found
 
 
 def judge(parity: Parity, fault: str = "", *, tolerance: float) -> tuple[Status, str]:
@@ -67,12 +74,13 @@ def _incomparable(fault: str) -> tuple[Parity, str]:
 
 def _error(got: Array, expected: Array) -> tuple[float, str]:
     """The worst sample's relative error, or what makes the two incomparable."""
+    expected, other = (expected["answer"], expected["other"]) if expected.dtype.names else (expected, expected)
     if got.shape != expected.shape:
         return 0.0, f"has shape {list(got.shape)} instead of {list(expected.shape)}"
     if _kind(got) != _kind(expected):
         return 0.0, f"is {got.dtype} instead of {_kind(expected)}"
     if _kind(expected) != "float":
-        differing = int(np.count_nonzero((got != np.asarray(expected)) & ~np.ma.getmaskarray(expected)))
+        differing = int(np.count_nonzero((got != expected) & (got != other)))
         return 0.0, f"differs in {differing} of {got.size} {_kind(expected)} values" if differing else ""
     return _relative_error(_by_sample(got), _by_sample(expected)) if got.size else (0.0, "")
 

@@ -18,13 +18,13 @@ from bakeoff.models.sandboxed import (
     checkpoint,
     description,
     external_data,
+    other_answers,
     plain_graph,
     preprocessing,
     reference,
     rounding,
     signature,
     stand_in,
-    undecided,
     versions,
 )
 from bakeoff.models.sandboxed.opening import Report, open_model, opset_of
@@ -114,10 +114,10 @@ def extend_reference(*, report: Report, path: str, samples: Sequence[str], count
     reference.extend(model, [Path(sample) for sample in samples], count, Path(target), report)
 
 
-def extend_undecided(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
-    """Where rounding to fp32 may change an integer output, up to `count` samples."""
+def extend_other_answers(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
+    """What else integer outputs may rightly be, up to `count` samples."""
     model = external_data.with_weights(open_model(path), Path(path).parent)
-    files, kind = [Path(sample) for sample in samples], undecided.UndecidedPlaces
+    files, kind = [Path(sample) for sample in samples], other_answers.OtherAnswers
     reference.extend(model, files, count, Path(target), report, kind=kind, what="close calls")
 
 
@@ -148,6 +148,6 @@ TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(write_seeded, write_trained, count_flops, write_shaped, describe, write_stand_in, inspect),
-        *(convert, lower, extend_reference, extend_undecided, extend_rounded, preprocess),
+        *(convert, lower, extend_reference, extend_other_answers, extend_rounded, preprocess),
     )
 }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError, NoReferenceError, StoreError, WorkerError
 from bakeoff.judge.case.leagues import calibrated, fixed
-from bakeoff.judge.case.parity import compare
+from bakeoff.judge.case.parity import compare, either
 from bakeoff.models.inputs import input_sets, saved
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.samples import Samples
@@ -36,7 +36,7 @@ class Exam:
     samples: Sequence[Path]
     """of each input, a .npy file [samples, ...]; without a batch axis where the input has none"""
     reference: Sequence[NDArray[np.generic]]
-    """of each output, the answers expected, [samples, ...]; masked where an engine may rightly answer otherwise"""
+    """of each output, the answers expected, [samples, ...]; as `either` where rounding allows for another one"""
 
     @property
     def tolerance(self) -> float:
@@ -97,7 +97,7 @@ def exam(
     try:
         answers = samples.reference(observer.say)
         calibrated_model = calibrate(samples, answers, observer)
-        return Exam(calibrated_model, samples.files, with_close_calls(samples, answers, observer))
+        return Exam(calibrated_model, samples.files, with_other_answers(samples, answers, observer))
     except NoReferenceError as error:
         observer.note(str(error))
     observer.say(f"asking ONNX Runtime without optimisations about {model.name}")
@@ -108,20 +108,20 @@ def exam(
         return _judged_by(*arbitration.consensus(runnables, plan, model, samples.files), samples)
 
 
-def with_close_calls(
+def with_other_answers(
     samples: Samples, reference: Sequence[NDArray[np.generic]], observer: Observer
 ) -> Sequence[NDArray[np.generic]]:
-    """`reference`, with integers and truths masked where rounding to fp32 may change them (`numpy.ma`)."""
+    """`reference`; integers and truths that rounding to fp32 may change as `either`."""
     if all(output.dtype.kind == "f" for output in reference):
         return reference
     try:
-        masks = samples.undecided(observer.say)
+        others = samples.other_answers(observer.say)
     except ModelError as error:
         observer.note(f"{error}; its integers must be equal")
         return reference
     return [
-        np.ma.array(output, mask=mask.astype(bool)) if mask.any() else output
-        for output, mask in zip(reference, masks, strict=True)
+        output if output.dtype.kind == "f" or np.array_equal(output, other) else either(output, other)
+        for output, other in zip(reference, others, strict=True)
     ]
 
 
