@@ -86,6 +86,12 @@ class LostFilesError(BakeoffError):
     exit_code = ExitCode.SOME_ROWS_BAD
 
 
+class PackError(BakeoffError):
+    """A pack that is not what it says, or does not answer as its certificate says."""
+
+    exit_code = ExitCode.SOME_ROWS_BAD
+
+
 class WorkerError(Exception):
     """Something a worker did instead of answering; becomes a row with this as its reason."""
 

@@ -1,6 +1,7 @@
 """`bakeoff report` in a real browser, and what `bakeoff recipe` prints, run where it says."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -189,6 +190,38 @@ def test_a_printed_recipe_gives_the_answers_of_the_reference(raced: Any, tmp_pat
     parity, _ = compare(answers, [output[:4] for output in reference])
     assert parity.max_rel_error is not None
     assert parity.max_rel_error < 1e-5
+
+
+def test_a_pack_runs_and_verifies_without_bakeoff_until_a_file_is_changed(raced: Any, tmp_path: Path) -> None:
+    """Nothing of bakeoff is in the environment of the engine, whose Python alone runs the pack."""
+    pack = tmp_path / "pack"
+    shipped = raced("ship", "latest", "--contender", "onnxruntime", "--batch", "4", "--to", str(pack))
+    assert shipped.code == 0, shipped.err
+    again = raced("ship", "latest", "--to", str(pack))
+    assert again.code == 2
+    assert "it is there already" in again.err
+
+    installed = environments.find(Catalogue.load().engines["onnxruntime"].environment)
+    assert installed
+
+    def python(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [installed.command[0], *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+
+    verified = python("pack/verify.py", "--seconds", "0.1")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert re.search(r"^answers: error \S+, limit \S+, certified \S+: right$", verified.stdout, re.MULTILINE)
+    assert re.search(r"^speed: \S+ samples/s here, certified \S+ \[", verified.stdout, re.MULTILINE)
+
+    np.savez(tmp_path / "inputs.npz", input=np.zeros((4, 3, 32, 32), np.float32))
+    assert python("pack/run.py", "inputs.npz", "outputs.npz").returncode == 0
+    with np.load(tmp_path / "outputs.npz") as outputs:
+        assert outputs["logits"].shape == (4, 10)
+
+    (pack / "hashlib.py").write_text("print('run')")  # which a script's own folder would lend to it
+    changed = python("pack/verify.py")
+    assert changed.returncode == 1
+    assert changed.stdout == "manifest: hashlib.py is not in the manifest: CHANGED\n"
 
 
 def test_a_report_is_made_in_little_time(raced: Any) -> None:

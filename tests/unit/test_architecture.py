@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 SOURCE = Path(bakeoff.__file__).parent
 LAYERS = [
     {"cli", "api"},
-    {"views"},
+    {"views", "ship"},
     {"race"},
     {"report"},
     {"engines", "models", "worker", "judge", "machine", "store"},

@@ -17,8 +17,9 @@ from bakeoff.environments import programs
 from bakeoff.environments.apt_sources import find_mirror, read_sources
 from bakeoff.environments.folders import read_lock
 from bakeoff.environments.kind import Build, Kind
+from bakeoff.environments.wheels import Wheels
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError, UsageError
-from bakeoff.records import EnvironmentSpec
+from bakeoff.records import EnvironmentSpec, Installed
 
 ETC_APT = Path("/etc/apt")
 VERSIONS = "versions.txt"
@@ -91,6 +92,11 @@ class Debian(Kind):
         # In one process: compileall's helpers would be started without the private loader.
         compile_all = (*self.command(build.folder), "-m", "compileall", "-q")
         build.run(*compile_all, *sources, env=programs.clean_environment() | self.variables(build.folder))
+
+    def wheels(self, spec: EnvironmentSpec, installed: Installed) -> Wheels:  # noqa: ARG002 - the same for all
+        raise UsageError(
+            f"environment {spec.name} is unpacked from Debian's packages, of which no wheels can be listed"
+        )
 
     def freeze(self, spec: EnvironmentSpec, pins: str | None = None) -> str:  # noqa: ARG002 - what Debian serves, is
         installed = self.find(spec)

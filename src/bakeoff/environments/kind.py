@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 
 from bakeoff.environments import folders, programs
 from bakeoff.environments.pip_settings import PackageSettings
+from bakeoff.environments.wheels import Wheels
 from bakeoff.errors import EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 
@@ -143,6 +144,13 @@ class Kind(abc.ABC):
         """Fill the build's folder, which may be renamed afterwards.
 
         Raises `EnvironmentUnavailableError` where this machine cannot do it, `ProgramFailedError` where a step fails.
+        """
+
+    @abc.abstractmethod
+    def wheels(self, spec: EnvironmentSpec, installed: Installed) -> Wheels:
+        """What it was filled with. Raises `UsageError` for kinds that are not filled with wheels.
+
+        Raises `EnvironmentUnavailableError` where the files are no longer to be had.
         """
 
     # Its lock

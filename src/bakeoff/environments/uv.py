@@ -19,12 +19,12 @@ from pathlib import Path
 
 import msgspec
 
-from bakeoff.environments import interpreters, pip_settings, torch_build, uv_program
+from bakeoff.environments import interpreters, pip_settings, torch_build, uv_program, wheels
 from bakeoff.environments.folders import read_lock
 from bakeoff.environments.kind import Build, Kind
 from bakeoff.environments.programs import ProgramFailedError
 from bakeoff.errors import EngineFolderError, UsageError
-from bakeoff.records import EnvironmentSpec
+from bakeoff.records import EnvironmentSpec, Installed
 
 COMPILE = """
 import compileall, sysconfig
@@ -92,6 +92,11 @@ class Uv(Kind):
                 raise
             build.report.note(torch_build.fallback_note(spec.name, str(error)))
             uv(*install, *pins)
+
+    def wheels(self, spec: EnvironmentSpec, installed: Installed) -> wheels.Wheels:
+        venv = installed.path / "venv"
+        site = venv / "Lib" / "site-packages" if os.name == "nt" else next(venv.glob("lib/python3*/site-packages"))
+        return wheels.installed_in(site, spec, installed)
 
     def freeze(self, spec: EnvironmentSpec, pins: str | None = None) -> str:
         wanted = pins if pins is not None else "".join(f"{line}\n" for line in spec.requirements)

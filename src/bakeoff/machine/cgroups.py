@@ -2,7 +2,10 @@
 
 Every function takes the root of the file system, so that recorded files can stand in for a machine's own. A
 limit may be set at any level of the tree, so the least of all levels counts. What cannot be read limits nothing.
+Packs carry this file along, see `bakeoff.ship`: Python 3.8.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,12 @@ def cpu_quota(root: Path = ROOT) -> float | None:
         if quota is not None
     ]
     return min(quotas, default=None)
+
+
+def within_quota(cpus: int, root: Path = ROOT) -> int:
+    """How many of `cpus` this process may keep busy: within the quota, rounded down, at least one."""
+    quota = cpu_quota(root)
+    return max(1, cpus if quota is None else min(cpus, int(quota)))
 
 
 def memory_limit(root: Path = ROOT) -> int | None:

@@ -55,9 +55,7 @@ def digest(facts: Mapping[str, Any]) -> str:
 def usable_cpus(root: Path = ROOT) -> int:
     """How many CPUs this process may use: within its affinity and its cgroup's quota, rounded down, at least one."""
     allowed = affinity()
-    count = len(allowed) if allowed else psutil.cpu_count() or 1
-    quota = cgroups.cpu_quota(root)
-    return max(1, count if quota is None else min(count, int(quota)))
+    return cgroups.within_quota(len(allowed) if allowed else psutil.cpu_count() or 1, root)
 
 
 def affinity() -> list[int] | None:

@@ -18,6 +18,7 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.environments import kinds
 from bakeoff.environments.kind import Build, Kind, Report
 from bakeoff.environments.pip_settings import PackageSettings
+from bakeoff.environments.wheels import Wheels
 from bakeoff.errors import EngineFolderError, EnvironmentUnavailableError
 from bakeoff.records import EnvironmentSpec, Installed
 
@@ -58,6 +59,9 @@ class Found(Kind):
 
     def install(self, spec: EnvironmentSpec, settings: PackageSettings, report: Report) -> Installed:
         raise EnvironmentUnavailableError(self.missing(spec))
+
+    def wheels(self, spec: EnvironmentSpec, installed: Installed) -> Wheels:
+        raise NotImplementedError
 
     def freeze(self, spec: EnvironmentSpec, pins: str | None = None) -> str:
         return "numpy==1.0\n"

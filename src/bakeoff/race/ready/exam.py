@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import ModelError, NoReferenceError, StoreError, WorkerError
 from bakeoff.judge.case.leagues import calibrated, fixed
-from bakeoff.judge.case.parity import compare, either
+from bakeoff.judge.case.output_error import either
+from bakeoff.judge.case.parity import compare
 from bakeoff.models.inputs import input_sets, saved
 from bakeoff.models.library import ModelLibrary
 from bakeoff.models.samples import Samples

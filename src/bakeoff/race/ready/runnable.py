@@ -97,10 +97,14 @@ class Runnable:
         return dict.fromkeys(turned) | dict(reply.effective)
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that its workers need of their own; ``{threads}`` stands for how many."""
+        return {**self.installed.env, **self.engine.env, **dict(self.contender.env)}
+
+    @property
     def env(self) -> dict[str, str]:
-        """The environment variables of its workers."""
-        contender = self.contender
-        return spawn_environment(contender.threads, self.installed.env, self.engine.env, dict(contender.env))
+        """All environment variables of its workers."""
+        return spawn_environment(self.contender.threads, self.variables)
 
     def session(
         self, log: Path, timeout_s: float, scratch: Path, start: Callable[..., WorkerSession] = WorkerSession

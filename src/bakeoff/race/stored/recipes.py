@@ -34,6 +34,18 @@ def choose(results: Results, engine: str | None, model: str | None, batch_size: 
     measured = [row for row in results.rows if row.fps is not None]
     if not measured:
         raise UsageError(f"run {run.name} has no row with a speed: there is nothing to use")
+
+    def is_meant(row: Summary) -> bool:
+        case = row.case
+        wanted = ((engine, case.contender.name), (model, case.model), (batch_size, case.batch_size))
+        return all(asked in {None, its} for asked, its in wanted)
+
+    meant = list(filter(is_meant, measured))
+    without_speed = next(filter(is_meant, results.rows), None) if engine and not meant else None
+    if without_speed:
+        case, reason = without_speed.case, without_speed.reason
+        named = f"{engine}, {case.model}, batch {case.batch_size}"
+        raise UsageError(f"{named} is {without_speed.status} in run {run.name}: {reason or 'it has no speed'}")
     for kind, wanted, names in (
         ("engine", engine, [row.case.contender.name for row in measured]),
         ("model", model, [row.case.model for row in measured]),
@@ -43,13 +55,6 @@ def choose(results: Results, engine: str | None, model: str | None, batch_size: 
             known = list(dict.fromkeys(map(str, names)))
             close = difflib.get_close_matches(str(wanted), known, n=3) or known
             raise UsageError(f"run {run.name} measured no {kind} {wanted}", f"It has {', '.join(close)}.")
-    meant = [
-        row
-        for row in measured
-        if model in (None, row.case.model)
-        and batch_size in (None, row.case.batch_size)
-        and engine in (None, row.case.contender.name)
-    ]
     if not meant:
         raise UsageError(f"run {run.name} measured no such combination of engine, model and batch size")
     first = min(meant, key=lambda row: (run.plan.models.index(row.case.model), row.case.batch_size)).case
@@ -61,7 +66,7 @@ def choose(results: Results, engine: str | None, model: str | None, batch_size: 
 def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, library: ModelLibrary) -> Recipe:
     """The recipe of a measured row. Where something is missing that it needs, it has no script and says why."""
     case = row.case
-    engine = _as_raced(run, case.contender.build, store, catalogue)
+    engine = as_raced(run, case.contender.build, store, catalogue)
     if engine is None:
         why = f"the store kept nothing of {case.contender.name}, and no engine of this name is here"
         return Recipe(case=case, settings=row.effective, installation=(), requirements=(), script="", why_no_script=why)
@@ -107,7 +112,7 @@ def recipe_of(run: RunRecord, row: Summary, store: Store, catalogue: Catalogue, 
     )
 
 
-def _as_raced(run: RunRecord, name: str, store: Store, catalogue: Catalogue) -> EngineSpec | None:
+def as_raced(run: RunRecord, name: str, store: Store, catalogue: Catalogue) -> EngineSpec | None:
     """The engine as the store kept it, else as it is now; None if it is neither kept nor here.
 
     What was kept before there were recipes has today's, if its lock is still the same.
@@ -125,13 +130,17 @@ def _as_raced(run: RunRecord, name: str, store: Store, catalogue: Catalogue) -> 
 
 def _model_path(model: ModelRecord, engine: EngineSpec, library: ModelLibrary) -> tuple[str, str]:
     """Where the model lies in the engine's form; if nowhere here, a name to be replaced, and a line that says so."""
-    standing: dict[str, Installed | EnvironmentUnavailableError] = {
-        spec.name: environments.find(spec) or EnvironmentUnavailableError("it is not installed here")
-        for spec in engine.environments
-    }
     try:
         library.path(model)
-        return str(in_form(model, engine.model, standing, library, lambda _note: None)), ""
+        return str(in_form(model, engine.model, standing_here(engine), library, lambda _note: None)), ""
     except BakeoffError as error:
         form = engine.model.format
         return f"model.{form}", f"Put the path of the model in place of model.{form}: {error}."
+
+
+def standing_here(engine: EngineSpec) -> dict[str, Installed | EnvironmentUnavailableError]:
+    """The environments that `engine` needs, by name, as they stand; nothing is built."""
+    return {
+        spec.name: environments.find(spec) or EnvironmentUnavailableError("it is not installed here")
+        for spec in engine.environments
+    }

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from bakeoff.judge.case.parity import compare, either, judge, worst
+from bakeoff.judge.case.output_error import either
+from bakeoff.judge.case.parity import compare, judge, worst
 from bakeoff.records import Parity, Status
 
 pytestmark = pytest.mark.unit

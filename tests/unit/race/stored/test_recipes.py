@@ -69,7 +69,8 @@ def test_what_is_not_named_is_the_first_model_the_smallest_batch_and_its_leader(
         (("openvno", None, None), "no engine openvno"),
         ((None, "larg", None), "no model larg"),
         ((None, None, 3), "no batch size 3"),
-        (("a", "large", 8), "no such combination"),
+        (("a", "large", 8), "a, large, batch 8 is failed in run r"),
+        (("a", "medium", None), "no model medium"),
     ],
 )
 def test_what_a_run_did_not_measure_is_an_error(

@@ -1,0 +1,79 @@
+"""What an environment was filled with, from what uv says of where its packages come from."""
+
+from pathlib import Path
+
+import pytest
+
+from bakeoff.environments import wheels
+from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.records import EnvironmentSpec, Installed
+
+pytestmark = pytest.mark.unit
+
+A, B = "a" * 64, "b" * 64
+PYLOCK = f"""lock-version = "1.0"
+created-by = "uv"
+
+[[packages]]
+name = "alpha-one"
+version = "1.0"
+wheels = [{{ url = "https://me:secret@wheels.example/alpha_one-1.0-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }}]
+
+[[packages]]
+name = "torch"
+version = "2.0+cpu"
+sdist = {{ url = "file:///home/me/w%20heels/torch-2.0%2Bcpu.tar.gz", hashes = {{ sha256 = "{B}" }} }}
+"""
+
+
+def package(site: Path, name: str, version: str, *files: str) -> None:
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    for file in files:
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).write_text(file)
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(name="e", digest="0", path=tmp_path / "e", command=("python",))
+
+
+def spec(tmp_path: Path, lock: str) -> EnvironmentSpec:
+    (tmp_path / "e.lock").write_text(lock)
+    return EnvironmentSpec(kind="uv", python="3.11", name="e", lock=tmp_path / "e.lock")
+
+
+def test_it_is_what_is_installed_with_hashes_and_licences(
+    tmp_path: Path, installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def locate(pins: list[str], _installed: Installed) -> str:
+        asked.extend(pins)
+        return PYLOCK
+
+    monkeypatch.setattr(wheels, "_locate", locate)
+    site = tmp_path / "site"
+    licence, notice = "alpha_one-1.0.dist-info/licenses/LICENSE", "alpha_one/ThirdPartyNotices.txt"
+    package(site, "alpha_one", "1.0", licence, notice, "alpha_one/license.py", "alpha_one/data/licensed.bin")
+    package(site, "torch", "2.0+cpu", "../../bin/LICENSE")
+    lock = f"alpha-one==1.0 \\\n    --hash=sha256:{B} \\\n    --hash=sha256:{A}\ntorch==2.0\n"
+    found = wheels.installed_in(site, spec(tmp_path, lock), installed)
+    assert asked == ["alpha_one==1.0", "torch==2.0+cpu"]
+    assert found.requirements == f"alpha-one==1.0 --hash=sha256:{A}\ntorch==2.0+cpu --hash=sha256:{B}\n"
+    assert found.licences == {f"alpha_one-1.0/{file}": site / file for file in (licence, notice)}
+    assert "secret" not in found.pylock
+    assert 'url = "https://wheels.example/alpha_one-1.0-py3-none-any.whl"' in found.pylock
+    assert 'path = "wheels/torch-2.0+cpu.tar.gz"' in found.pylock
+    assert "/home" not in found.pylock
+
+
+def test_a_file_that_the_lock_does_not_allow_is_refused(
+    tmp_path: Path, installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "_locate", lambda _pins, _installed: PYLOCK)
+    with pytest.raises(EnvironmentUnavailableError, match=r"alpha-one==1\.0 of environment e is another file"):
+        wheels.installed_in(tmp_path, spec(tmp_path, f"alpha_one==1.0 --hash=sha256:{B}\n"), installed)
