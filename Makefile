@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 COUNT ?= 10000
 
-.PHONY: bench test test-unit faults fuzz lint contract-all conformance docs support format clean
+.PHONY: bench test test-unit faults fuzz lint contract-all ship-all conformance docs support format clean
 
 bench: $(READY)  ## race the study's engines on ResNet-18 and ResNet-50
 	$(BIN)/bakeoff run
@@ -26,6 +26,9 @@ fuzz: $(READY)  ## model files and engine folders, changed at random; COUNT=1000
 
 contract-all: $(READY)  ## the contract suite on every engine there is
 	BAKEOFF_CONTRACT=all $(BIN)/pytest -m contract
+
+ship-all: $(READY)  ## ship and verify, from wheels alone, each engine that a vendor may deploy
+	BAKEOFF_SHIP=all $(BIN)/pytest tests/end_to_end/test_ship.py
 
 # An engine that is not right fails the tests, and stands in the table all the same.
 conformance: $(READY)  ## ONNX's own node tests on every engine that reads ONNX or a plain graph; writes docs/operators.md

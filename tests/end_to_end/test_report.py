@@ -218,6 +218,11 @@ def test_a_pack_runs_and_verifies_without_bakeoff_until_a_file_is_changed(raced:
     with np.load(tmp_path / "outputs.npz") as outputs:
         assert outputs["logits"].shape == (4, 10)
 
+    fresh = raced("verify", str(pack), "--seconds", "0")
+    assert fresh.code == 0, fresh.err
+    assert "manifest: every file is as it was packed\n" in fresh.out
+    assert "note: " not in fresh.out, "the fresh environment has other packages than were raced"
+
     (pack / "hashlib.py").write_text("print('run')")  # which a script's own folder would lend to it
     changed = python("pack/verify.py")
     assert changed.returncode == 1

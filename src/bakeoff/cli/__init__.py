@@ -14,6 +14,7 @@ COMMANDS = {
     "report": "write a run's report: one HTML file to keep, print and show",
     "recipe": "print how to use the winner: its settings, its pinned requirements, a script",
     "ship": "write the winner as a pack: a folder that runs it without bakeoff, and verifies it",
+    "verify": "verify a pack in a fresh environment of the files that it lists",
     "export": "write a run as CSV, JSON or Parquet, for other programs",
     "history": "list the runs that are stored",
     "compare": "say what became faster or slower between two runs, machines, releases or engines",

@@ -15,6 +15,7 @@ from bakeoff.cli.params import output_option, store_option
 @click.option(
     "--to", "target", type=click.Path(path_type=Path), required=True, help="The folder to write, which must not exist."
 )
+@click.option("--wheels", is_flag=True, help="Put each package's file into the pack, for machines without network.")
 @click.option("--with-factory", is_flag=True, help="Ship a model that code of yours built: lines of it may be in it.")
 @output_option
 @store_option
@@ -24,6 +25,7 @@ def ship(
     model: str | None,
     batch: int | None,
     target: Path,
+    wheels: bool,
     with_factory: bool,
     output: Path,
     store_url: str | None,
@@ -38,6 +40,7 @@ def ship(
     Examples:
       bakeoff ship --to pack
       bakeoff ship latest --contender openvino --model resnet50 --batch 8 --to pack
+      bakeoff ship latest --wheels --to pack
     """
     from bakeoff import paths
     from bakeoff.cli.stores import opened
@@ -54,7 +57,7 @@ def ship(
         row = choose(Results(record, store.trials(record.name)), contender, model, batch)
         catalogue = Catalogue.load()
         shipment = packing.prepare(record, row, store, catalogue, library, observer, factory=with_factory)
-        packing.write(shipment, library, observer, target)
+        packing.write(shipment, library, observer, target, with_wheels=wheels)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     case = row.case
     click.echo(

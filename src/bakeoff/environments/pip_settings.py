@@ -70,7 +70,7 @@ class PackageSettings(Record, frozen=True):
 
 def read_pip_settings() -> PackageSettings:
     """Ask pip for its configuration: the controller's own pip, else the one on PATH, else only `PIP_*` variables."""
-    pip = _pip_command()
+    pip = pip_command()
     if pip is None:
         return settings_from({}, os.environ)
     try:
@@ -85,7 +85,8 @@ def read_pip_settings() -> PackageSettings:
     return settings_from(parse_config_list(listing), os.environ, notes)
 
 
-def _pip_command() -> list[str] | None:
+def pip_command() -> list[str] | None:
+    """How to run the controller's own pip, else the one on PATH; None without any."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     program = shutil.which("pip") or shutil.which("pip3")

@@ -1,11 +1,13 @@
 """What an environment was filled with: of each package the file it came from, with its hash, and its licences."""
 
+import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bakeoff.environments import folders, pip_settings, programs, torch_build, uv_program
@@ -30,6 +32,8 @@ class Wheels(Record, frozen=True):
     """the same for ``pip install --require-hashes``"""
     licences: Mapping[str, Path]
     """"numpy-2.4.6/LICENSE.txt" -> the file"""
+    files: tuple[str, ...]
+    """where each file is to be had, as an address that ends in ``#sha256=...``; with passwords, where it has one"""
 
 
 def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Wheels:
@@ -39,8 +43,9 @@ def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Whe
     `EnvironmentUnavailableError` where they are not to be had there, or not as the lock has them.
     """
     packages = sorted(metadata.distributions(path=[str(site)]), key=lambda each: each.name.lower())
-    pylock = without_this_machine(_locate([f"{each.name}=={each.version}" for each in packages], installed))
-    hashes = hashes_of(pylock)
+    located = _locate([f"{each.name}=={each.version}" for each in packages], installed)
+    files = files_of(located)
+    hashes = {pin: [file["hashes"]["sha256"] for file in found] for pin, found in files.items()}
     locked = _locked(folders.read_lock(spec))
     for pin, found in hashes.items():
         if locked.get(pin) and not locked[pin].issuperset(found):
@@ -48,31 +53,61 @@ def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Whe
             raise EnvironmentUnavailableError(message)
     lines = [f"{pin} {' '.join(f'--hash=sha256:{digest}' for digest in found)}" for pin, found in hashes.items()]
     return Wheels(
-        pylock=pylock,
+        pylock=without_this_machine(located),
         requirements="".join(f"{line}\n" for line in lines),
         licences={path: file for each in packages for path, file in licences(each).items()},
+        files=tuple(f"{file['url']}#sha256={file['hashes']['sha256']}" for found in files.values() for file in found),
     )
 
 
-def without_this_machine(pylock: str) -> str:
-    """A pylock.toml whose files are on servers, without anybody's password, or else expected in `WHEELS`."""
+def download(found: Wheels, installed: Installed, folder: Path) -> str:
+    """The pylock.toml of the same files in `folder`, called `WHEELS`, where pip puts them now and checks their hashes.
+
+    Raises `EnvironmentUnavailableError` where one is not to be had.
+    """
+    pip, log = pip_settings.pip_command(), folders.log_of(installed.path)
+    if pip is None:
+        raise EnvironmentUnavailableError("pip is missing, which downloads wheels", "python -m ensurepip")
+    words = (*pip, "--python", installed.command[0], "download", "--no-deps", "--disable-pip-version-check")
+    env = {**os.environ, "PIP_CONSTRAINT": os.devnull}  # whose files these are has been decided
+    try:
+        programs.run([*words, "--dest", folder, *found.files], env=env, cwd=folder, log=log)
+    except programs.ProgramFailedError as error:
+        raise programs.unavailable(f"the wheels of {installed.name} cannot be downloaded: {error}", log) from error
+    return without_this_machine(found.pylock, local=True)
+
+
+def without_this_machine(pylock: str, *, local: bool = False) -> str:
+    """A pylock.toml of files on servers, without anybody's password; others, or with `local` all, are in `WHEELS`."""
 
     def placed(found: re.Match[str]) -> str:
         url = urlsplit(found[1])
-        if url.scheme in {"http", "https"}:
+        if url.scheme in {"http", "https"} and not local:
             return f'url = "{urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))}"'
         return f'path = "{WHEELS}/{unquote(PurePosixPath(url.path).name)}"'
 
     return _PLACE.sub(placed, pylock)
 
 
-def hashes_of(pylock: str) -> dict[str, list[str]]:
-    """``name==version`` -> the SHA-256 of each file that a pylock.toml has of it."""
-    found = {}
-    for package in tomllib.loads(pylock)["packages"]:
-        files = package.get("wheels") or [package["sdist"]]
-        found[f"{package['name']}=={package['version']}"] = [file["hashes"]["sha256"] for file in files]
-    return found
+def files_of(pylock: str) -> dict[str, list[dict[str, Any]]]:
+    """``name==version`` -> each file that a pylock.toml has of it, with ``url`` and ``hashes``."""
+    return {
+        f"{package['name']}=={package['version']}": package.get("wheels") or [package["sdist"]]
+        for package in tomllib.loads(pylock)["packages"]
+    }
+
+
+def with_cpu_builds(ask: Callable[..., str], pins: str) -> str:
+    """What uv answers to `ask`; if it fails and `pins` have CPU builds of PyTorch, when it asks PyTorch's index, too.
+
+    Raises `ProgramFailedError` as uv does.
+    """
+    try:
+        return ask()
+    except programs.ProgramFailedError:
+        if "+cpu" not in pins:
+            raise
+        return ask("--torch-backend", "cpu")
 
 
 def _locate(pins: Sequence[str], installed: Installed) -> str:
@@ -86,12 +121,7 @@ def _locate(pins: Sequence[str], installed: Installed) -> str:
             return uv_program.run(*words, *where, settings=settings, cwd=Path(work), log=log, stdin="\n".join(pins))
 
     try:
-        try:
-            return ask()
-        except programs.ProgramFailedError:
-            if not any(pin.endswith("+cpu") for pin in pins):
-                raise
-            return ask("--torch-backend", "cpu")
+        return with_cpu_builds(ask, " ".join(pins))
     except programs.ProgramFailedError as error:
         raise programs.unavailable(f"the files of {installed.name} cannot be located: {error}", log) from error
 

@@ -39,6 +39,7 @@ from bakeoff.records import OWN, EngineSpec, ModelRecord, RunRecord, Scenario, S
 from bakeoff.ship.certificate import statement
 from bakeoff.ship.pack.verify import MANIFEST, sha256
 from bakeoff.ship.tensors import encode
+from bakeoff.ship.verifying import before_python
 from bakeoff.store import Store
 from bakeoff.worker.session import THREAD_VARIABLES, spawn_environment, temporary
 
@@ -107,8 +108,10 @@ def prepare(
     return Shipment(run, row, model, engine, found)
 
 
-def write(shipment: Shipment, library: ModelLibrary, observer: Observer, target: Path) -> None:
-    """The pack, in the folder `target`, which must not be there yet.
+def write(
+    shipment: Shipment, library: ModelLibrary, observer: Observer, target: Path, *, with_wheels: bool = False
+) -> None:
+    """The pack, in the folder `target`, which must not be there yet; its packages' files in it if `with_wheels`.
 
     Raises `UsageError` where it is, and for an environment that has no wheels; `PackError` where the pack does not
     verify.
@@ -120,18 +123,23 @@ def write(shipment: Shipment, library: ModelLibrary, observer: Observer, target:
     with scratch_in(target.parent) as scratch:
         pack = scratch / target.name
         pack.mkdir()
-        _fill(pack, shipment, library, observer)
+        _fill(pack, shipment, library, observer, with_wheels=with_wheels)
         observer.say("verifying the pack")
         _verify(pack, shipment.runnable, scratch)
         pack.rename(target)
 
 
-def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Observer) -> None:
+def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Observer, *, with_wheels: bool) -> None:
     runnable, row = shipment.runnable, shipment.row
     observer.say("locating the wheels")
     spec = runnable.engine.environment
     filled = kinds.of(spec).wheels(spec, runnable.installed)
-    _put(pack / "pylock.toml", filled.pylock)
+    pylock = filled.pylock
+    if with_wheels:
+        observer.say("downloading the wheels")
+        (pack / wheels.WHEELS).mkdir()
+        pylock = wheels.download(filled, runnable.installed, pack / wheels.WHEELS)
+    _put(pack / "pylock.toml", pylock)
     _put(pack / "requirements.txt", filled.requirements)
     own = wheels.licences(metadata.distribution("bakeoff"))
     for place, file in {**filled.licences, **own}.items():
@@ -141,9 +149,7 @@ def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Obser
     for place, text in code.items():
         if place.endswith(".py") and place.partition("/")[0] in folders and not place.endswith("recipe.py"):
             _put(pack / "engine" / place, text)
-    for place in (*SCRIPTS, *TAKEN_ALONG):
-        inside = Path(place).name if place in SCRIPTS else f"{PACKED}/{place}"
-        _put(pack / inside, unbound((HOME / place).read_text(encoding="utf-8")))
+    put_scripts(pack)
     observer.say("packing the model")
     path = _pack_model(pack / "model", runnable)
     _put(pack / "settings.json", _json(settings(shipment, path)))
@@ -152,8 +158,15 @@ def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Obser
     certified = statement(shipment.run, row, shipment.model, digests, answers)
     _put(pack / "certificate.json", _json(certified))
     measured = certified["predicate"]["bakeoff"]
-    _put(pack / "README.md", _readme(shipment, measured, answers, filled.pylock, pack.name))
+    _put(pack / "README.md", _readme(shipment, measured, answers, pylock, pack))
     _put(pack / MANIFEST, "".join(f"{digest}  {name}\n" for name, digest in _digests(pack).items()))
+
+
+def put_scripts(pack: Path) -> None:
+    """Put in what people run, and what that imports of ours."""
+    for place in (*SCRIPTS, *TAKEN_ALONG):
+        inside = Path(place).name if place in SCRIPTS else f"{PACKED}/{place}"
+        _put(pack / inside, unbound((HOME / place).read_text(encoding="utf-8")))
 
 
 def unbound(source: str) -> str:
@@ -168,6 +181,7 @@ def settings(shipment: Shipment, path: str) -> dict[str, Any]:
     told = dict.fromkeys(THREAD_VARIABLES, "{threads}")
     return {
         "contender": case.contender.name,
+        "python": runnable.engine.environment.python,
         "adapter": f"engine/{runnable.engine.adapter.parent.name}/{runnable.engine.adapter.name}",
         "model": {
             "path": path,
@@ -245,9 +259,10 @@ def _put_tensors(folder: Path, kind: str, specs: Sequence[TensorSpec], arrays: S
         _put(folder / f"{kind}_{i}.pb", encode(array.astype(spec.dtype), spec.name))
 
 
-def _readme(shipment: Shipment, measured: Mapping[str, Any], answers: str, pylock: str, pack: str) -> str:
+def _readme(shipment: Shipment, measured: Mapping[str, Any], answers: str, pylock: str, pack: Path) -> str:
     model, case = shipment.model, shipment.row.case
     template = string.Template((HOME / "ship" / "pack" / "README.md").read_text(encoding="utf-8"))
+    has_wheels = (pack / wheels.WHEELS).is_dir()
     rule = threads_rule(shipment.run, case.contender.threads)
     threads = {"all": "all CPUs that it may use", "None": "as many threads as the framework takes"}
     speed = measured["speed"]
@@ -259,8 +274,9 @@ def _readme(shipment: Shipment, measured: Mapping[str, Any], answers: str, pyloc
         version=measured["version"],
         run=measured["run"],
         python=shipment.engine.environment.python,
-        pack=pack,
-        wheels=_WHEELS_WANTED if f'path = "{wheels.WHEELS}/' in pylock else "",
+        pack=pack.name,
+        offline=f"--no-index --find-links {pack.name}/{wheels.WHEELS} " if has_wheels else "",
+        wheels=_WHEELS_WANTED if f'path = "{wheels.WHEELS}/' in pylock and not has_wheels else "",
         arguments=", ".join(
             f"{each.name}=array" if each.name.isidentifier() else f"**{{{each.name!r}: array}}" for each in model.inputs
         ),
@@ -287,8 +303,7 @@ def _described(specs: Sequence[TensorSpec], batch_size: int) -> str:
 
 def _verify(pack: Path, runnable: Runnable, scratch: Path) -> None:
     """Raise `PackError` if the pack's own verify.py, in the environment that was raced, finds anything."""
-    before_python = {name: value for name, value in runnable.variables.items() if name.startswith("LD_")}
-    env = spawn_environment(None, before_python, temporary(scratch))
+    env = spawn_environment(None, before_python(runnable.variables), temporary(scratch))
     words = [*runnable.installed.command, str(pack / "verify.py"), "--seconds", "0"]
     log = paths.cache_dir() / "ship.log"
     try:

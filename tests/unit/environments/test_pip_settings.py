@@ -115,7 +115,7 @@ def test_a_broken_pip_configuration_is_a_note_and_stops_nothing(
 
 
 def test_without_any_pip_the_variables_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pip_settings, "_pip_command", lambda: None)
+    monkeypatch.setattr(pip_settings, "pip_command", lambda: None)
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     assert read_pip_settings().index_url == "https://mirror.example/simple"
 
@@ -124,6 +124,6 @@ def test_a_pip_that_hangs_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     def hangs(command: list[str], **_: object) -> None:
         raise subprocess.TimeoutExpired(command, 30)
 
-    monkeypatch.setattr(pip_settings, "_pip_command", lambda: [sys.executable])
+    monkeypatch.setattr(pip_settings, "pip_command", lambda: [sys.executable])
     monkeypatch.setattr(subprocess, "run", hangs)
     assert "timed out" in read_pip_settings().notes[0]

@@ -1,11 +1,13 @@
 """What an environment was filled with, from what uv says of where its packages come from."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from bakeoff.environments import wheels
-from bakeoff.errors import EnvironmentUnavailableError
+from bakeoff.environments import fresh, kinds, wheels
+from bakeoff.environments.programs import ProgramFailedError
+from bakeoff.errors import EnvironmentUnavailableError, UsageError
 from bakeoff.records import EnvironmentSpec, Installed
 
 pytestmark = pytest.mark.unit
@@ -37,7 +39,7 @@ def package(site: Path, name: str, version: str, *files: str) -> None:
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Installed:
+def an_environment(tmp_path: Path) -> Installed:
     return Installed(name="e", digest="0", path=tmp_path / "e", command=("python",))
 
 
@@ -47,7 +49,7 @@ def spec(tmp_path: Path, lock: str) -> EnvironmentSpec:
 
 
 def test_it_is_what_is_installed_with_hashes_and_licences(
-    tmp_path: Path, installed: Installed, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, an_environment: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -61,7 +63,7 @@ def test_it_is_what_is_installed_with_hashes_and_licences(
     package(site, "alpha_one", "1.0", licence, notice, "alpha_one/license.py", "alpha_one/data/licensed.bin")
     package(site, "torch", "2.0+cpu", "../../bin/LICENSE")
     lock = f"alpha-one==1.0 \\\n    --hash=sha256:{B} \\\n    --hash=sha256:{A}\ntorch==2.0\n"
-    found = wheels.installed_in(site, spec(tmp_path, lock), installed)
+    found = wheels.installed_in(site, spec(tmp_path, lock), an_environment)
     assert asked == ["alpha_one==1.0", "torch==2.0+cpu"]
     assert found.requirements == f"alpha-one==1.0 --hash=sha256:{A}\ntorch==2.0+cpu --hash=sha256:{B}\n"
     assert found.licences == {f"alpha_one-1.0/{file}": site / file for file in (licence, notice)}
@@ -69,11 +71,61 @@ def test_it_is_what_is_installed_with_hashes_and_licences(
     assert 'url = "https://wheels.example/alpha_one-1.0-py3-none-any.whl"' in found.pylock
     assert 'path = "wheels/torch-2.0+cpu.tar.gz"' in found.pylock
     assert "/home" not in found.pylock
+    assert found.files == (
+        f"https://me:secret@wheels.example/alpha_one-1.0-py3-none-any.whl#sha256={A}",
+        f"file:///home/me/w%20heels/torch-2.0%2Bcpu.tar.gz#sha256={B}",
+    )
+    assert 'path = "wheels/alpha_one-1.0-py3-none-any.whl"' in wheels.without_this_machine(PYLOCK, local=True)
 
 
 def test_a_file_that_the_lock_does_not_allow_is_refused(
-    tmp_path: Path, installed: Installed, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, an_environment: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wheels, "_locate", lambda _pins, _installed: PYLOCK)
     with pytest.raises(EnvironmentUnavailableError, match=r"alpha-one==1\.0 of environment e is another file"):
-        wheels.installed_in(tmp_path, spec(tmp_path, f"alpha_one==1.0 --hash=sha256:{B}\n"), installed)
+        wheels.installed_in(tmp_path, spec(tmp_path, f"alpha_one==1.0 --hash=sha256:{B}\n"), an_environment)
+
+
+def test_what_was_installed_is_downloaded_and_installed_again_from_those_files_alone(
+    installed: tuple[EnvironmentSpec, Installed], tmp_path: Path
+) -> None:
+    spec, environment = installed
+    found = kinds.of(spec).wheels(spec, environment)
+    folder, pack = tmp_path / "pack" / "wheels", tmp_path / "pack"
+    folder.mkdir(parents=True)
+    pylock = wheels.download(found, environment, folder)
+    assert [file.name for file in folder.iterdir()] == ["numpy-1.0-py3-none-any.whl"]
+    assert 'path = "wheels/numpy-1.0-py3-none-any.whl"' in pylock
+
+    requirements = pack / "requirements.txt"
+    requirements.write_text(found.requirements)
+    (tmp_path / "new").mkdir()
+    command = fresh.fill(tmp_path / "new", spec.python or "", requirements, folder, tmp_path / "log")
+    asked = [*command, "-c", "import numpy; print(numpy.__version__)"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "1.0\n"
+
+    requirements.write_text(f"numpy==1.0 --hash=sha256:{A}\n")
+    (tmp_path / "newer").mkdir()
+    with pytest.raises(EnvironmentUnavailableError, match=r"the pack's environment cannot be made: .*[Hh]ash"):
+        fresh.fill(tmp_path / "newer", spec.python or "", requirements, folder, tmp_path / "log")
+
+
+def test_cpu_builds_of_pytorch_are_looked_for_on_its_own_index_where_nobody_else_has_them() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def ask(*flags: str) -> str:
+        asked.append(flags)
+        if not flags:
+            raise ProgramFailedError("no such version")
+        return "found"
+
+    assert wheels.with_cpu_builds(ask, "torch==2.0+cpu") == "found"
+    assert asked == [(), ("--torch-backend", "cpu")]
+    with pytest.raises(ProgramFailedError):
+        wheels.with_cpu_builds(ask, "numpy==1.0")
+
+
+def test_debians_packages_are_no_wheels(tmp_path: Path, an_environment: Installed) -> None:
+    debian = EnvironmentSpec(kind="debian", suite="trixie", name="d", lock=tmp_path / "d.lock")
+    with pytest.raises(UsageError, match="environment d is unpacked from Debian's packages"):
+        kinds.of(debian).wheels(debian, an_environment)
