@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import onnx.defs
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from bakeoff.errors import AdapterError, ModelError, UnsupportedError, UnsupportedModelError, WorkerError
 from bakeoff.models.sandboxed import tasks
-from bakeoff.models.sandboxed.opening import graphs
-from bakeoff.models.sandboxed.reference import RANDOM
+from bakeoff.models.sandboxed.deterministic import must_be_deterministic
+from bakeoff.models.sandboxed.opening import OWN_DOMAINS, graphs
 from bakeoff.models.sandboxed.shaping import shape
 from bakeoff.models.sandboxed.signature import declared, tensor_specs
 from bakeoff.records import EngineSpec, Installed, ModelForm, Shaping
@@ -151,13 +151,11 @@ def in_numpy(value: Any) -> Array:
 
 
 def answers_once(model: ModelProto) -> bool:
-    """Whether nothing in it is drawn at random, and it has no more domains than ONNX's own."""
-    nodes = [node for graph in graphs(model.graph) for node in graph.node]
-    return not any(n.op_type.startswith(RANDOM) or n.domain not in {"", "ai.onnx"} or trains(n) for n in nodes)
-
-
-def trains(node: NodeProto) -> bool:
-    return node.op_type == "Dropout" and len(node.input) > 2 and bool(node.input[2])
+    """Whether its answer depends on its input alone, and it has no more domains than ONNX's own."""
+    with contextlib.suppress(ModelError):
+        must_be_deterministic(model)
+        return all(node.domain in OWN_DOMAINS for graph in graphs(model.graph) for node in graph.node)
+    return False
 
 
 def with_constants(case: Case) -> Case:

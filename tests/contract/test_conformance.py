@@ -19,6 +19,8 @@ from tests.contract.conformance import TAKEN_APART, Case, Conformance, Forms, Ou
 from tests.contract.installing import standing_or_skipped
 
 from bakeoff.engines.catalogue import Catalogue
+from bakeoff.errors import NoReferenceError
+from bakeoff.models.sandboxed.reference import Float64Model
 from bakeoff.records import EngineSpec
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(7200)]
@@ -69,9 +71,14 @@ class Report:
 
 
 @pytest.fixture(scope="module")
-def chosen() -> list[Case]:
+def every_case() -> list[Case]:
+    return list(cases())
+
+
+@pytest.fixture(scope="module")
+def chosen(every_case: list[Case]) -> list[Case]:
     every = bool(os.environ.get("BAKEOFF_CONFORMANCE"))
-    return [case for case in cases() if every or case.in_the_tenth]
+    return [case for case in every_case if every or case.in_the_tenth]
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +139,16 @@ def test_no_known_fault_is_one_no_longer(report: Report) -> None:
         covered = {name: outcome for name, outcome in report.outcomes.items() if fault.covers(name)}
         mended = [name for name, outcome in covered.items() if outcome.result in {Result.RIGHT, Result.REFUSED}]
         assert not mended, f"{report.engine.name}: {fault.what}: no longer at {mended}"
+
+
+def test_float64_is_right_or_says_that_it_cannot_be(every_case: list[Case]) -> None:
+    """Not of a tenth of the cases: it judges all engines."""
+    wrong = {}
+    for case in every_case:
+        try:
+            outputs = Float64Model(case.model)(case.inputs)
+        except NoReferenceError:
+            continue
+        if fault := case.fault(outputs):
+            wrong[case.name] = fault
+    assert not wrong

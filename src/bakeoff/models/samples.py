@@ -1,5 +1,7 @@
 """Inputs of a model, and the answers to them in float64 and in coarser precisions: made once, kept in the cache."""
 
+import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -58,6 +60,20 @@ class Samples:
         """
         return self._extended("reference", report)
 
+    def reference_of(self, batch: Sequence[str], report: Report | None = None) -> Arrays:
+        """The answers in float64 to one batch, which lies in these .npy files: of each output, samples first.
+
+        Raises `NoReferenceError` as `reference` does.
+        """
+        with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
+            target = Path(folder) / "answers.npz"
+            arguments = {"path": str(must_be_there(self.model, self._path)), "inputs": batch, "target": str(target)}
+            try:
+                sandbox.run("answer", arguments, limits=sandbox.Limits(), report=report, what=self.model.name)
+            except ModelTaskError as error:
+                raise NoReferenceError(f"no float64 reference: {error}") from error
+            return load_arrays(target)
+
     def other_answers(self, report: Report | None = None) -> Arrays:
         """What else rounding to fp32 may make of each answer: the answer itself where nothing, False of floats.
 
@@ -79,12 +95,12 @@ class Samples:
                 have = load_arrays(target)
         return [array[: self.count] for array in have]
 
-    def rounded(self, count: int, report: Report | None = None) -> dict[str, Arrays]:
-        """Precision -> what the model answers to the first `count` samples when computed in it.
+    def rounded(self, report: Report | None = None) -> dict[str, Arrays]:
+        """Precision -> what the model answers when computed in it.
 
         Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
         """
-        count = min(count, self.count)
+        count = self.count
         targets = {precision: self._folder / f"rounded-{precision}-{self._drawn}.npz" for precision in PRECISIONS}
         with FileLock(f"{self._folder / f'rounded-{self._drawn}'}.lock"):
             have = {precision: load_arrays(target) for precision, target in targets.items()}

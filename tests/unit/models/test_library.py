@@ -76,10 +76,10 @@ DAMAGES = [cut, flipped, lambda _: b"", lambda _: b"PK\x03\x04 and nothing more"
 def test_a_damaged_reference_is_computed_anew(
     library: ModelLibrary, tiny_record: ModelRecord, damage: Callable[[bytes], bytes]
 ) -> None:
-    sound = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded(1)["fp16"]]
+    sound = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded()["fp16"]]
     for file in library.path(tiny_record).parent.glob("r*-seed7.npz"):
         file.write_bytes(damage(file.read_bytes()))
-    again = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded(1)["fp16"]]
+    again = [library.samples(tiny_record, 7, 1).reference(), library.samples(tiny_record, 7, 1).rounded()["fp16"]]
     assert all(np.array_equal(now[0], then[0]) for now, then in zip(again, sound, strict=True))
 
 
@@ -169,11 +169,11 @@ def test_rounded_answers_are_kept_for_each_precision(
     library: ModelLibrary, tiny_record: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    answers = library.samples(tiny_record, 0, 2).rounded(2, said.append)
+    answers = library.samples(tiny_record, 0, 2).rounded(said.append)
     assert said == [f"rounding to {name} {n} of 2" for name in ("fp32", "fp16", "bf16") for n in (1, 2)]
     assert [array.shape for arrays in answers.values() for array in arrays] == [(2, 10)] * 3
     monkeypatch.setattr(sandbox, "run", None)
-    again = library.samples(tiny_record, 0, 1).rounded(1)
+    again = library.samples(tiny_record, 0, 1).rounded()
     assert np.array_equal(again["bf16"][0], answers["bf16"][0][:1])
 
 

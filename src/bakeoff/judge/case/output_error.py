@@ -17,9 +17,27 @@ def either(answer: Array, other: Array) -> Array:
     return found
 
 
+def of_size(answer: Array, size: Array) -> Array:
+    """A reference in the shape of the floats `answer`, errors of which are relative to no less than `size`, [samples].
+
+    So where the terms of a difference cancel out: what is left of them in float64 says nothing of how large they were.
+    """
+    found = np.empty(answer.shape, [("answer", np.float64), ("size", np.float64)])
+    found["answer"], found["size"] = answer, size.reshape(-1, *[1] * (answer.ndim - 1))
+    return found
+
+
+def answer_of(reference: Array) -> Array:
+    """The answers alone, of what may be made by `either` or `of_size`."""
+    return reference["answer"] if reference.dtype.names else reference
+
+
 def error_of(got: Array, expected: Array) -> tuple[float, str]:
     """The worst sample's relative error, as `compare` has it, and "" or else what makes the two incomparable."""
-    expected, other = (expected["answer"], expected["other"]) if expected.dtype.names else (expected, expected)
+    fields = expected.dtype.names or ()
+    other = expected["other"] if "other" in fields else answer_of(expected)
+    size = _by_sample(expected["size"]) if "size" in fields and expected.size else None
+    expected = answer_of(expected)
     if got.shape != expected.shape:
         return 0.0, f"has shape {list(got.shape)} instead of {list(expected.shape)}"
     if _kind(got) != _kind(expected):
@@ -27,11 +45,11 @@ def error_of(got: Array, expected: Array) -> tuple[float, str]:
     if _kind(expected) != "float":
         differing = int(np.count_nonzero((got != expected) & (got != other)))
         return 0.0, f"differs in {differing} of {got.size} {_kind(expected)} values" if differing else ""
-    return _relative_error(_by_sample(got), _by_sample(expected)) if got.size else (0.0, "")
+    return _relative_error(_by_sample(got), _by_sample(expected), size) if got.size else (0.0, "")
 
 
-def _relative_error(got: Array, expected: Array) -> tuple[float, str]:
-    """max|y - y64| / max|y64| of the worst row, over what is finite in y64; both float64 of shape (samples, values).
+def _relative_error(got: Array, expected: Array, size: Array | None) -> tuple[float, str]:
+    """max|y - y64| / max|y64| of the worst row, over what is finite in y64; all float64 of shape (samples, values).
 
     Infinities of the same sign are equal, and so are NaN. What lies beyond fp32's range is infinite in fp32.
     """
@@ -46,6 +64,8 @@ def _relative_error(got: Array, expected: Array) -> tuple[float, str]:
     got, expected = (np.where(special, 0.0, values) for values in (got, expected))
     difference = np.abs(got - expected).max(axis=1)
     scale = np.abs(expected).max(axis=1)
+    if size is not None:
+        scale = np.maximum(scale, size[:, 0])
     if ((scale == 0) & (difference > 0)).any():
         return 0.0, "is not zero where the reference is"
     # A row that is zero in both has no error.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bakeoff.judge.case.output_error import Array, error_of
+from bakeoff.judge.case.output_error import Array, answer_of, error_of
 from bakeoff.records import Parity, Status
 
 
@@ -15,10 +15,11 @@ def compare(
 
     `outputs` and `reference` are arrays in the model's own order, samples along the first axis; the reference
     is float64, or integer where the model's output is. The error is max|y - y64| / max|y64| of each sample
-    and output, over the values that are finite in the reference, the worst of them. It is None where an output is
-    missing, misshapen, of another kind, integer and not equal, or where its infinities and NaN are not the reference's.
-    Of a reference made by `output_error.either`, each value may be one or the other. `classes` says that the first
-    output scores so many classes along its last axis. A fault names its output as `names` do, or by its index.
+    and output, over the values that are finite in the reference, the worst of them; of a reference made by
+    `output_error.of_size`, relative to that if it is larger. It is None where an output is missing, misshapen, of another
+    kind, integer and not equal, or where its infinities and NaN are not the reference's. Of a reference made by
+    `output_error.either`, each value may be one or the other. `classes` says that the first output scores so many classes
+    along its last axis. A fault names its output as `names` do, or by its index.
     """
     if len(outputs) != len(reference):
         return _incomparable(f"{len(outputs)} outputs instead of {len(reference)}")
@@ -28,7 +29,7 @@ def compare(
         if fault:
             return _incomparable(f"output {names[index] if names else index} {fault}")
         worst = max(worst, error)
-    agreement = _top1_agreement(outputs[0], reference[0]) if classes and outputs else None
+    agreement = _top1_agreement(outputs[0], answer_of(reference[0])) if classes and outputs else None
     return Parity(max_rel_error=worst, top1_agreement=agreement), ""
 
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_conv
+from onnx.reference.ops import op_conv, op_one_hot
 
-from bakeoff.errors import ModelError, NoReferenceError, UnsupportedModelError
+from bakeoff.errors import ModelError, NoReferenceError
 from bakeoff.models.cached import load_arrays
 from bakeoff.models.inputs import stack, unstack
+from bakeoff.models.sandboxed.deterministic import must_be_deterministic
 from bakeoff.models.sandboxed.opening import OWN_DOMAINS, Report, copy_of, graphs, one_line, opset_of
 from bakeoff.models.sandboxed.signature import QUANTIZED, real_inputs, tensor_specs
 
@@ -28,8 +29,20 @@ Array = NDArray[Any]
 MODERN_OPSET = 13
 CASTS = {"Cast": "to", "EyeLike": "dtype"}
 """Operators that choose a type, and the attribute in which."""
-RANDOM = ("Random", "Multinomial", "Bernoulli")
-"""How the names of operators begin that answer differently each time."""
+IGNORED = {
+    "LSTM": ("activation_alpha", "activation_beta", "activations", "clip", "input_forget", "sequence_lens"),
+    "GRU": ("activation_alpha", "activation_beta", "activations", "clip", "sequence_lens"),
+    "RNN": ("clip", "sequence_lens"),
+}
+"""What onnx.reference takes and drops without a word, of operators whose answer it changes."""
+USUAL = {"activations": ([], [b"Sigmoid", b"Tanh"], [b"Sigmoid", b"Tanh", b"Tanh"]), "input_forget": (0,)}
+"""... and at which values it does not; for both directions of a bidirectional one"""
+SEQUENCE_LENS = 4
+"""the input's number, of all three"""
+SCAN_WITHOUT_BATCH = 9
+"""the opset since which it has no batch axis of its own"""
+LATER_NAMES = {"bilinear": "linear", "bicubic": "cubic"}
+"""GridSample's modes by their names of opset 16 -> by those of opset 20, which onnx.reference knows"""
 REAL_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
 
 
@@ -41,8 +54,6 @@ class BatchNormalization(OpRun):  # type: ignore[misc]
     op_domain = ""
 
     def _run(self, x: Any, scale: Any, bias: Any, mean: Any, var: Any, **attributes: Any) -> tuple[Array]:
-        if attributes.get("training_mode"):
-            raise UnsupportedModelError("operator BatchNormalization trains: its answer depends on the batch")
         column = (-1, *[1] * (x.ndim - 2))
         scale, bias, mean, var = (v.reshape(column) for v in (scale, bias, mean, var))
         return (scale * (x - mean) / np.sqrt(var + attributes["epsilon"]) + bias,)
@@ -71,7 +82,17 @@ class Conv(op_conv.Conv):  # type: ignore[misc]
         return (y if b is None else y + b.reshape(-1, *[1] * len(axes)),)
 
 
-OURS = {operator.__name__: operator for operator in (BatchNormalization, Conv)}
+class OneHot(op_one_hot.OneHot):  # type: ignore[misc]
+    """ONNX's own, which fails where the depth is an array of one."""
+
+    op_domain = ""
+
+    def _run(self, indices: Any, depth: Any, values: Any, axis: Any = None) -> tuple[Array]:
+        result: tuple[Array] = super()._run(indices, np.asarray(depth).item(), values, axis=axis)
+        return result
+
+
+OURS = {operator.__name__: operator for operator in (BatchNormalization, Conv, OneHot)}
 
 
 def extend(
@@ -104,6 +125,13 @@ def extend(
         outputs = evaluate([np.asarray(array, order="C") for array in one])
         have = _longer(have, [unstack(array, spec.batch_axis) for array, spec in zip(outputs, outs, strict=True)])
         _save(have, path)
+
+
+def answer(model: ModelProto, files: Sequence[Path], path: Path) -> None:
+    """Write the answers to one batch, which lies in a .npy file per input, to `path`, as `extend` those of samples."""
+    outputs = Float64Model(model)([np.load(file, allow_pickle=False) for file in files])
+    specs = tensor_specs(model)[1]
+    _save([unstack(array, spec.batch_axis) for array, spec in zip(outputs, specs, strict=True)], path)
 
 
 def _longer(have: Sequence[Array], one: Sequence[Array]) -> list[Array]:
@@ -174,6 +202,8 @@ def _widen_node(node: NodeProto) -> None:
             _widen_tensor(attribute.t)
         elif CASTS.get(node.op_type) == attribute.name and attribute.i in REAL_FLOATS:
             attribute.i = TensorProto.DOUBLE
+        elif node.op_type == "GridSample" and attribute.name == "mode":
+            attribute.s = LATER_NAMES.get(attribute.s.decode(), attribute.s.decode()).encode()
         elif node.op_type == "Constant" and attribute.name in {"value_float", "value_floats"}:
             values = np.asarray(helper.get_attribute_value(attribute), np.float64)
             node.attribute[0].CopyFrom(helper.make_attribute("value", numpy_helper.from_array(values)))
@@ -200,6 +230,7 @@ def _at_modern_opset(model: ModelProto) -> ModelProto:
 
 
 def _refuse_what_means_nothing(model: ModelProto) -> None:
+    must_be_deterministic(model)
     if model.functions:
         raise NoReferenceError(f"no float64 reference: the model defines functions ({model.functions[0].name})")
     for node in _nodes(model.graph):
@@ -207,8 +238,29 @@ def _refuse_what_means_nothing(model: ModelProto) -> None:
             raise NoReferenceError(f"no float64 reference: {node.domain}.{node.op_type} is not ONNX's own")
         if node.op_type.startswith(QUANTIZED) or node.op_type.endswith("Integer"):
             raise NoReferenceError(f"no float64 reference: operator {node.op_type} computes on quantized values")
-        if node.op_type.startswith(RANDOM):
-            raise ModelError(f"no reference: operator {node.op_type} answers differently each time")
+        if dropped := _dropped(node):
+            raise NoReferenceError(f"no float64 reference: onnx.reference ignores {dropped} of operator {node.op_type}")
+        if node.op_type == "Loop" and len(node.output) > len(node.input) - 2:
+            raise NoReferenceError("no float64 reference: onnx.reference stacks the scan outputs of Loop otherwise")
+        if node.op_type == "Scan" and (opset_of(model) or 0) < SCAN_WITHOUT_BATCH:
+            raise NoReferenceError("no float64 reference: onnx.reference has no operator Scan of opset 8")
+
+
+def _dropped(node: NodeProto) -> str:
+    """The input or attribute of `node` that `onnx.reference` would take no notice of, or nothing."""
+    given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if len(node.input) > SEQUENCE_LENS and node.input[SEQUENCE_LENS]:
+        given["sequence_lens"] = node.input[SEQUENCE_LENS]
+    unusual = (n for n in IGNORED.get(node.op_type, ()) if n in given and not _is_usual(n, given[n]))
+    return next(unusual, "")
+
+
+def _is_usual(name: str, value: Any) -> bool:
+    usual = USUAL.get(name, ([],))
+    if not isinstance(value, list):
+        return value in usual
+    one, other = value[: len(value) // 2], value[len(value) // 2 :]
+    return value in usual or (one == other and one in usual)
 
 
 def _nodes(graph: GraphProto) -> Iterator[NodeProto]:

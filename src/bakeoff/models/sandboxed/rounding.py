@@ -101,8 +101,9 @@ class RoundedModel(Float64Model):
         """What an operator gives in place of the exact `value`."""
         if not _is_float(value):
             return value
-        if of in TERMS and value.size:
-            size = math.sqrt(TERMS[of](inputs, value) * float(np.square(value).mean()))
+        finite = value[np.isfinite(value)]  # a masked row is NaN, and the others are not
+        if of in TERMS and finite.size:
+            size = math.sqrt(TERMS[of](inputs, value) * float(np.square(finite).mean()))
             noise = self.random.standard_normal(value.shape, np.float32)
             value = value + ACCUMULATION * 2.0 ** -SIGNIFICANT_BITS["fp32"] * size * noise
         return rounded(value, self.bits)

@@ -27,6 +27,7 @@ from bakeoff.models.sandboxed import (
     stand_in,
     versions,
 )
+from bakeoff.models.sandboxed.deterministic import must_be_deterministic
 from bakeoff.models.sandboxed.opening import Report, open_model, opset_of
 from bakeoff.models.sandboxed.seeding import seeded_weights
 from bakeoff.models.sandboxed.shaping import shape
@@ -65,6 +66,7 @@ def write_shaped(
     report(f"reading {source}")
     folder = Path(source).parent
     model = open_model(source)
+    must_be_deterministic(model)
     files = [file.relative_to(folder).as_posix() for file in external_data.files(model, folder)]
     external_data.write(shape(model, msgspec.convert(shaping, Shaping), data), folder, Path(path))
     return {**inspect(report=report, path=path), "files": files}
@@ -114,6 +116,13 @@ def extend_reference(*, report: Report, path: str, samples: Sequence[str], count
     reference.extend(model, [Path(sample) for sample in samples], count, Path(target), report)
 
 
+def answer(*, report: Report, path: str, inputs: Sequence[str], target: str) -> None:
+    """What the model answers in float64 to one batch."""
+    report("reference of a batch")
+    model = external_data.with_weights(open_model(path), Path(path).parent)
+    reference.answer(model, [Path(file) for file in inputs], Path(target))
+
+
 def extend_other_answers(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
     """What else integer outputs may rightly be, up to `count` samples."""
     model = external_data.with_weights(open_model(path), Path(path).parent)
@@ -148,6 +157,6 @@ TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(write_seeded, write_trained, count_flops, write_shaped, describe, write_stand_in, inspect),
-        *(convert, lower, extend_reference, extend_other_answers, extend_rounded, preprocess),
+        *(convert, lower, extend_reference, answer, extend_other_answers, extend_rounded, preprocess),
     )
 }

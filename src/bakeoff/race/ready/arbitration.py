@@ -23,17 +23,11 @@ UNOPTIMISED = {"graph_optimization": "none"}
 """ONNX Runtime's knob, at the value under which every operator runs as the model says."""
 
 
-def unoptimised(
-    runnable: Runnable | tuple[Status, str], plan: Plan, model: ModelRecord, samples: Sequence[Path]
-) -> tuple[list[Array], str]:
-    """The answers of ONNX Runtime, `runnable`, unoptimised, [samples, ...] of each output; and their name.
-
-    Raises `WorkerError` where it cannot run the model, or is not there, as the reason in its place says.
-    """
+def unoptimised(runnable: Runnable | tuple[Status, str]) -> Runnable:
+    """ONNX Runtime, `runnable`, unoptimised. Raises `WorkerError` where it is not there, as the reason says."""
     if not isinstance(runnable, Runnable):
         raise WorkerError(runnable[1])
-    found = answers(runnable.having(**UNOPTIMISED), plan, model, samples)
-    return found, "ONNX Runtime without optimisations"
+    return runnable.having(**UNOPTIMISED)
 
 
 def consensus(
@@ -67,31 +61,47 @@ def middle(found: Mapping[str, Sequence[Array]]) -> list[Array]:
 
 
 def answers(runnable: Runnable, plan: Plan, model: ModelRecord, samples: Sequence[Path]) -> list[Array]:
-    """What an engine answers to each sample by itself: [samples, ...] of each output. Raises `WorkerError`.
-
-    It may use as much memory as a model worker: some of its models are those which that was too little for.
-    """
-    command = tuple(fenced.command(runnable.installed.command, memory_mb=sandbox.Limits().memory_mb))
-    bounded = replace(runnable, installed=msgspec.structs.replace(runnable.installed, command=command))
+    """What an engine answers to each sample by itself: [samples, ...] of each output. Raises `WorkerError`."""
     axes = [spec.batch_axis for spec in model.inputs]
     count = len(np.load(samples[0], mmap_mode="r", allow_pickle=False))
-    with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
-        folder = Path(name)
-        sets = [saved(arrays, folder / f"set{k}") for k, (arrays, _) in enumerate(input_sets(samples, 1, count, axes))]
-        with bounded.session(folder / "log", plan.timeout_s, folder) as session:
-            session.hello()
-            runnable.load(session, model, model.fixed_batch or 1)
-            session.prepare(sets)
-            rows = [_answer(session, k, folder, model) for k in range(count)]
+    with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
+        sets = enumerate(input_sets(samples, 1, count, axes))
+        files = [saved(arrays, Path(folder) / f"set{k}") for k, (arrays, _) in sets]
+        rows = answers_to(runnable, plan, model, files, model.fixed_batch or 1)
     try:
         return [np.concatenate(of_output) for of_output in zip(*rows, strict=True)]
     except ValueError as error:
         raise WorkerError(f"it answers in a shape of its own to each sample: {error}") from error
 
 
-def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord) -> list[Array]:
-    """The outputs for one sample, samples first. Raises `WorkerError` if they are too few, too many or no numbers."""
-    outputs = answers_in(session.outputs(k, folder), model, 1)
+def answers_to(
+    runnable: Runnable, plan: Plan, model: ModelRecord, sets: Sequence[Sequence[str]], batch_size: int
+) -> list[list[Array]]:
+    """What an engine answers to each of the input `sets`, samples first. Raises `WorkerError`.
+
+    It may use as much memory as a model worker: some of its models are those which that was too little for.
+    """
+    command = tuple(fenced.command(runnable.installed.command, memory_mb=sandbox.Limits().memory_mb))
+    bounded = replace(runnable, installed=msgspec.structs.replace(runnable.installed, command=command))
+    with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:
+        folder = Path(name)
+        with bounded.session(folder / "log", plan.timeout_s, folder) as session:
+            session.hello()
+            runnable.load(session, model, batch_size)
+            session.prepare(sets)
+            return [_answer(session, k, folder, model, batch_size) for k in range(len(sets))]
+
+
+def answers_to_batch(
+    runnable: Runnable, plan: Plan, model: ModelRecord, files: Sequence[str], batch_size: int
+) -> list[Array]:
+    """What an engine answers to one input set, samples first. Raises `WorkerError`."""
+    return answers_to(runnable, plan, model, [files], batch_size)[0]
+
+
+def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord, batch_size: int) -> list[Array]:
+    """The outputs for one set, samples first. Raises `WorkerError` if they are too few, too many or no numbers."""
+    outputs = answers_in(session.outputs(k, folder), model, batch_size)
     if len(outputs) != len(model.outputs):
         raise WorkerError(f"{len(outputs)} outputs instead of {len(model.outputs)}")
     odd = [str(output.dtype) for output in outputs if output.dtype.kind not in "biuf"]

@@ -180,8 +180,7 @@ def _error(record: ModelRecord, plan: Plan, native: EngineSpec, context: ImportC
     """The error between the source framework and the ONNX in float64, and the most it may be."""
     standing = install_all([native.environment], context.observer)
     samples = context.library.samples(record, plan.seed, SAMPLES)
-    reference = samples.reference(context.observer.say)
-    record = calibrate(samples, reference, context.observer)
+    record, reference = calibrate(samples, samples.reference(context.observer.say), context.observer)
 
     def measure(target: Path) -> None:
         ready = make_ready(

@@ -102,6 +102,17 @@ def test_a_sum_gets_the_error_of_accumulation_and_then_that_of_its_own_rounding(
     assert relative == pytest.approx(math.hypot(ACCUMULATION * math.sqrt(4 * 3 * 3), 0.425) * 2.0**-24, rel=0.15)
 
 
+def test_a_masked_row_leaves_the_others_their_error(net: Net) -> None:
+    x = RANDOM.standard_normal((1, 4, 8, 8)).astype(np.float32)
+    x[0, 0, 0] = np.nan
+    found = RoundedModel(
+        net([helper.make_node("MatMul", ["x", "w"], ["y"])], {"w": np.eye(8, dtype=np.float32)}), "fp32"
+    )
+    [y] = found([x])
+    assert np.isnan(y[0, 0, 0]).all()
+    assert np.count_nonzero(np.isnan(y)) == 8
+
+
 @pytest.fixture(scope="module")
 def engine(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The honest numpy engine of the end-to-end tests: its operators are none of `onnx.reference`."""

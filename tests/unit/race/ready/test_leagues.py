@@ -8,6 +8,8 @@ import pytest
 from tests.unit.made import a_case, a_plan
 
 from bakeoff.errors import UnsupportedModelError
+from bakeoff.judge.case.leagues import league
+from bakeoff.judge.case.parity import compare, judge
 from bakeoff.models.samples import Samples
 from bakeoff.race.race import Out, Race, nobody, still_wanted
 from bakeoff.race.ready import exam
@@ -88,16 +90,16 @@ REFERENCE = [np.array([[1.0, 4.0]] * 8), np.array([[7]] * 8)]
 def calibrate(samples: SimpleNamespace) -> tuple[Tolerances, list[str]]:
     notes: list[str] = []
     observer = cast("Observer", SimpleNamespace(say=notes.append, note=notes.append))
-    model = exam.calibrate(cast("Samples", samples), REFERENCE, observer)
+    model, _ = exam.calibrate(cast("Samples", samples), REFERENCE, observer)
     return model.tolerances, notes
 
 
 def test_a_model_is_calibrated_by_the_worst_error_of_its_float_outputs() -> None:
     errors = {"fp32": 4e-6, "fp16": 4e-2, "bf16": 0.4}
 
-    def rounded(count: int, _report: object) -> dict[str, list[Any]]:
-        integers = np.array([[8]] * count)  # differ, as a class does that rounding has changed
-        return {name: [np.array([[1.0, 4.0]] * (count - 1) + [[1 + e, 4.0]]), integers] for name, e in errors.items()}
+    def rounded(_report: object) -> dict[str, list[Any]]:
+        integers = np.array([[8]] * 8)  # differ, as a class does that rounding has changed
+        return {name: [np.array([[1.0, 4.0]] * 7 + [[1 + e, 4.0]]), integers] for name, e in errors.items()}
 
     tolerances, _ = calibrate(SimpleNamespace(rounded=rounded, model=MODEL))
     assert tolerances.rounding == pytest.approx({name: error / 4 for name, error in errors.items()})
@@ -112,3 +114,23 @@ def test_a_model_that_cannot_be_rounded_keeps_the_fixed_tolerance_and_says_so() 
         UNCALIBRATED,
         ["m: no float64 reference: operator QLinearConv computes on quantized values; its tolerance is a fixed number"],
     )
+
+
+@pytest.mark.parametrize("exact", [0.0, 1e-17])
+def test_what_cancelling_has_left_is_judged_by_the_size_of_its_terms(exact: float) -> None:
+    reference = [np.array([[1.0, 4.0], [exact, 0.0]]), np.array([[7.0], [7.0]])]
+    moves = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}  # of terms of about 1
+    answers = {name: [reference[0] + move, reference[1]] for name, move in moves.items()}
+    observer = cast("Observer", SimpleNamespace(say=lambda _: None, note=lambda _: None))
+    samples = cast("Samples", SimpleNamespace(rounded=lambda _: answers, model=MODEL))
+    model, sized = exam.calibrate(samples, reference, observer)
+
+    def status(error: float) -> str:
+        got = [reference[0] + [[0.0, 0.0], [error, 0.0]], reference[1]]
+        parity, fault = compare(got, sized, classes=2)
+        verdict, _ = judge(parity, fault, tolerance=model.tolerances.bf16)
+        return league("fp32", parity, model.tolerances) if verdict is Status.OK else str(verdict)
+
+    errors = (0.0, 3 * 2.0**-23, 2.0**-10, 2.0**-7, 1.0)
+    assert [*map(status, errors)] == ["fp32", "fp32", "fp16", "bf16", "wrong"]
+    assert sized[1] is reference[1]

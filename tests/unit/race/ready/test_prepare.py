@@ -19,7 +19,8 @@ from bakeoff.models.library import ModelLibrary
 from bakeoff.models.sandbox import Limits
 from bakeoff.models.sandboxed import tasks
 from bakeoff.race.ready import arbitration, prepare
-from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, Status
+from bakeoff.race.ready.exam import Exam, exam
+from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, ModelRecord, Status
 
 pytestmark = pytest.mark.unit
 
@@ -78,7 +79,9 @@ def fail(task: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sandbox, "run", run)
     monkeypatch.setattr(prepare, "install", lambda engines, _: {engine.environment.name: None for engine in engines})
-    monkeypatch.setattr(arbitration, "unoptimised", lambda *_: (ANSWER, "the arbiter"))
+    monkeypatch.setattr(arbitration, "unoptimised", lambda _: "the arbiter")
+    monkeypatch.setattr(arbitration, "answers", lambda *_: ANSWER)
+    monkeypatch.setattr(arbitration, "answers_to_batch", lambda *_: [ANSWER[0][:3]])
 
 
 def engine(name: str, form: str, folder: Path) -> EngineSpec:
@@ -131,7 +134,7 @@ def test_a_form_that_is_not_made_is_a_failed_row_of_its_engine(
         ("graph", 2),
     ]
     assert {trial.status for trial in ready.unready} == {Status.FAILED}
-    assert ready.exams["net"].model.reference == "float64"
+    assert ready.exams["net"].model.reference == "float64, each batch as a whole"
     assert re.search(reason, ready.unready[0].reason)
 
 
@@ -145,7 +148,7 @@ def test_without_a_float64_reference_the_arbiter_judges_and_a_note_says_why(
     ready = prepared(tmp_path, watcher)
     assert [runnable.name for runnable in ready.runnables["net"]] == ["graph", "reader"]
     assert not ready.unready
-    assert ready.exams["net"].model.reference == "the arbiter"
+    assert ready.exams["net"].model.reference == "ONNX Runtime without optimisations"
     assert ready.exams["net"].reference == ANSWER
     assert re.search(f"^no float64 reference: {reason}", watcher.notes[0])
 
@@ -159,5 +162,43 @@ def test_a_model_that_cannot_be_calibrated_has_fixed_tolerances_and_a_note_says_
     watcher = Watcher()
     ready = prepared(tmp_path, watcher)
     assert not ready.unready
-    assert (ready.exams["net"].model.reference, ready.exams["net"].model.tolerances) == ("float64", UNCALIBRATED)
+    assert ready.exams["net"].model.tolerances == UNCALIBRATED
+    assert ready.exams["net"].model.reference == "float64, each batch as a whole"  # a mean over no axes is over all
     assert re.search(f"{reason}.*; its tolerance is a fixed number$", watcher.notes[0])
+
+
+def centred(folder: Path) -> ModelRecord:
+    """A network that takes the mean over its batch away, and one output that does not."""
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8]) for name in ("x", "y", "z")]
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0]),
+        helper.make_node("Sub", ["x", "mean"], ["y"]),
+        helper.make_node("Relu", ["x"], ["z"]),
+    ]
+    graph = helper.make_graph(nodes, "g", tensors[:1], tensors[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), folder / "net.onnx")
+    return ModelLibrary(folder / "cache").add(folder / "net.onnx", name="net")
+
+
+def test_where_an_answer_depends_on_the_batch_each_batch_is_judged_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail("nothing", "never", monkeypatch)
+    model, watcher = centred(tmp_path), Watcher()
+    samples = ModelLibrary(tmp_path / "cache").samples(model, 0, 8)
+
+    def made(*sizes: int) -> Exam:
+        plan = a_plan(models=("net",), engines=(), batch_sizes=sizes, threads=1)
+        return exam(plan, samples, [], watcher, lambda: (Status.UNAVAILABLE, ""))
+
+    assert made(1).by_batch is None
+    assert not watcher.notes
+    both = made(1, 4)
+    assert both.model.reference == "float64, each batch as a whole"
+    assert watcher.notes == ["net: an answer depends on the others in its batch, so each batch is judged as a whole"]
+    for size in (1, 4):
+        sets = both.input_sets(size, tmp_path / str(size))
+        for [file], (y, z) in zip(sets.paths, sets.expected, strict=True):
+            x = np.load(file).astype(np.float64)
+            np.testing.assert_allclose(y.astype(np.float64), x - x.mean(axis=0), atol=1e-15)
+            np.testing.assert_array_equal(z, np.maximum(x, 0))
