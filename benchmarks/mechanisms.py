@@ -55,8 +55,8 @@ MECHANISMS = (
     Mechanism(
         "intervals by Student's t",
         "judge/figures/statistics.py",
-        "t_quantile((1 + confidence) / 2, len(logs) - 1) * stdev(logs)",
-        "1.96 * stdev(logs)",
+        "t_quantile((1 + confidence) / 2, df)",
+        "1.96",
         ("tests/unit/judge/figures/test_statistics.py",),
     ),
     Mechanism(

@@ -21,6 +21,7 @@ class Summary(Record, frozen=True):
     fps: float | None
     """images per second: geometric mean over trials of images / measured time, or of what LoadGen found"""
     fps_ci95: tuple[float, float] | None
+    """as moderated by the engine's other batch sizes, see `geometric_mean_interval`; None below two trials"""
     latency_ms: Mapping[str, float | None]
     """mean and min of the race; p50, p90, p95, p99 of the profile trial, null where it does not support them"""
     load_s: float | None
@@ -37,6 +38,8 @@ class Summary(Record, frozen=True):
     """under load: how its last trial came about, without probes; the figure of all is `fps`"""
     accuracy: Accuracy | None = None
     """on the user's labelled pictures; None where there are none, or the case was not asked about them"""
+    fps_df: int | None = None
+    """degrees of freedom of `fps_ci95`"""
 
 
 class Outcome(StrEnum):

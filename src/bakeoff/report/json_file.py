@@ -61,6 +61,7 @@ def _case(of: OfCase) -> dict[str, Any]:
         "requested": row.requested,
         "effective": row.effective,
         "fps_ci95": row.fps_ci95,
+        "fps_df": row.fps_df,
         "accuracy": row.accuracy,
         "cautions": row.cautions,
     }

@@ -8,6 +8,7 @@ from statistics import fmean
 import msgspec
 
 from bakeoff.judge.results import Results
+from bakeoff.judge.table.answer import bounds
 from bakeoff.judge.table.verdict import duration
 from bakeoff.records import Outcome, Standing, Verdict
 from bakeoff.report import wording
@@ -69,12 +70,7 @@ def in_words(standing: Standing | None) -> str:
     if standing.outcome is Outcome.LEADER:
         return "leads"
     ratio = "" if standing.ratio is None else f"{standing.ratio:.2f}x"
-    return f"{MARKS.get(standing.outcome, '')}{ratio} {interval(standing)}".strip()
-
-
-def interval(standing: Standing) -> str:
-    """``[1.40–1.51]``; nothing where it is unbounded."""  # noqa: RUF002
-    return f"[{standing.interval[0]:.2f}–{standing.interval[1]:.2f}]" if standing.interval else ""  # noqa: RUF001
+    return f"{MARKS.get(standing.outcome, '')}{ratio} {bounds(standing.interval)}".strip()
 
 
 def waits(results: Results) -> list[str]:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
+from bakeoff.judge.table.answer import bounds
 from bakeoff.judge.tuning.found import Confirmed, Effect, Tuned
 from bakeoff.records import word
 from bakeoff.report import markup, wording
@@ -80,7 +81,7 @@ def _confirmed(said: Tuned) -> list[list[str]]:
 def _gain(each: Confirmed) -> str:
     if each.gain is None:
         return "its own default" if each.point.is_default else wording.NONE
-    return f"{MARKS.get(each.change, '') if each.change else ''}{each.gain:.2f}x{_bounds(each.interval)}"
+    return f"{MARKS.get(each.change, '') if each.change else ''}{each.gain:.2f}x {bounds(each.interval)}".rstrip()
 
 
 def _verdict(each: Confirmed, answer: str | None) -> str:
@@ -107,12 +108,8 @@ def _effects(effects: Sequence[Effect]) -> list[list[str]]:
         [
             each.engine,
             f"{each.knob}={word(each.value)} instead of {word(each.default)}",
-            f"{each.ratio:.2f}x{_bounds(each.interval)}",
+            f"{each.ratio:.2f}x {bounds(each.interval)}",
             str(each.points),
         ]
         for each in effects
     ]
-
-
-def _bounds(interval: tuple[float, float] | None) -> str:
-    return f" [{interval[0]:.2f}–{interval[1]:.2f}]" if interval else ""  # noqa: RUF001

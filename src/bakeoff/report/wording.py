@@ -48,6 +48,8 @@ def plus_minus(interval: tuple[float, float] | None) -> str:
         return ""
     low, high = interval
     percent = 100 * (math.sqrt(high / low) - 1)
+    if percent > 100:  # noqa: PLR2004 - how much more says nothing to anybody
+        return "±>100%"
     return f"±{percent:.1f}%" if percent < 0.95 else f"±{percent:.0f}%"  # noqa: PLR2004 - else it would say ±0%
 
 

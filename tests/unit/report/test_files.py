@@ -31,7 +31,7 @@ pytestmark = pytest.mark.unit
 Rows = Sequence[Summary]
 CASE_FIELDS = [
     *("contender", "engine", "framework_version", "release", "model", "batch_size", "threads", "precision", "device"),
-    *("league", "status", "reason", "requested", "effective", "fps", "fps_ci95", "latency_ms", "load_s"),
+    *("league", "status", "reason", "requested", "effective", "fps", "fps_ci95", "fps_df", "latency_ms", "load_s"),
     *("first_inference_s", "peak_rss_mb", "cores_used", "parity", "accuracy", "trials", "cautions"),
 ]
 
@@ -71,8 +71,10 @@ def test_every_case_has_exactly_the_promised_fields(run: RunRecord, rows: Rows, 
     assert list(document) == ["schema", "run", "machine", "indifference", "answers", "verdicts", "cases", "canary"]
     assert all(case.keys() == set(CASE_FIELDS) for case in document["cases"])
     assert len(document["cases"]) == len(rows)
-    # Files from before there was accuracy are results too.
-    assert schema["$defs"]["case"]["required"] == [field for field in CASE_FIELDS if field != "accuracy"]
+    # Files from before there were these are results too.
+    assert schema["$defs"]["case"]["required"] == [
+        field for field in CASE_FIELDS if field not in {"accuracy", "fps_df"}
+    ]
 
 
 def test_the_schema_refuses_what_is_not_results(run: RunRecord, rows: Rows, schema: dict[str, Any]) -> None:

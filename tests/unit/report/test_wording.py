@@ -19,7 +19,13 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("interval", "text"),
-    [((100 / 1.02, 102.0), "±2%"), ((100 / 1.004, 100.4), "±0.4%"), ((50.0, 200.0), "±100%"), (None, "")],
+    [
+        ((100 / 1.02, 102.0), "±2%"),
+        ((100 / 1.004, 100.4), "±0.4%"),
+        ((50.0, 200.0), "±100%"),
+        ((1.0, 1e9), "±>100%"),
+        (None, ""),
+    ],
 )
 def test_the_spread_is_half_of_the_interval(interval: tuple[float, float] | None, text: str) -> None:
     assert wording.plus_minus(interval) == text

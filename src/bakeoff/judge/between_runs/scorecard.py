@@ -92,10 +92,10 @@ def of_values(logs: Sequence[float]) -> Moments:
     return Moments(mean=fmean(logs), sd=stdev(logs) if len(logs) >= FEWEST_ROUNDS else 0.0, count=len(logs))
 
 
-def from_interval(fps: float, interval: tuple[float, float] | None, trials: int) -> Moments:
-    """What `geometric_mean_interval` was made from, found back from its 95% interval."""
+def from_interval(fps: float, interval: tuple[float, float] | None, trials: int, df: int | None = None) -> Moments:
+    """What `geometric_mean_interval` was made from, found back from its 95% interval and its degrees of freedom."""
     if interval is None or trials < FEWEST_ROUNDS:
         return Moments(mean=math.log(fps), sd=0.0, count=1)
     half_width = math.log(interval[1] / interval[0]) / 2
-    sd = half_width * math.sqrt(trials) / t_quantile(0.975, trials - 1)
+    sd = half_width * math.sqrt(trials) / t_quantile(0.975, df or trials - 1)
     return Moments(mean=math.log(fps), sd=sd, count=trials)

@@ -13,8 +13,8 @@ from bakeoff.judge.case.leagues import leagues
 from bakeoff.judge.case.parity import worst
 from bakeoff.judge.case.profile import profile_cautions
 from bakeoff.judge.case.settings_check import cores_used
-from bakeoff.judge.figures.statistics import geometric_mean_interval, percentile
-from bakeoff.records import Case, Measurement, RunRecord, Status, Summary, Trial
+from bakeoff.judge.figures.statistics import degrees_of_freedom, geometric_mean_interval, percentile
+from bakeoff.records import Case, Contender, Measurement, RunRecord, Status, Summary, Trial
 
 PERCENTILES = (50, 90, 95, 99)
 LATENCY_KEYS = ("mean", *(f"p{percent}" for percent in PERCENTILES), "min")
@@ -38,11 +38,23 @@ def summarise(run: RunRecord, trials: Sequence[Trial]) -> list[Summary]:
     for trial in counted(trials):
         if trial.status is Status.OK and _is_measured(trial):
             good[trial.case].append(trial)
-    return [_summary(run, case, by_case, good[case], league[case]) for case in run.plan.cases()]
+    speeds: dict[tuple[Contender, str], dict[Case, list[float]]] = defaultdict(dict)
+    for case, its in good.items():
+        found = [throughput(case.batch_size, trial.measurement) for trial in its if trial.measurement]
+        speeds[case.contender, case.model][case] = found
+    return [
+        _summary(run, case, by_case, good[case], league[case], speeds[case.contender, case.model])
+        for case in run.plan.cases()
+    ]
 
 
 def _summary(
-    run: RunRecord, case: Case, by_case: Mapping[Case, Sequence[Trial]], good: Sequence[Trial], league: str
+    run: RunRecord,
+    case: Case,
+    by_case: Mapping[Case, Sequence[Trial]],
+    good: Sequence[Trial],
+    league: str,
+    speeds: Mapping[Case, Sequence[float]],
 ) -> Summary:
     trials = by_case.get(case, ())
     status, reason = _outcome(trials) if trials else _why_no_trial(run, case, by_case)
@@ -74,7 +86,7 @@ def _summary(
     # No speed is published of a case that is wrong, or that fails as often as not.
     if status is not Status.OK:
         return row
-    row = _with_speed(row, trials, good)
+    row = _with_speed(row, trials, good, speeds)
     return msgspec.structs.replace(row, cautions=(UNJUDGED, *row.cautions)) if unjudged else row
 
 
@@ -118,17 +130,25 @@ def _describing_trial(trials: Sequence[Trial], status: Status) -> Trial | None:
     return same[-1] if same else (trials[-1] if trials else None)
 
 
-def _with_speed(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> Summary:
+def _with_speed(
+    row: Summary, trials: Sequence[Trial], good: Sequence[Trial], speeds: Mapping[Case, Sequence[float]]
+) -> Summary:
+    """`row` with what `good` of its `trials` tell.
+
+    `speeds` are images/s by trial, at the engine's other batch sizes too.
+    """
     measured = [trial.measurement for trial in good if trial.measurement]
     # What a fresh process shows comes before the bursts: no matter whether others disturbed these.
     cold = [t.measurement for t in trials if t.status is Status.OK and t.measurement and t.measurement.cold]
     profile = next((trial for trial in reversed(trials) if trial.profile), None)
-    fps, interval = geometric_mean_interval([throughput(row.case.batch_size, m) for m in measured])
+    own, beside = speeds[row.case], [each for case, each in speeds.items() if case != row.case]
+    fps, interval = geometric_mean_interval(own, beside=beside)
     peaks = [m.peak_rss_mb for m in cold if m.peak_rss_mb is not None]
     used = [cores for m in measured if (cores := cores_used(m)) is not None]
     changes: dict[str, Any] = {
         "fps": fps,
         "fps_ci95": interval,
+        "fps_df": degrees_of_freedom(own, beside) if interval else None,
         "latency_ms": _latency_ms(_latencies(*measured), profile),
         "load_s": median(m.load_s for m in cold) if cold else None,
         "first_inference_s": median(m.first_inference_s for m in cold) if cold else None,

@@ -17,6 +17,8 @@ PERCENT_BELOW = 1.1
 """ratios below this are told in percent, others as a factor"""
 COARSE = 2.0
 """factors from here on have one decimal"""
+MOST = 100
+"""a bound beyond this factor is as good as none"""
 UNTOLD = 3.0
 """where something may be this much faster than all that could be advised, there is no advice yet"""
 
@@ -144,6 +146,16 @@ def between(low: float, high: float) -> str:
     if high <= 1:
         return f"between {at_least(1 / high)} and {at_most(1 / low)} faster"
     return f"between {at_most(high)} slower and {at_most(1 / low)} faster"
+
+
+def bounds(interval: tuple[float, float] | None) -> str:
+    """``[1.40–1.51]``; "" where there is none. A bound beyond `MOST` either way is only said to lie there."""  # noqa: RUF002
+    if interval is None:
+        return ""
+    low, high = interval
+    below = f"{low:.2f}" if low >= 1 / MOST else f"<{1 / MOST:.2f}"
+    above = f"{high:.2f}" if high <= MOST else f">{MOST}"
+    return f"[{below}–{above}]"  # noqa: RUF001
 
 
 def at_least(ratio: float) -> str:

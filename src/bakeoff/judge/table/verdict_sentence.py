@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bakeoff.judge.table.answer import between
+from bakeoff.judge.table.answer import between, bounds
 from bakeoff.records import Record
 
 FEW = 3
@@ -74,8 +74,7 @@ def _rest(shares: Sequence[Share]) -> list[str]:
 
 
 def _factor(share: Share) -> str:
-    interval = f" [{share.interval[0]:.2f}–{share.interval[1]:.2f}]" if share.interval else ""  # noqa: RUF001
-    return f"{share.ratio:.2f}x{interval}"
+    return f"{share.ratio:.2f}x {bounds(share.interval)}".rstrip()
 
 
 def _list(words: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from bakeoff.judge.between_runs.across import change_of
 from bakeoff.judge.figures.break_even import cold_starts
 from bakeoff.judge.results import Results
-from bakeoff.judge.table.answer import between
+from bakeoff.judge.table.answer import between, bounds
 from bakeoff.judge.table.best import Comparison
 from bakeoff.judge.table.verdict import comparisons
 from bakeoff.judge.tuning.found import Confirmed, Limits, Point
@@ -145,8 +145,7 @@ def sentence(
 
 def factor(of: Confirmed) -> str:
     """``1.24x [1.18-1.30] faster than its default``, with an en dash."""
-    interval = f" [{of.interval[0]:.2f}–{of.interval[1]:.2f}]" if of.interval else ""  # noqa: RUF001
-    return f"{of.gain:.2f}x{interval} faster than its default"
+    return " ".join(filter(None, [f"{of.gain:.2f}x", bounds(of.interval), "faster than its default"]))
 
 
 def nothing_faster(default: Confirmed, confirmed: Sequence[Confirmed]) -> str:

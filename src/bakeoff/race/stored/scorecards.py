@@ -137,6 +137,7 @@ class _Throughput(msgspec.Struct):
     fps_ci95: tuple[float, float] | None
     trials: int
     cautions: tuple[str, ...] = ()
+    fps_df: int | None = None
 
 
 def _from_results(found: Mapping[str, Any]) -> Scorecard:
@@ -155,7 +156,8 @@ def _from_results(found: Mapping[str, Any]) -> Scorecard:
 
 def _score(row: dict[str, Any]) -> dict[str, Any]:
     case, throughput = older.case(row), msgspec.convert(row, _Throughput)
-    moments = from_interval(throughput.fps, throughput.fps_ci95, throughput.trials) if throughput.fps else None
+    figure = throughput.fps_ci95, throughput.trials, throughput.fps_df
+    moments = from_interval(throughput.fps, *figure) if throughput.fps else None
     return {
         **{name: row[name] for name in ("status", "reason", "framework_version")},
         "case": case,

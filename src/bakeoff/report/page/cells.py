@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from bakeoff.judge.table.answer import bounds
 from bakeoff.records import Accuracy, Outcome, PeakShare, Status, Summary, Tolerances
 from bakeoff.report import insights, wording
 from bakeoff.report.insights import RunReport
-from bakeoff.report.standings import interval
 
 Key = tuple[str, int, str]
 """model, batch size, engine"""
@@ -98,7 +98,7 @@ def standings(report: RunReport) -> Table:
                 *([Cell(verdict.league)] if several else []),
                 Cell(standing.contender, strong=standing.outcome is Outcome.LEADER),
                 _number(standing.ratio, wording.NONE if standing.ratio is None else f"{standing.ratio:.2f}x"),
-                Cell(interval(standing) or wording.NONE),
+                Cell(bounds(standing.interval) or wording.NONE),
                 Cell(OUTCOMES[standing.outcome]),
                 _number(standing.rounds, str(standing.rounds)),
             )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bakeoff.judge.between_runs import across
 from bakeoff.judge.between_runs.across import BETWEEN_RUNS, Estimate, compared, estimate, paired, rounds_to_tell
 from bakeoff.judge.between_runs.scorecard import from_interval, of_values
-from bakeoff.judge.figures.statistics import geometric_mean_interval
+from bakeoff.judge.figures.statistics import degrees_of_freedom, geometric_mean_interval
 from bakeoff.scorecards import Change, Method, Moments, Scorecard
 
 pytestmark = pytest.mark.unit
@@ -170,11 +170,17 @@ def test_a_single_round_gives_a_ratio_and_decides_nothing(a_card: MakeCard) -> N
 
 @given(samples)
 def test_moments_are_found_back_from_a_published_interval(logs: list[float]) -> None:
-    fps, interval = geometric_mean_interval([math.exp(value) for value in logs])
+    speeds = [math.exp(value) for value in logs]
+    fps, interval = geometric_mean_interval(speeds)
     found = from_interval(fps, interval, len(logs))
     assert found.mean == pytest.approx(of_values(logs).mean)
     assert found.sd == pytest.approx(of_values(logs).sd)
     assert found.count == len(logs)
+    as_noisy = [[2 * speed for speed in speeds]]
+    moderated = from_interval(
+        *geometric_mean_interval(speeds, beside=as_noisy), len(logs), degrees_of_freedom(speeds, as_noisy)
+    )
+    assert moderated.sd == pytest.approx(found.sd)
 
 
 def test_one_trial_has_no_spread() -> None:

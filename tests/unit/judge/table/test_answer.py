@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.judge.table.answer import answers, at_least, at_most, between, sentence
+from bakeoff.judge.table.answer import answers, at_least, at_most, between, bounds, sentence
 from bakeoff.records import Outcome, Standing, Verdict
 
 pytestmark = pytest.mark.unit
@@ -136,3 +136,11 @@ def test_an_interval_reads_as_slower_and_faster() -> None:
     assert between(0.95, 1.03) == "between 3% slower and 6% faster"
     assert between(1.01, 1.08) == "between 1% and 8% slower"
     assert between(0.9, 0.98) == "between 2% and 1.12x faster"
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [(None, ""), ((1.4, 1.512), "[1.40–1.51]"), ((0.0, 3228.9), "[<0.01–>100]"), ((0.5, 1e9), "[0.50–>100]")],  # noqa: RUF001
+)
+def test_bounds_that_tell_nothing_have_no_figures(interval: tuple[float, float] | None, said: str) -> None:
+    assert bounds(interval) == said
