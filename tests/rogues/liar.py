@@ -240,7 +240,7 @@ class HasTwoSpeeds(Liar):
         Honest.run(self, k)
         self.calls += 1
         if self.calls % 3 == 0:
-            wait(4 * (time.perf_counter() - begin))
+            wait(15 * (time.perf_counter() - begin))  # so much that calls which others disturb stay the quick ones
 
 
 class ClaimsAProvider(Liar):

@@ -16,9 +16,9 @@ def compare(
     `outputs` and `reference` are arrays in the model's own order, samples along the first axis; the reference
     is float64, or integer where the model's output is. The error is max|y - y64| / max|y64| of each sample
     and output, over the values that are finite in the reference, the worst of them; of a reference made by
-    `output_error.of_size`, relative to that if it is larger. It is None where an output is missing, misshapen, of another
+    `of_size`, relative to that if it is larger. It is None where an output is missing, misshapen, of another
     kind, integer and not equal, or where its infinities and NaN are not the reference's. Of a reference made by
-    `output_error.either`, each value may be one or the other. `classes` says that the first output scores so many classes
+    `either`, each value may be one or the other. `classes` says that the first output scores so many classes
     along its last axis. A fault names its output as `names` do, or by its index.
     """
     if len(outputs) != len(reference):
