@@ -24,6 +24,19 @@ MEGABYTES = {"MB": 1.0, "GB": 1000.0}
 UNITS_OF_LATENCY = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
+KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def needs_extra(option: str, module: str) -> None:
+    """Raise `UsageError` where the `module` that an option of packs takes is not installed."""
+    from importlib.util import find_spec
+
+    from bakeoff.errors import UsageError
+
+    if not find_spec(module):
+        raise UsageError(f"{option}: {module.replace('_', '-')} is not installed", "pip install 'bakeoff[ship]'")
+
+
 class Parsed(click.ParamType[T]):
     """A type whose `read` makes a value of text, and raises `ValueError` with the reason where it cannot."""
 

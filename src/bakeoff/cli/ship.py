@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.params import output_option, store_option
+from bakeoff.cli.params import KEY, needs_extra, output_option, store_option
 
 
 @click.command
@@ -16,6 +16,7 @@ from bakeoff.cli.params import output_option, store_option
     "--to", "target", type=click.Path(path_type=Path), required=True, help="The folder to write, which must not exist."
 )
 @click.option("--wheels", is_flag=True, help="Put each package's file into the pack, for machines without network.")
+@click.option("--sign", type=KEY, metavar="KEY", help="Sign it with this private elliptic key, a PEM file.")
 @click.option("--with-factory", is_flag=True, help="Ship a model that code of yours built: lines of it may be in it.")
 @output_option
 @store_option
@@ -26,6 +27,7 @@ def ship(
     batch: int | None,
     target: Path,
     wheels: bool,
+    sign: Path | None,
     with_factory: bool,
     output: Path,
     store_url: str | None,
@@ -51,13 +53,15 @@ def ship(
     from bakeoff.ship import packing
     from bakeoff.views.racing import watching
 
+    if sign:
+        needs_extra("--sign", "model_signing")
     library = ModelLibrary(paths.cache_dir())
     with opened(output, store_url, create=False) as store, watching() as observer:
         record = store.run(run)
         row = choose(Results(record, store.trials(record.name)), contender, model, batch)
         catalogue = Catalogue.load()
         shipment = packing.prepare(record, row, store, catalogue, library, observer, factory=with_factory)
-        packing.write(shipment, library, observer, target, with_wheels=wheels)
+        packing.write(shipment, library, observer, target, with_wheels=wheels, key=sign)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     case = row.case
     click.echo(

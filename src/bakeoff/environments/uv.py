@@ -123,7 +123,7 @@ class Uv(Kind):
     def installation(self, spec: EnvironmentSpec) -> list[str]:
         return [
             f"python{spec.python} -m venv winner",
-            "winner/bin/python -m pip install --no-deps --requirement requirements.txt",
+            "winner/bin/python -m pip install --no-deps --ignore-requires-python --requirement requirements.txt",
         ]
 
 

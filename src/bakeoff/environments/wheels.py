@@ -1,5 +1,6 @@
 """What an environment was filled with: of each package the file it came from, with its hash, and its licences."""
 
+import itertools
 import os
 import re
 import tempfile
@@ -32,6 +33,10 @@ class Wheels(Record, frozen=True):
     """the same for ``pip install --require-hashes``"""
     licences: Mapping[str, Path]
     """"numpy-2.4.6/LICENSE.txt" -> the file"""
+    hashes: Mapping[str, str]
+    """``name==version`` -> the SHA-256 of its file"""
+    terms: Mapping[str, str]
+    """``name==version`` -> its licence in one line, as it says itself; no entry where it does not"""
     files: tuple[str, ...]
     """where each file is to be had, as an address that ends in ``#sha256=...``; with passwords, where it has one"""
 
@@ -44,19 +49,20 @@ def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Whe
     """
     packages = sorted(metadata.distributions(path=[str(site)]), key=lambda each: each.name.lower())
     located = _locate([f"{each.name}=={each.version}" for each in packages], installed)
-    files = files_of(located)
-    hashes = {pin: [file["hashes"]["sha256"] for file in found] for pin, found in files.items()}
+    files = files_of(located, {_normal(each.name): each.read_text("WHEEL") or "" for each in packages})
+    hashes = {pin: file["hashes"]["sha256"] for pin, file in files.items()}
     locked = _locked(folders.read_lock(spec))
-    for pin, found in hashes.items():
-        if locked.get(pin) and not locked[pin].issuperset(found):
+    for pin, digest in hashes.items():
+        if locked.get(pin) and digest not in locked[pin]:
             message = f"{pin} of environment {spec.name} is another file where packages come from than its lock has"
             raise EnvironmentUnavailableError(message)
-    lines = [f"{pin} {' '.join(f'--hash=sha256:{digest}' for digest in found)}" for pin, found in hashes.items()]
     return Wheels(
-        pylock=without_this_machine(located),
-        requirements="".join(f"{line}\n" for line in lines),
+        pylock=without_this_machine(_with_only(located, set(hashes.values()))),
+        requirements="".join(f"{pin} --hash=sha256:{digest}\n" for pin, digest in hashes.items()),
         licences={path: file for each in packages for path, file in licences(each).items()},
-        files=tuple(f"{file['url']}#sha256={file['hashes']['sha256']}" for found in files.values() for file in found),
+        hashes=hashes,
+        terms={f"{_normal(each.name)}=={each.version}": line for each in packages if (line := _terms(each))},
+        files=tuple(f"{file['url']}#sha256={hashes[pin]}" for pin, file in files.items()),
     )
 
 
@@ -68,7 +74,7 @@ def download(found: Wheels, installed: Installed, folder: Path) -> str:
     pip, log = pip_settings.pip_command(), folders.log_of(installed.path)
     if pip is None:
         raise EnvironmentUnavailableError("pip is missing, which downloads wheels", "python -m ensurepip")
-    words = (*pip, "--python", installed.command[0], "download", "--no-deps", "--disable-pip-version-check")
+    words = (*pip, "--python", installed.command[0], "download", "--no-deps", "--ignore-requires-python")
     env = {**os.environ, "PIP_CONSTRAINT": os.devnull}  # whose files these are has been decided
     try:
         programs.run([*words, "--dest", folder, *found.files], env=env, cwd=folder, log=log)
@@ -89,12 +95,32 @@ def without_this_machine(pylock: str, *, local: bool = False) -> str:
     return _PLACE.sub(placed, pylock)
 
 
-def files_of(pylock: str) -> dict[str, list[dict[str, Any]]]:
-    """``name==version`` -> each file that a pylock.toml has of it, with ``url`` and ``hashes``."""
-    return {
-        f"{package['name']}=={package['version']}": package.get("wheels") or [package["sdist"]]
-        for package in tomllib.loads(pylock)["packages"]
-    }
+def files_of(pylock: str, wheels: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """``name==version`` -> the file that a pylock.toml has of it, with ``url`` and ``hashes``.
+
+    Of several wheels that would do, the one that was installed: `wheels` has the text of each package's own WHEEL.
+    """
+    found = {}
+    for package in tomllib.loads(pylock)["packages"]:
+        files = package.get("wheels") or [package["sdist"]]
+        tags = set(re.findall(r"^Tag: (\S+)", wheels.get(package["name"], ""), re.MULTILINE))
+        same = [file for file in files if tags & _tags(PurePosixPath(urlsplit(file["url"]).path).stem)]
+        found[f"{package['name']}=={package['version']}"] = (same or files)[0]
+    return found
+
+
+def _with_only(pylock: str, hashes: set[str]) -> str:
+    """The pylock.toml without the lines of other files; where there are several of a package, uv gives each its own."""
+    digest = re.compile(r'sha256 = "([0-9a-f]{64})"')
+    return "".join(
+        line for line in pylock.splitlines(keepends=True) if not (found := digest.search(line)) or found[1] in hashes
+    )
+
+
+def _tags(stem: str) -> set[str]:
+    """Those that the name of a wheel says: "x-1-py2.py3-none-any" -> {"py2-none-any", "py3-none-any"}."""
+    parts = [part.split(".") for part in stem.split("-")[-3:]]
+    return {"-".join(tag) for tag in itertools.product(*parts)}
 
 
 def with_cpu_builds(ask: Callable[..., str], pins: str) -> str:
@@ -130,9 +156,20 @@ def _locked(lock: str) -> dict[str, set[str]]:
     """``name==version`` -> the SHA-256 that a lock allows; none where it leaves them open."""
     lines = [(torch_build.name_and_version(line), line) for line in torch_build.logical_lines(lock)]
     return {
-        f"{re.sub(r'[-_.]+', '-', name)}=={version}": set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
+        f"{_normal(name)}=={version}": set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
         for (name, version), line in lines
     }
+
+
+def _normal(name: str) -> str:
+    """A package's name as PyPA's specification normalises it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _terms(package: metadata.Distribution) -> str:
+    """The licence that a package's metadata name, "" where they name none or hold its whole text."""
+    said = package.metadata["License-Expression"] or package.metadata["License"] or ""
+    return said if len(said.splitlines()) == 1 else ""
 
 
 def licences(package: metadata.Distribution) -> dict[str, Path]:

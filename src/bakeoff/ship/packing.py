@@ -11,6 +11,7 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,17 @@ def prepare(
 
 
 def write(
-    shipment: Shipment, library: ModelLibrary, observer: Observer, target: Path, *, with_wheels: bool = False
+    shipment: Shipment,
+    library: ModelLibrary,
+    observer: Observer,
+    target: Path,
+    *,
+    with_wheels: bool = False,
+    key: Path | None = None,
 ) -> None:
     """The pack, in the folder `target`, which must not be there yet; its packages' files in it if `with_wheels`.
+
+    Signed by the private `key`, where there is one.
 
     Raises `UsageError` where it is, and for an environment that has no wheels; `PackError` where the pack does not
     verify.
@@ -126,6 +135,10 @@ def write(
         _fill(pack, shipment, library, observer, with_wheels=with_wheels)
         observer.say("verifying the pack")
         _verify(pack, shipment.runnable, scratch)
+        if key:
+            from bakeoff.ship.signing import sign  # noqa: PLC0415 - an extra
+
+            sign(pack, key)
         pack.rename(target)
 
 
@@ -141,8 +154,7 @@ def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Obser
         pylock = wheels.download(filled, runnable.installed, pack / wheels.WHEELS)
     _put(pack / "pylock.toml", pylock)
     _put(pack / "requirements.txt", filled.requirements)
-    own = wheels.licences(metadata.distribution("bakeoff"))
-    for place, file in {**filled.licences, **own}.items():
+    for place, file in {**filled.licences, **wheels.licences(metadata.distribution("bakeoff"))}.items():
         _copy(file, pack / "licenses" / place)
     code = snapshot_of(shipment.engine).files
     folders = {runnable.engine.adapter.parent.name, *(folder.name for folder in runnable.engine.uses)}
@@ -155,6 +167,13 @@ def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Obser
     _put(pack / "settings.json", _json(settings(shipment, path)))
     answers = _pack_cases(pack / "cases", shipment, library, observer)
     digests = _digests(pack)
+    if find_spec("cyclonedx"):
+        from bakeoff.ship.sbom import sbom  # noqa: PLC0415 - an extra
+
+        own = {name: digest for name, digest in digests.items() if name.startswith("model/")}
+        _put(pack / "sbom.cdx.json", sbom(shipment.model.name, own, filled))
+    else:
+        observer.note("the pack has no bill of materials: pip install 'bakeoff[ship]'")
     certified = statement(shipment.run, row, shipment.model, digests, answers)
     _put(pack / "certificate.json", _json(certified))
     measured = certified["predicate"]["bakeoff"]

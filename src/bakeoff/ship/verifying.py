@@ -15,17 +15,21 @@ from bakeoff.ship.pack.verify import MANIFEST, changed
 from bakeoff.worker.session import spawn_environment, temporary
 
 
-def verify(pack: Path, arguments: Sequence[str], say: Callable[[str], None]) -> int:
+def verify(pack: Path, arguments: Sequence[str], say: Callable[[str], None], key: Path | None = None) -> int:
     """The exit code of the pack's verify.py, which prints what it finds; it gets `arguments`, and no network.
 
-    Raises `UsageError` where `pack` is none, `PackError` where its files are not what its manifest says, and
-    `EnvironmentUnavailableError` where what it lists is not to be had.
+    Raises `UsageError` where `pack` is none, `PackError` where its files are not what its manifest says or, with a
+    public `key`, not what was signed, and `EnvironmentUnavailableError` where what it lists is not to be had.
     """
     pack = pack.absolute()
     if not (pack / MANIFEST).is_file():
         raise UsageError(f"{pack} is no pack: it has no {MANIFEST}", "bakeoff ship writes packs.")
     if differences := changed(pack):
         raise PackError(f"{pack.name} was changed: {'; '.join(differences)}")
+    if key:
+        from bakeoff.ship.signing import check  # noqa: PLC0415 - an extra
+
+        check(pack, key)
     settings: dict[str, Any] = json.loads((pack / "settings.json").read_text(encoding="utf-8"))
     wheels = pack / WHEELS
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as name:

@@ -1,6 +1,7 @@
 """What an environment was filled with, from what uv says of where its packages come from."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ from bakeoff.records import EnvironmentSpec, Installed
 
 pytestmark = pytest.mark.unit
 
-A, B = "a" * 64, "b" * 64
+A, B, C = "a" * 64, "b" * 64, "c" * 64
 PYLOCK = f"""lock-version = "1.0"
 created-by = "uv"
 
 [[packages]]
 name = "alpha-one"
 version = "1.0"
-wheels = [{{ url = "https://me:secret@wheels.example/alpha_one-1.0-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }}]
+wheels = [
+    {{ url = "https://wheels.example/alpha_one-1.0-py2-none-any.whl", hashes = {{ sha256 = "{C}" }} }},
+    {{ url = "https://me:secret@wheels.example/alpha_one-1.0-py3-none-any.whl", hashes = {{ sha256 = "{A}" }} }},
+]
 
 [[packages]]
 name = "torch"
@@ -28,13 +32,14 @@ sdist = {{ url = "file:///home/me/w%20heels/torch-2.0%2Bcpu.tar.gz", hashes = {{
 """
 
 
-def package(site: Path, name: str, version: str, *files: str) -> None:
+def package(site: Path, name: str, version: str, *files: str, said: str = "") -> None:
     info = site / f"{name}-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{said}")
     for file in files:
         (site / file).parent.mkdir(parents=True, exist_ok=True)
         (site / file).write_text(file)
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\nTag: py3-none-any\n")
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
 
@@ -60,14 +65,26 @@ def test_it_is_what_is_installed_with_hashes_and_licences(
     monkeypatch.setattr(wheels, "_locate", locate)
     site = tmp_path / "site"
     licence, notice = "alpha_one-1.0.dist-info/licenses/LICENSE", "alpha_one/ThirdPartyNotices.txt"
-    package(site, "alpha_one", "1.0", licence, notice, "alpha_one/license.py", "alpha_one/data/licensed.bin")
+    package(
+        site,
+        "alpha_one",
+        "1.0",
+        licence,
+        notice,
+        "alpha_one/license.py",
+        "alpha_one/data/licensed.bin",
+        said="License: MIT\n",
+    )
     package(site, "torch", "2.0+cpu", "../../bin/LICENSE")
     lock = f"alpha-one==1.0 \\\n    --hash=sha256:{B} \\\n    --hash=sha256:{A}\ntorch==2.0\n"
     found = wheels.installed_in(site, spec(tmp_path, lock), an_environment)
     assert asked == ["alpha_one==1.0", "torch==2.0+cpu"]
     assert found.requirements == f"alpha-one==1.0 --hash=sha256:{A}\ntorch==2.0+cpu --hash=sha256:{B}\n"
     assert found.licences == {f"alpha_one-1.0/{file}": site / file for file in (licence, notice)}
+    assert found.terms == {"alpha-one==1.0": "MIT"}
     assert "secret" not in found.pylock
+    assert C not in found.pylock
+    assert [len(each.get("wheels", ())) for each in tomllib.loads(found.pylock)["packages"]] == [1, 0]
     assert 'url = "https://wheels.example/alpha_one-1.0-py3-none-any.whl"' in found.pylock
     assert 'path = "wheels/torch-2.0+cpu.tar.gz"' in found.pylock
     assert "/home" not in found.pylock

@@ -62,6 +62,8 @@ def a_pack(tmp_path: Path, adapter: Callable[..., Path], monkeypatch: pytest.Mon
 
 
 def seal(pack: Path) -> None:
-    files = [path for path in pack.rglob("*") if path.is_file() and path.name != verify.MANIFEST]
+    files = [
+        path for path in pack.rglob("*") if path.is_file() and path.name not in {verify.MANIFEST, verify.SIGNATURE}
+    ]
     lines = [f"{verify.sha256(path)}  {path.relative_to(pack).as_posix()}\n" for path in files]
     (pack / verify.MANIFEST).write_text("".join(lines))

@@ -28,6 +28,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = "MANIFEST.sha256"
+SIGNATURE = "pack.sig"
 CACHES = "__pycache__"
 """left out: what lies there is never read, see `main`"""
 FEWEST_CALLS = 5
@@ -43,7 +44,7 @@ def changed(pack: Path) -> list[str]:
     there = {
         path.relative_to(pack).as_posix(): path
         for path in sorted(pack.rglob("*"))
-        if not path.is_dir() and CACHES not in path.parts and path != pack / MANIFEST
+        if not path.is_dir() and CACHES not in path.parts and path not in {pack / MANIFEST, pack / SIGNATURE}
     }
     missing = [f"{name} is missing" for name in named if name not in there]
     odd = [f"{name} is not in the manifest" for name in there if name not in named]
