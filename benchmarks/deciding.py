@@ -389,13 +389,13 @@ def calls_s(
     }
     if not allowed:
         return 0.0
-    least = math.inf
-    for calls in range(1, 2000):
-        left = {name: each - 1 / calls for name, each in allowed.items()}
-        if min(left.values()) > 0:
-            others = sum(latency[name] * max(1.0, 1 / each) for name, each in left.items())
-            least = min(least, rounds * (calls * latency[leader] + others))
-    return least
+    calls = np.arange(1, 2000)[:, np.newaxis]
+    left = np.array([*allowed.values()]) - 1 / calls
+    enough = (left > 0).all(axis=1)
+    with np.errstate(divide="ignore"):
+        others = np.array([latency[name] for name in allowed]) * np.maximum(1.0, 1 / left)
+    seconds = rounds * (calls[:, 0] * latency[leader] + others.sum(axis=1))
+    return float(seconds[enough].min(initial=math.inf))
 
 
 def first_moment(moments: Sequence[tuple[int, float]], holds: Callable[[int], bool]) -> float:

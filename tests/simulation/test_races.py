@@ -166,6 +166,18 @@ def test_a_case_s_own_interval_covers_its_throughput_in_95_of_100_races(rounds: 
     assert 0.93 <= covered <= 0.97
 
 
+@pytest.mark.parametrize("trials", [2, 3, 5])
+@pytest.mark.parametrize(("times", "least"), [(1 / 3, 0.95), (1, 0.94), (2, 0.90), (3, 0.88)])
+def test_intervals_hold_where_noise_beside_is_of_another_size(trials: int, times: float, least: float) -> None:
+    rng = np.random.default_rng(trials)
+    deviations = np.array([math.sqrt(times), 1, 1, 1])[:, None] * 0.05
+    shared = math.sqrt(0.4) * rng.standard_normal((4000, 1, trials))
+    races = np.exp(math.log(40) + deviations * (shared + math.sqrt(0.6) * rng.standard_normal((4000, 4, trials))))
+    bounds = [geometric_mean_interval(own, beside=beside)[1] or (0, 0) for own, *beside in races.tolist()]
+    covered = share([low <= 40 <= high for low, high in bounds])
+    assert covered > least
+
+
 @pytest.mark.parametrize("machine", [MEASURED, WORSE])
 @pytest.mark.parametrize("rounds", [3, 5, 10, 20])
 def test_the_interval_of_a_ratio_covers_it_in_95_of_100_races(machine: Machine, rounds: int) -> None:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks.deciding import GAPS, MODELS, SIZES, Raced, a_plan, first_moment, least_minutes, race, seen, truth
+from benchmarks.deciding import MODELS, SIZES, Raced, a_plan, first_moment, race, truth
 from benchmarks.virtual_host import machines
 
 from bakeoff.records import Status
@@ -32,22 +32,6 @@ def test_a_race_of_minutes_takes_a_virtual_host_a_moment(tmp_path: Path) -> None
 def test_the_same_seed_makes_the_same_race(tmp_path: Path) -> None:
     assert raced(tmp_path).trials == raced(tmp_path).trials
     assert raced(tmp_path, seed=2).trials != raced(tmp_path).trials
-
-
-def test_what_is_decided_is_right_and_caffe2_is_decided_first(tmp_path: Path) -> None:
-    figures = seen(MACHINE, race(MACHINE, a_plan(MACHINE, 900.0, 3), tmp_path))
-    assert not any(figures.wrong.values())
-    assert figures.decided[15, 0.02] > 20
-    assert figures.decided[2, 0.02] <= figures.decided[15, 0.02]
-    assert figures.gaps_s[0.25] <= figures.gaps_s[0.15] <= figures.gaps_s[0.10]
-    for gap, seconds in figures.gaps_s.items():
-        assert 0 < 60 * least_minutes(MACHINE, gap) < seconds
-
-
-def test_a_noisier_machine_needs_more_and_a_narrower_gap_no_less() -> None:
-    quiet, noisy = ([least_minutes(machines()[name], gap) for gap in GAPS] for name in ("quiet", "noisy"))
-    assert all(more > less for more, less in zip(noisy, quiet, strict=True))
-    assert quiet == sorted(quiet, reverse=True)
 
 
 def test_a_turn_of_slow_calls_is_long_and_has_no_untimed_one(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from bakeoff.report.document import to_document
 from bakeoff.report.insights import RunReport
 from bakeoff.report.page import cells, charts, to_html
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.xdist_group("page")]  # its module's report is drawn once
 
 EVIL = "<script>alert('&\"')</script>"
 

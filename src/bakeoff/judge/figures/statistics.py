@@ -11,7 +11,7 @@ CONFIDENCE = 0.95
 MOST_BORROWED = 2
 """Degrees of freedom that the noise of other means counts for at most: it is not of the same size everywhere, and drift
 is common to all. With 2 the intervals of few trials cover 95 to 97% at the same noise, and 89 to 91% at three times the
-variance beside, with 40% of it common to all (tests/unit/judge/figures/test_statistics.py)."""
+variance beside, with 40% of it common to all (tests/simulation/test_races.py)."""
 
 PERCENTILE_CONFIDENCE = 0.99
 """with which a sample must support a percentile before it is given"""
