@@ -14,13 +14,13 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.between_runs.comparing import compare_engines, compare_runs
 from bakeoff.judge.results import Results
-from bakeoff.judge.tuning.found import Limits, Tuned
+from bakeoff.judge.tuning.found import Tuned
 from bakeoff.race.asking.machine import this_machine
 from bakeoff.race.asking.plan import make_plan
 from bakeoff.race.race import start
 from bakeoff.race.stored import scorecards
 from bakeoff.race.tuning.tuning import tune as search_and_confirm
-from bakeoff.records import INDIFFERENCE, Request, RunRecord, Scalar, Summary, Trial, Verdict
+from bakeoff.records import INDIFFERENCE, Limits, Request, RunRecord, Scalar, Summary, Trial, Verdict
 from bakeoff.report import comparison, export, flat, markdown, notes, terminal, tuning
 from bakeoff.scorecards import Compared, ComparisonReport, Scorecard
 from bakeoff.store import Store, check_tag, opened

@@ -109,3 +109,4 @@ def test_an_interruption_of_the_search_says_that_nothing_is_confirmed(bakeoff: A
     assert process.returncode == 130
     assert out == ""
     assert "nothing is confirmed" in err
+    assert "`bakeoff resume 20" in err

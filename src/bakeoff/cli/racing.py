@@ -7,6 +7,7 @@ import click
 
 from bakeoff.errors import ExitCode
 from bakeoff.race.race import Outcome
+from bakeoff.race.tuning.tuning import Tuning
 from bakeoff.records import Request, Status
 
 BAD = {Status.WRONG, Status.FAILED, Status.TIMED_OUT}
@@ -41,6 +42,29 @@ def report_outcome(outcome: Outcome, *, as_json: bool) -> None:
         lost = outcome.unsaved or outcome.waiting or outcome.unwritten
         click.echo(f"run {run.name}, {run.state}" + ("" if lost else f": everything is in {outcome.folder}"))
     leave(outcome)
+
+
+def report_tuning(found: Tuning, *, as_json: bool) -> None:
+    """Print what tuning says, and exit with its code; where nothing is confirmed, which settings were best so far."""
+    from bakeoff.cli.screen import columns
+    from bakeoff.report.tuning import to_json, to_text
+
+    run, stopped = found.outcome.results.run, found.outcome.stopped
+    interrupted = run.state == "interrupted"
+    goes_on = f"`bakeoff resume {run.name}` goes on from here"
+    if found.said is None:
+        why = stopped or ("interrupted" if interrupted else "nothing was measured")
+        click.echo(f"{why}: nothing is confirmed, so there is no figure to tell", err=True)
+        if found.best:
+            click.echo(f"best so far, by the search alone: {', '.join(found.best)}", err=True)
+        if interrupted:
+            click.echo(goes_on, err=True)
+        sys.exit(ExitCode.INTERRUPTED if interrupted and not stopped else ExitCode.SOME_ROWS_BAD)
+    click.echo(to_json(found.said) if as_json else to_text(found.said, width=columns()), nl=False)
+    if interrupted:
+        click.echo(f"interrupted: this is what was confirmed until then; {goes_on}", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.OK if found.said.answer else ExitCode.SOME_ROWS_BAD)
 
 
 def leave(outcome: Outcome) -> None:

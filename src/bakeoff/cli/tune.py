@@ -1,6 +1,5 @@
 """`bakeoff tune`: with which settings."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +100,12 @@ def tune(
       bakeoff tune resnet50 --engines onnxruntime,openvino --budget 1h --max-memory 500MB
       bakeoff tune ./model.onnx --objective throughput --latency-bound 50ms
     """
-    from bakeoff.cli.screen import columns
+    from bakeoff.cli.racing import report_tuning
     from bakeoff.cli.stores import opened
     from bakeoff.engines.catalogue import Catalogue
-    from bakeoff.errors import ExitCode
-    from bakeoff.judge.tuning.found import Limits
     from bakeoff.race.asking.machine import this_machine
     from bakeoff.race.tuning.tuning import tune as run
-    from bakeoff.report.tuning import to_json, to_text
+    from bakeoff.records import Limits
     from bakeoff.views.racing import watching
 
     request = as_request(models=(model,), batch_sizes=(batch,) if batch else (), **asked)
@@ -116,13 +113,4 @@ def tune(
     catalogue = Catalogue.load(asked["engines_dirs"])
     with opened(output, store_url) as store, watching() as observer:
         found = run(request, objective, limits, catalogue, this_machine(), store, output, observer)
-    interrupted = found.outcome.results.run.state == "interrupted"
-    if found.said is None:
-        why = found.outcome.stopped or ("interrupted" if interrupted else "nothing was measured")
-        click.echo(f"{why}: nothing is confirmed, so there is no figure to tell", err=True)
-        sys.exit(ExitCode.INTERRUPTED if interrupted and not found.outcome.stopped else ExitCode.SOME_ROWS_BAD)
-    click.echo(to_json(found.said) if as_json else to_text(found.said, width=columns()), nl=False)
-    if interrupted:
-        click.echo("interrupted: this is what was confirmed until then", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    sys.exit(ExitCode.OK if found.said.answer else ExitCode.SOME_ROWS_BAD)
+    report_tuning(found, as_json=as_json)

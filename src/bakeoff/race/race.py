@@ -234,6 +234,7 @@ def resume(
     *,
     strict: bool = False,
     more_s: float = 0.0,
+    out: Out = nobody,
 ) -> Outcome:
     """Go on with a run within what is left of its budget and `more_s` on top, without repeating any finished trial.
 
@@ -258,7 +259,7 @@ def resume(
                 )
         preparation, budget = prepare_in_budget(run.plan, models, catalogue, library, observer, run.elapsed_s)
         store.update_run(run.name, plan=run.plan, audit=run.audit)
-        race = Race(run=run, store=store, output=output, observer=observer, budget=budget)
+        race = Race(run=run, store=store, output=output, observer=observer, budget=budget, out=out)
         race.trials = list(store.trials(run.name))
         known = len(race.trials)
         outcome = finish(race, preparation, library)

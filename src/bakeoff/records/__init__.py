@@ -29,7 +29,7 @@ from bakeoff.records.engines import (
 )
 from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
-from bakeoff.records.requests import INDIFFERENCE, Request
+from bakeoff.records.requests import INDIFFERENCE, Limits, Request, SearchRequest
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
 from bakeoff.records.trials import Accuracy, CanaryFigure, Disturbance, Finding, Load, Measurement, Parity, Probe, Trial
 from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
@@ -60,6 +60,7 @@ __all__ = [
     "Knob",
     "Latencies",
     "Lead",
+    "Limits",
     "Load",
     "Measurement",
     "ModelForm",
@@ -76,6 +77,7 @@ __all__ = [
     "RunRecord",
     "Scalar",
     "Scenario",
+    "SearchRequest",
     "Settings",
     "Shaping",
     "Standing",

@@ -70,3 +70,26 @@ class Request(Options, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     strict: bool = False
     """measure nothing if the audit finds anything"""
+    search: "SearchRequest | None" = None
+    """the search over settings that this race is a step of"""
+
+
+class Limits(Record, frozen=True):
+    """What a setting must hold to be an answer; None: anything will do."""
+
+    memory_mb: float | None = None
+    """peak of a worker's physical memory"""
+    start_s: float | None = None
+    """from a fresh process to its first answer: import, load and first inference"""
+    latency_s: float | None = None
+    """the mean latency of a call"""
+
+
+class SearchRequest(Record, frozen=True):
+    """A search over settings, as `bakeoff tune` was asked for it: what it takes to go on with it."""
+
+    asked: Request
+    objective: str
+    limits: Limits
+    before: tuple[str, ...] = ()
+    """names of its runs before this one"""

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bakeoff.judge.tuning.found import Confirmed, Effect, LeftOut, Limits, Point, Tuned
-from bakeoff.records import Contender
+from bakeoff.judge.tuning.found import Confirmed, Effect, LeftOut, Point, Tuned
+from bakeoff.records import Contender, Limits
 from bakeoff.report.tuning import to_json, to_markdown, to_text
 from bakeoff.scorecards import Change
 

@@ -17,9 +17,9 @@ from bakeoff.judge.results import Results
 from bakeoff.judge.table.answer import between, bounds
 from bakeoff.judge.table.best import Comparison
 from bakeoff.judge.table.verdict import comparisons
-from bakeoff.judge.tuning.found import Confirmed, Limits, Point
+from bakeoff.judge.tuning.found import Confirmed, Point
 from bakeoff.judge.tuning.limits import unfit
-from bakeoff.records import Status, Summary
+from bakeoff.records import Limits, Status, Summary
 from bakeoff.scorecards import Change
 
 

@@ -1,6 +1,6 @@
 """What a search is made of, and what comes of it, as frozen types."""
 
-from bakeoff.records import Contender, Record, Scalar, Settings, word
+from bakeoff.records import Contender, Limits, Record, Scalar, Settings, word
 from bakeoff.scorecards import Change
 
 
@@ -30,17 +30,6 @@ class Point(Record, frozen=True):
         """``onnxruntime with spin=false, threads=1``; a default by its name alone."""
         settings = ", ".join(f"{knob}={word(value)}" for knob, value in self.turned)
         return f"{self.default} with {settings}" if settings else self.default
-
-
-class Limits(Record, frozen=True):
-    """What a setting must hold to be an answer; None: anything will do."""
-
-    memory_mb: float | None = None
-    """peak of a worker's physical memory"""
-    start_s: float | None = None
-    """from a fresh process to its first answer: import, load and first inference"""
-    latency_s: float | None = None
-    """the mean latency of a call"""
 
 
 class Effect(Record, frozen=True):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from bakeoff.judge.case.settings_check import settings_not_taken
 from bakeoff.judge.figures.break_even import cold_starts
 from bakeoff.judge.results import Results
-from bakeoff.judge.tuning.found import Limits, Point
-from bakeoff.records import Case, Status, Summary
+from bakeoff.judge.tuning.found import Point
+from bakeoff.records import Case, Limits, Status, Summary
 
 SLACK = 1.1
 """times a limit, beyond which the search leaves a point out: its figures rest on few rounds, and the confirmation's

@@ -25,8 +25,8 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 class Proposer:
     """Proposes points of a space; a point's value is its log throughput over that of the search's reference."""
 
-    def __init__(self, points: Sequence[Point], seed: int, reason: str) -> None:
-        """`reason` is what to say without Optuna. Raises `UsageError` then."""
+    def __init__(self, points: Sequence[Point], seed: int, reason: str, known: Mapping[str, float]) -> None:
+        """`known` has the values of points that have raced. Raises `UsageError`, for `reason`, without Optuna."""
         try:
             import optuna  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -41,12 +41,17 @@ class Proposer:
         for point in points:
             knobs = self._choices.setdefault(point.default, {})
             for knob, value in point.values:
-                known = knobs.setdefault(knob, [])
-                if word(value) not in map(word, known):
-                    known.append(value)
+                listed = knobs.setdefault(knob, [])
+                if word(value) not in map(word, listed):
+                    listed.append(value)
         self._waiting: dict[str, Trial] = {}
+        for point in points:
+            if point.name in known:
+                self._study.enqueue_trial(_parameters(point))
+                trial, _ = self._ask()
+                self._study.tell(trial, known[point.name])
         for point in points:  # what turns one knob first: that much is known of every knob before any guess
-            if len(point.turned) <= 1:
+            if len(point.turned) <= 1 and point.name not in known:
                 self._study.enqueue_trial(_parameters(point))
 
     def propose(self, count: int, known: Mapping[str, float]) -> list[Point]:
@@ -60,11 +65,7 @@ class Proposer:
                 if (following := next(new, None)) is None:
                     break
                 self._study.enqueue_trial(_parameters(following))
-            trial = self._study.ask()
-            engine = str(trial.suggest_categorical("engine", [*self._choices]))
-            knobs = self._choices[engine]
-            values = {knob: trial.suggest_categorical(f"{engine}.{knob}", each) for knob, each in knobs.items()}
-            point = self._at.get(_key(engine, values))  # none where a knob says nothing without another
+            trial, point = self._ask()
             if point is None or point.name in self._waiting:
                 self._study.tell(trial, state=self._failed)
             elif point.name in known:
@@ -73,6 +74,14 @@ class Proposer:
                 self._waiting[point.name] = trial
                 found.append(point)
         return found
+
+    def _ask(self) -> tuple["Trial", Point | None]:
+        """The study's next trial, and its point; None where a knob says nothing without another."""
+        trial = self._study.ask()
+        engine = str(trial.suggest_categorical("engine", [*self._choices]))
+        knobs = self._choices[engine]
+        values = {knob: trial.suggest_categorical(f"{engine}.{knob}", each) for knob, each in knobs.items()}
+        return trial, self._at.get(_key(engine, values))
 
     def tell(self, names: Iterable[str], known: Mapping[str, float]) -> None:
         """What those of `names` that were proposed came to; those that are not `known` had no turn."""

@@ -19,14 +19,15 @@ from bakeoff.judge.results import Results
 from bakeoff.judge.table.verdict import log_throughputs
 from bakeoff.judge.tuning import points as judged
 from bakeoff.judge.tuning.answer import answer, confirm, sentence
-from bakeoff.judge.tuning.found import LeftOut, Limits, Point, Tuned
+from bakeoff.judge.tuning.found import LeftOut, Point, Tuned
 from bakeoff.judge.tuning.limits import SLACK, unfit
 from bakeoff.race.asking.machine import Machine
 from bakeoff.race.asking.plan import make_plan
-from bakeoff.race.race import Observer, Outcome, start
+from bakeoff.race.race import Observer, Outcome, nobody, start
+from bakeoff.race.race import resume as resume_race
 from bakeoff.race.tuning.proposing import FAILED, Proposer
 from bakeoff.race.tuning.space import NARROW, counted, sizes, space
-from bakeoff.records import Request, RunRecord, Scenario, Trial
+from bakeoff.records import Limits, Request, RunRecord, Scenario, SearchRequest, Trial
 from bakeoff.report.files import write_texts
 from bakeoff.report.tuning import to_json, to_markdown
 from bakeoff.store import Store
@@ -54,6 +55,7 @@ class Search:
     """A search on its way: its runs, and what they tell so far."""
 
     request: Request
+    objective: str
     limits: Limits
     points: dict[str, Point]
     catalogue: Catalogue
@@ -71,7 +73,21 @@ class Search:
     def race(self, names: Sequence[str], budget_s: float, rounds: int | None = None) -> Outcome:
         """Race these points in a run of its own, and learn from it."""
         outcome = self._start(names, budget_s, SEARCH_TAG, rounds=rounds, bursts=1)
-        results = outcome.results
+        self.learn(outcome.results)
+        return outcome
+
+    def resume(self, run: RunRecord, *, strict: bool, more_s: float) -> Outcome:
+        """Go on with one of the search's runs, and learn from it if it is no confirmation."""
+        out = nobody if is_confirmation(run) else self._out
+        outcome = resume_race(
+            run.name, self.catalogue, self.store, self.output, self.observer, strict=strict, more_s=more_s, out=out
+        )
+        if not is_confirmation(run):
+            self.learn(outcome.results)
+        return outcome
+
+    def learn(self, results: Results) -> None:
+        """Take in what a run of the search measured."""
         self.interrupted = results.run.state == "interrupted"
         reasons = unfit(results, self.points, self.limits, SLACK)
         self.runs.append(results)
@@ -82,17 +98,20 @@ class Search:
             self.table.setdefault(name, {}).update(
                 {(results.run.name, number): log for number, log in by_round.items()}
             )
-        return outcome
 
     def confirm(self, names: Sequence[str], budget_s: float) -> Outcome:
         """Race these contenders afresh, for figures to print."""
         return self._start(names, budget_s, TAG, rounds=self.request.rounds, bursts=self.request.bursts)
 
     def _start(self, names: Sequence[str], budget_s: float, tag: str, **how: int | None) -> Outcome:
+        before = tuple(each.run.name for each in self.runs)
+        search = SearchRequest(asked=self.request, objective=self.objective, limits=self.limits, before=before)
         request = msgspec.structs.replace(
             self.request, engines=tuple(names), settings={}, release=None, exclude=(), budget_s=budget_s, **how
         )
-        request = msgspec.structs.replace(request, tags=(tag, *request.tags) if tag == TAG else (tag,), profile=False)
+        request = msgspec.structs.replace(
+            request, tags=(tag, *request.tags) if tag == TAG else (tag,), profile=False, search=search
+        )
         plan = make_plan(request, self.catalogue, self.machine)
         if tag == TAG:
             plan = msgspec.structs.replace(plan, target_ci_rest=max(plan.target_ci, REST))
@@ -123,9 +142,9 @@ class Search:
         return judged.best_few([*self.points.values()], self.values, self.unfit, most)
 
 
-def nobody(_run: RunRecord, _trials: Sequence[Trial]) -> Collection[str]:
-    """All that are confirmed are raced, whatever their figures say."""
-    return ()
+def is_confirmation(run: RunRecord) -> bool:
+    """Whether a run of a search is its last one, whose figures are printed."""
+    return TAG in run.tags
 
 
 @dataclass(frozen=True)
@@ -136,6 +155,8 @@ class Tuning:
     """None where nothing was confirmed"""
     outcome: Outcome
     """of the confirming run, or else of the last of the search"""
+    best: tuple[str, ...] = ()
+    """the best candidates so far, where nothing was confirmed: the search's, so without figures"""
 
 
 def tune(
@@ -153,34 +174,83 @@ def tune(
     The budget is `request`'s, or half an hour. Raises `UsageError` for what cannot be searched.
     """
     request = _checked(request, objective, limits)
+    search = _begin(request, objective, limits, catalogue, machine, store, output, observer)
+    observer.note(f"searching {len(search.points)} points: {sizes([*search.points.values()])}")
+    return _go_on(search)
+
+
+def resume(
+    run: RunRecord,
+    asked: SearchRequest,
+    catalogue: Catalogue,
+    machine: Machine,
+    store: Store,
+    output: Path,
+    observer: Observer,
+    *,
+    strict: bool = False,
+    more_s: float = 0.0,
+) -> Tuning:
+    """Go on with the search that `run`, of `resumable`, is a step of by its request's `search`, from that step.
+
+    Raises as `resume` of a race does, and `UsageError` where the engines' knobs are no longer what was searched.
+    """
+    request = msgspec.structs.replace(asked.asked, budget_s=(asked.asked.budget_s or BUDGET_S) + more_s)
+    search = _begin(request, asked.objective, asked.limits, catalogue, machine, store, output, observer)
+    if unknown := [name for name in run.plan.names if name not in search.points]:
+        raise UsageError(f"run {run.name} cannot go on: {unknown[0]} is no setting any more", "Start a new search.")
+    for name in asked.before:
+        search.learn(Results(store.run(name), store.trials(name)))
+    outcome = search.resume(run, strict=strict, more_s=more_s)
+    return _go_on(search, outcome)
+
+
+def _begin(
+    request: Request,
+    objective: str,
+    limits: Limits,
+    catalogue: Catalogue,
+    machine: Machine,
+    store: Store,
+    output: Path,
+    observer: Observer,
+) -> Search:
     points = space(request, catalogue, machine)
     points = counted(points) if request.scenario == Scenario.OFFLINE else points
-    budget_s = request.budget_s or BUDGET_S
-    names = [point.name for point in points]
-    search = Search(
-        request, limits, {point.name: point for point in points}, catalogue, machine, store, output, observer
-    )
+    by_name = {point.name: point for point in points}
+    return Search(request, objective, limits, by_name, catalogue, machine, store, output, observer)
+
+
+def _go_on(search: Search, last: Outcome | None = None) -> Tuning:
+    """The steps that follow `last`, or else all: propose and race, race the best together, confirm."""
+    budget_s = search.request.budget_s or BUDGET_S
+    points = [*search.points.values()]
     defaults = [point.name for point in points if point.is_default]
-    proposer = None
-    if len(points) > WHOLE:
-        reason = f"the space has {len(points)} points ({sizes(points)}), and at most {WHOLE} are raced whole; {NARROW}"
-        proposer = Proposer(points, request.seed, reason)
-    observer.note(f"searching {len(points)} points: {sizes(points)}")
     clock = _Clock(search)
-    if proposer:
-        outcome = _propose(search, proposer, defaults[0], PROPOSING * budget_s, clock)
-        names = [*defaults, *search.best(FINALISTS)]
-    if not search.interrupted:
-        outcome = search.race(names, max(1.0, SEARCH * budget_s - clock.spent_s))
-    if search.interrupted:
-        return Tuning(None, outcome)
-    chosen = search.best(judged.BEST)
-    observer.note(f"confirming {', '.join(chosen) or 'the defaults'}")
-    outcome = search.confirm([*defaults, *chosen], max(1.0, budget_s - clock.spent_s))
-    said = _said(search, objective, outcome.results)
+    if last and is_confirmation(last.results.run):
+        outcome = last
+    else:
+        names = [*search.points]
+        batches = not last or last.results.run.plan.rounds == ROUNDS  # else the last one raced the best together
+        if len(points) > WHOLE and batches and not search.interrupted:
+            count = f"the space has {len(points)} points ({sizes(points)})"
+            reason = f"{count}, and at most {WHOLE} are raced whole; {NARROW}"
+            proposer = Proposer(points, search.request.seed, reason, search.worth)
+            last = _propose(search, proposer, defaults[0], PROPOSING * budget_s, clock)
+            names = [*defaults, *search.best(FINALISTS)]
+        if not search.interrupted and (not last or (batches and len(points) > WHOLE)):
+            last = search.race(names, max(1.0, SEARCH * budget_s - clock.spent_s))
+        chosen = search.best(judged.BEST)
+        if search.interrupted and last:
+            return Tuning(None, last, tuple(chosen))
+        search.observer.note(f"confirming {', '.join(chosen) or 'the defaults'}")
+        outcome = search.confirm([*defaults, *chosen], max(1.0, budget_s - clock.spent_s))
+    said = _said(search, outcome.results)
     if not outcome.unwritten:
         write_texts(outcome.folder, {"tune.json": to_json(said), "tune.md": to_markdown(said)})
-    return Tuning(said if any(row.fps for row in outcome.results.rows) else None, outcome)
+    if any(row.fps for row in outcome.results.rows):
+        return Tuning(said, outcome)
+    return Tuning(None, outcome, tuple(search.best(judged.BEST)))
 
 
 @dataclass(frozen=True)
@@ -226,18 +296,18 @@ def _checked(request: Request, objective: str, limits: Limits) -> Request:
     )
 
 
-def _said(search: Search, objective: str, results: Results) -> Tuned:
+def _said(search: Search, results: Results) -> Tuned:
     confirmed, comparison = confirm(results, search.points, search.limits)
     chosen = answer(confirmed, comparison)
     values = search.values
     plan = results.run.plan
     return Tuned(
         model=plan.models[0],
-        objective=objective,
+        objective=search.objective,
         batch_size=plan.sizes(plan.models[0])[0],
         indifference=results.indifference,
         limits=search.limits,
-        sentence=sentence(chosen, confirmed, comparison, "ms" if objective == "latency" else "samples/s"),
+        sentence=sentence(chosen, confirmed, comparison, "ms" if search.objective == "latency" else "samples/s"),
         answer=chosen.point.name if chosen else None,
         confirmed=tuple(confirmed),
         effects=tuple(judged.effects([*search.points.values()], values)),

@@ -9,12 +9,13 @@ from tests.unit.made import a_measurement, a_plan
 
 from bakeoff.judge.results import Results
 from bakeoff.judge.tuning.answer import answer, confirm, sentence
-from bakeoff.judge.tuning.found import Confirmed, Limits, Point
+from bakeoff.judge.tuning.found import Confirmed, Point
 from bakeoff.judge.tuning.limits import unfit
 from bakeoff.records import (
     Case,
     Contender,
     EngineInfo,
+    Limits,
     ModelRecord,
     Parity,
     RunRecord,

@@ -27,14 +27,14 @@ POINTS = [
 
 
 def test_what_turns_one_knob_comes_first_and_other_engines_defaults_as_well() -> None:
-    first = Proposer(POINTS, 0, "").propose(10, {"a": 0.0})
+    first = Proposer(POINTS, 0, "", {}).propose(10, {"a": 0.0})
     assert [point.name for point in first] == [
         *("a[z=true]", "a[y=1]", "a[y=2]", "a[y=3]", "a[x=1]", "a[x=2]", "a[x=3]", "b", "b[w=1]", "b[w=2]")
     ]
 
 
 def test_no_point_is_proposed_twice_and_the_search_goes_where_it_is_fast() -> None:
-    proposer, known = Proposer(POINTS, 0, ""), {"a": 0.0}
+    proposer, known = Proposer(POINTS, 0, "", {}), {"a": 0.0}
     raced: list[Point] = []
     for _ in range(3):
         batch = proposer.propose(6, known)
@@ -48,12 +48,12 @@ def test_no_point_is_proposed_twice_and_the_search_goes_where_it_is_fast() -> No
 
 
 def test_a_used_up_space_has_no_more_points() -> None:
-    proposer = Proposer(POINTS, 0, "")
+    proposer = Proposer(POINTS, 0, "", {})
     assert proposer.propose(5, {point.name: 0.0 for point in POINTS}) == []
 
 
 def test_what_had_no_turn_is_told_as_such_and_may_come_again() -> None:
-    proposer = Proposer(POINTS, 0, "")
+    proposer = Proposer(POINTS, 0, "", {})
     (first,) = proposer.propose(1, {"a": 0.0})
     proposer.tell([first.name], {})
     again = [point.name for point in proposer.propose(34, {"a": 0.0})]

@@ -1,10 +1,11 @@
 """From a request to a confirmed answer, with races that are made up: who races when and how long, and what is told."""
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from tests.unit.made import a_measurement
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
 from bakeoff.judge.results import Results
-from bakeoff.judge.tuning.found import Limits, Tuned
+from bakeoff.judge.tuning.found import Tuned
 from bakeoff.race.asking.machine import Machine
 from bakeoff.race.race import Outcome
 from bakeoff.race.tuning import tuning
@@ -22,6 +23,7 @@ from bakeoff.race.tuning.tuning import WHOLE, Tuning
 from bakeoff.records import (
     Contender,
     EngineInfo,
+    Limits,
     ModelRecord,
     Plan,
     Request,
@@ -39,6 +41,8 @@ MACHINE = Machine(cpus=2, installed=lambda _: True)
 WORTH = {("spin", "false"): 0.2, ("dynamic_block", "4"): 0.1, ("memory_arena", "false"): -0.3, ("threads", "1"): -0.5}
 MODEL = ModelRecord(name="resnet18", digest="1" * 64, weights="seeded", inputs=(), outputs=())
 SMALL = {"onnxruntime.spin": (True, False), "onnxruntime.dynamic_block": (0, 4)}
+KNOBS = ("spin", "dynamic_block", "memory_arena", "memory_pattern", "flush_denormals", "graph_optimization")
+LARGE = {f"onnxruntime.{knob}": Catalogue.load().engines["onnxruntime"].knobs[knob].values for knob in KNOBS}
 
 
 def true(contender: Contender) -> float:
@@ -185,13 +189,117 @@ def test_an_interruption_leaves_what_was_confirmed(
     assert found.outcome.results.run.state == "interrupted"
 
 
+def test_an_interrupted_search_has_a_best_so_far_and_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tuning, "start", Races(state=["interrupted"]))
+    found = tune(tmp_path)
+    assert found.said is None
+    assert found.best[0] == "onnxruntime[dynamic_block=4,spin=false]"
+    assert "onnxruntime" not in found.best
+
+
+def test_every_run_of_a_search_remembers_what_was_asked_and_what_came_before(races: Races, tmp_path: Path) -> None:
+    tune(tmp_path, limits=Limits(memory_mb=200.0))
+    search, confirmation = (plan.request.search for plan in races.plans if plan.request)
+    assert search
+    assert confirmation
+    assert (search.objective, search.limits, search.before) == ("latency", Limits(memory_mb=200.0), ())
+    assert confirmation.before == ("run-1",)
+    assert search.asked == confirmation.asked
+    assert search.asked.settings == SMALL
+    assert msgspec.json.decode(msgspec.json.encode(races.plans[1]), type=Plan) == races.plans[1]
+
+
+class Kept:
+    """A store of the runs that `Races` raced, and `race.resume`, which races what is left of one."""
+
+    def __init__(self, races: Races, outcomes: Sequence[Outcome]) -> None:
+        self.races, self.runs = races, {each.results.run.name: each.results for each in outcomes}
+        self.resumed: list[str] = []
+
+    def run(self, name: str) -> RunRecord:
+        return self.runs[name].run
+
+    def trials(self, name: str) -> Sequence[Trial]:
+        return self.runs[name].trials
+
+    def resume(self, name: str, *_: Any, **how: Any) -> Outcome:
+        self.resumed.append(name)
+        run = msgspec.structs.replace(self.runs[name].run, state="finished")
+        return Outcome(Results(run, self.runs[name].trials), how.get("output", Path()), 0, unwritten="not here")
+
+
+@pytest.mark.parametrize(
+    ("states", "small", "resumed", "follow"),
+    [
+        (["interrupted"], True, "run-1", ["confirm"]),
+        (["finished", "interrupted"], True, "run-2", []),
+        (["interrupted"], False, "run-1", ["batch", "batch", "batch", "best", "confirm"]),
+        (["finished", "finished", "interrupted"], False, "run-3", ["batch", "best", "confirm"]),
+    ],
+)
+def test_resume_goes_on_with_the_step_that_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    states: Sequence[str],
+    small: bool,
+    resumed: str,
+    follow: Sequence[str],
+) -> None:
+    races, outcomes = Races(state=states), list[Outcome]()
+
+    def start(*arguments: Any, **how: Any) -> Outcome:
+        outcome = races(*arguments, **how)
+        tags = outcome.results.run.plan.request.tags if outcome.results.run.plan.request else ()
+        run = msgspec.structs.replace(outcome.results.run, tags=tags)
+        outcomes.append(dataclasses.replace(outcome, results=Results(run, outcome.results.trials)))
+        return outcomes[-1]
+
+    monkeypatch.setattr(tuning, "start", start)
+    tune(tmp_path, budget_s=200.0, settings=SMALL if small else LARGE)
+    before = len(outcomes)
+    kept = Kept(races, outcomes)
+    run = kept.run(resumed)
+    assert run.state == "interrupted"
+    assert run.plan.request
+    assert run.plan.request.search
+    monkeypatch.setattr(tuning, "resume_race", kept.resume)
+    found = tuning.resume(
+        run, run.plan.request.search, Catalogue.load(), MACHINE, cast(Store, kept), tmp_path, Silence()
+    )
+    assert kept.resumed == [resumed]
+    steps = [
+        "confirm" if "tune" in each.results.run.tags else "batch" if each.results.run.plan.rounds else "best"
+        for each in outcomes[before:]
+    ]
+    assert steps == follow
+    assert confirmed(found).answer == "onnxruntime[dynamic_block=4,spin=false]" or not small
+    assert resumed in confirmed(found).searched or resumed == confirmed(found).run
+    raced = [name for each in outcomes if each.results.run.plan.rounds for name in each.results.run.plan.names[1:]]
+    assert len(set(raced)) == len(raced), "nothing is proposed that raced before"
+
+
+def test_a_search_whose_settings_are_gone_is_not_resumed(races: Races, tmp_path: Path) -> None:
+    tune(tmp_path)
+    assert races.plans[0].request
+    search = races.plans[0].request.search
+    assert search
+    run = RunRecord(
+        name="run-1",
+        started_at=0.0,
+        plan=msgspec.structs.replace(
+            races.plans[0], contenders=(Contender(name="onnxruntime[no=1]", engine="onnxruntime"),)
+        ),
+        machine={},
+        bakeoff_version="0",
+    )
+    with pytest.raises(UsageError, match=r"run run-1 cannot go on: onnxruntime\[no=1\] is no setting any more"):
+        tuning.resume(run, search, Catalogue.load(), MACHINE, cast(Store, None), tmp_path, Silence())
+
+
 def test_a_large_space_is_proposed_in_batches_beside_its_default_and_finalists_race_together(
     races: Races, tmp_path: Path
 ) -> None:
-    knobs = ("spin", "dynamic_block", "memory_arena", "memory_pattern", "flush_denormals", "graph_optimization")
-    engine = Catalogue.load().engines["onnxruntime"]
-    settings = {f"onnxruntime.{knob}": engine.knobs[knob].values for knob in knobs}
-    said = confirmed(tune(tmp_path, budget_s=500.0, settings=settings))
+    said = confirmed(tune(tmp_path, budget_s=500.0, settings=LARGE))
     *batches, finals, confirmation = races.plans
     assert said.points == 2 * 5 * 2 * 2 * 2 * 4 * 2 > WHOLE
     assert 5 < len(batches) <= 200 // 20
