@@ -16,6 +16,7 @@ from bakeoff.cli.params import KEY, needs_extra, output_option, store_option
     "--to", "target", type=click.Path(path_type=Path), required=True, help="The folder to write, which must not exist."
 )
 @click.option("--wheels", is_flag=True, help="Put each package's file into the pack, for machines without network.")
+@click.option("--docker", is_flag=True, help="Add a Dockerfile, and with it the wheels, from which it installs.")
 @click.option("--sign", type=KEY, metavar="KEY", help="Sign it with this private elliptic key, a PEM file.")
 @click.option("--with-factory", is_flag=True, help="Ship a model that code of yours built: lines of it may be in it.")
 @output_option
@@ -27,6 +28,7 @@ def ship(
     batch: int | None,
     target: Path,
     wheels: bool,
+    docker: bool,
     sign: Path | None,
     with_factory: bool,
     output: Path,
@@ -61,7 +63,7 @@ def ship(
         row = choose(Results(record, store.trials(record.name)), contender, model, batch)
         catalogue = Catalogue.load()
         shipment = packing.prepare(record, row, store, catalogue, library, observer, factory=with_factory)
-        packing.write(shipment, library, observer, target, with_wheels=wheels, key=sign)
+        packing.write(shipment, library, observer, target, with_wheels=wheels, docker=docker, key=sign)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     case = row.case
     click.echo(

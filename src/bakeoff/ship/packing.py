@@ -116,30 +116,35 @@ def write(
     target: Path,
     *,
     with_wheels: bool = False,
+    docker: bool = False,
     key: Path | None = None,
 ) -> None:
     """The pack, in the folder `target`, which must not be there yet; its packages' files in it if `with_wheels`.
 
-    Signed by the private `key`, where there is one.
-
-    Raises `UsageError` where it is, and for an environment that has no wheels; `PackError` where the pack does not
-    verify.
+    With `docker`, a Dockerfile, which installs from those. Signed by the private `key`, where there is one. Raises
+    `UsageError` where it cannot be written, and for an environment that has no wheels; `PackError` where the pack does
+    not verify.
     """
     if target.exists():
         raise UsageError(f"--to {target}: it is there already", "Name a folder that is not.")
     target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_in(target.parent) as scratch:
-        pack = scratch / target.name
-        pack.mkdir()
-        _fill(pack, shipment, library, observer, with_wheels=with_wheels)
-        observer.say("verifying the pack")
-        _verify(pack, shipment.runnable, scratch)
-        if key:
-            from bakeoff.ship.signing import sign  # noqa: PLC0415 - an extra
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_in(target.parent) as scratch:
+            pack = scratch / target.name
+            pack.mkdir()
+            if docker:
+                _put(pack / "Dockerfile", _template("Dockerfile").substitute(python=shipment.engine.environment.python))
+            _fill(pack, shipment, library, observer, with_wheels=with_wheels or docker)
+            observer.say("verifying the pack")
+            _verify(pack, shipment.runnable, scratch)
+            if key:
+                from bakeoff.ship.signing import sign  # noqa: PLC0415 - an extra
 
-            sign(pack, key)
-        pack.rename(target)
+                sign(pack, key)
+            pack.rename(target)
+    except OSError as error:
+        raise UsageError(f"--to {target}: it cannot be written: {error}") from error
 
 
 def _fill(pack: Path, shipment: Shipment, library: ModelLibrary, observer: Observer, *, with_wheels: bool) -> None:
@@ -280,13 +285,12 @@ def _put_tensors(folder: Path, kind: str, specs: Sequence[TensorSpec], arrays: S
 
 def _readme(shipment: Shipment, measured: Mapping[str, Any], answers: str, pylock: str, pack: Path) -> str:
     model, case = shipment.model, shipment.row.case
-    template = string.Template((HOME / "ship" / "pack" / "README.md").read_text(encoding="utf-8"))
     has_wheels = (pack / wheels.WHEELS).is_dir()
     rule = threads_rule(shipment.run, case.contender.threads)
     threads = {"all": "all CPUs that it may use", "None": "as many threads as the framework takes"}
     speed = measured["speed"]
     interval = f" [{speed['ci95'][0]:.4g}-{speed['ci95'][1]:.4g}]" if speed["ci95"] else ""
-    return template.substitute(
+    return _template("README.md").substitute(
         model=case.model,
         batch_size=case.batch_size,
         engine=f"{measured['engine']['title']} {shipment.row.framework_version}",
@@ -314,6 +318,10 @@ def _readme(shipment: Shipment, measured: Mapping[str, Any], answers: str, pyloc
 _WHEELS_WANTED = """
 
 Some packages came from files of the machine where this was packed: pip needs them by `--find-links FOLDER`."""
+
+
+def _template(name: str) -> string.Template:
+    return string.Template((HOME / "ship" / "pack" / name).read_text(encoding="utf-8"))
 
 
 def _described(specs: Sequence[TensorSpec], batch_size: int) -> str:

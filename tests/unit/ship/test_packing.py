@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import vermin
+from google.protobuf.json_format import ParseDict
+from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from tests.unit.made import a_case, a_plan, a_row
 
 from bakeoff.engines.catalogue import Catalogue
@@ -92,6 +95,14 @@ def test_a_run_under_load_a_factory_and_an_old_python_are_refused_in_one_line(tm
     assert "onnxruntime cannot be packed: it is not installed here" in refused(RUN, ROW, catalogue)
 
 
+def test_a_place_where_something_is_or_nothing_can_be_is_refused(tmp_path: Path) -> None:
+    nothing: Any = None
+    (tmp_path / "file").write_text("")
+    for target, reason in ((tmp_path, "it is there already"), (tmp_path / "file" / "pack", "it cannot be written")):
+        with pytest.raises(UsageError, match=f"--to {re.escape(str(target))}: {reason}"):
+            packing.write(nothing, nothing, nothing, target)
+
+
 @pytest.mark.parametrize(
     ("request_", "threads", "rule"),
     [
@@ -142,6 +153,8 @@ def test_a_certificate_is_an_in_toto_statement_of_what_was_measured() -> None:
     assert found["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
     assert found["subject"] == [{"name": "model/model.onnx", "digest": {"sha256": "a" * 64}}]
     predicate = found["predicate"]
+    read = ParseDict(predicate, test_result_pb2.TestResult(), ignore_unknown_fields=True)
+    assert (read.result, read.configuration[1].digest["sha256"]) == ("WARNED", "c" * 64)
     assert [each["name"] for each in predicate["configuration"]] == ["settings.json", "pylock.toml"]
     assert (predicate["result"], predicate["warnedTests"]) == ("WARNED", ["few rounds"])
     measured = predicate["bakeoff"]
