@@ -167,7 +167,10 @@ BROKEN: dict[str, tuple[Write, str]] = {
         "does not lie beside the model",
     ),
     "external-data-absolute": (write(external("/etc/passwd")), "does not lie beside the model"),
-    "external-data-through-a-link": (beside(external("link.bin"), symlink), "does not lie beside the model"),
+    "external-data-through-a-link": (
+        beside(external("link.bin"), symlink),
+        "a link that leads out of the model's folder",
+    ),
     "external-data-too-short": (
         beside(external("w.bin"), lambda folder: (folder / "w.bin").write_bytes(bytes(8))),
         "which is too short: 8 bytes, not 16",

@@ -190,8 +190,9 @@ class ModelLibrary:
 
     def _with_data(self, record: ModelRecord, arrays: dict[str, NDArray[np.generic]], path: Path) -> ModelRecord:
         """`record` with the user's own inputs put beside the model."""
-        samples = user_inputs.samples(arrays, record)
-        record = msgspec.structs.replace(record, data_digest=sha256(path), data_samples=len(samples[0]))
+        samples, given = user_inputs.samples(arrays, record)
+        changes = {"data_digest": sha256(path), "data_samples": len(samples[0]), "data_given": given}
+        record = msgspec.structs.replace(record, **changes)
         for index, array in enumerate(samples):
             with making(own_file_of(self._folder(record), record, index), holds_an_array) as scratch:
                 if scratch:

@@ -36,8 +36,10 @@ def read(path: Path) -> dict[str, Array]:
     return arrays
 
 
-def samples(arrays: dict[str, Array], model: ModelRecord) -> list[Array]:
+def samples(arrays: dict[str, Array], model: ModelRecord) -> tuple[list[Array], int]:
     """What `arrays` hold for each input of `model`, [samples, ...], at most `MOST_SAMPLES`, in the model's dtypes.
+
+    And how many samples they hold in all.
 
     An input without a batch axis in a model that has one is the same for every sample. Raises `ModelError` for an input
     that is missing, of another shape or kind, or of another number of samples.
@@ -49,10 +51,11 @@ def samples(arrays: dict[str, Array], model: ModelRecord) -> list[Array]:
     counts = {name: len(array) for name, array in found.items() if not _is_shared(_spec(model, name), model)}
     if len(set(counts.values())) > 1:
         raise ModelError(f"the inputs given differ in their number of samples: {counts}")
-    count = min(MOST_SAMPLES, *counts.values())
-    if count == 0:
+    given = min(counts.values(), default=MOST_SAMPLES)
+    if given == 0:
         raise ModelError("the inputs given hold no sample")
-    return [np.ascontiguousarray(np.resize(array, (count, *array.shape[1:]))) for array in found.values()]
+    count = min(MOST_SAMPLES, given)
+    return [np.ascontiguousarray(np.resize(array, (count, *array.shape[1:]))) for array in found.values()], given
 
 
 def _is_shared(spec: TensorSpec, model: ModelRecord) -> bool:
@@ -72,4 +75,4 @@ def _of_input(array: Array, spec: TensorSpec, *, shared: bool) -> Array:
         raise ModelError(f"the array given for input {spec.name} is {list(array.shape)}, not {wanted}")
     if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise ModelError(f"the array given for input {spec.name} is {array.dtype}, not {spec.dtype}")
-    return rows[:MOST_SAMPLES].astype(spec.dtype)
+    return rows.astype(spec.dtype, copy=False)

@@ -88,6 +88,8 @@ class ModelRecord(Record, frozen=True):
     """sha256 of the user's own inputs, hex; empty if inputs are drawn"""
     data_samples: int = 0
     """how many of them are raced"""
+    data_given: int = 0
+    """how many there are in the user's file"""
     pictures: int = 0
     """how many labelled pictures its accuracy is measured on"""
     pictures_digest: str = ""

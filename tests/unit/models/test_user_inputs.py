@@ -27,21 +27,22 @@ def test_samples_come_from_each_arrays_own_batch_axis() -> None:
         "state": np.arange(18.0).reshape(2, 3, 3),
         "limit": np.array(0.5),
     }
-    ids, state, limit = user_inputs.samples(given, model(IDS, STATE, LIMIT))
+    [ids, state, limit], _ = user_inputs.samples(given, model(IDS, STATE, LIMIT))
     assert (ids.dtype.name, ids.shape, state.shape) == ("int32", (3, 4), (3, 2, 3))
     assert np.array_equal(state[1], given["state"][:, 1])
     assert np.array_equal(limit, np.full(3, 0.5, np.float32))
 
 
 def test_only_the_first_eight_samples_are_taken() -> None:
-    [ids] = user_inputs.samples({"ids": np.arange(400).reshape(100, 4)}, model(IDS))
+    [ids], given = user_inputs.samples({"ids": np.arange(400).reshape(100, 4)}, model(IDS))
+    assert given == 100
     assert np.array_equal(ids, np.arange(32).reshape(8, 4))
 
 
 @pytest.mark.parametrize(("shape", "count"), [((2, 4), 1), ((5, 2, 4), 5)])
 def test_without_a_batch_axis_samples_may_lie_along_one_more(shape: tuple[int, ...], count: int) -> None:
     fixed = TensorSpec(name="x", dtype="float32", shape=(2, 4))
-    [x] = user_inputs.samples({"x": np.ones(shape)}, model(fixed, fixed_batch=2))
+    [x], _ = user_inputs.samples({"x": np.ones(shape)}, model(fixed, fixed_batch=2))
     assert x.shape == (count, 2, 4)
 
 

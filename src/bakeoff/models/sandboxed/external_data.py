@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import onnx
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+from onnx import TensorProto
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from bakeoff.models.sandboxed.opening import external_file, tensors
 
@@ -22,7 +23,14 @@ def files(model: onnx.ModelProto, folder: Path) -> list[Path]:
 
 def with_weights(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     """`model` itself, its weights from the files in `folder` now in memory."""
-    load_external_data_for_model(model, str(folder))
+    for tensor in tensors(model):
+        if uses_external_data(tensor):
+            info = ExternalDataInfo(tensor)
+            with external_file(tensor, folder).open("rb") as file:  # ONNX's own loader refuses links
+                file.seek(int(info.offset or 0))
+                tensor.raw_data = file.read(int(info.length) if info.length else -1)
+            tensor.ClearField("external_data")
+            tensor.data_location = TensorProto.DEFAULT
     return model
 
 

@@ -1,6 +1,7 @@
 """Opening a user's ONNX file: any fault in it is one line."""
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +42,7 @@ def open_model(path: str) -> onnx.ModelProto:
         else:
             _check_size(tensor)
     try:
-        onnx.checker.check_model(path)
+        onnx.checker.check_model(_without_external_data(model))
     except onnx.checker.ValidationError as error:
         raise ModelError(f"not a sound ONNX model: {one_line(error)}") from error
     return model
@@ -78,8 +79,10 @@ def external_file(tensor: TensorProto, folder: Path) -> Path:
         raise ModelError(f"weight {tensor.name!r} says in no sound way where its data is: {one_line(error)}") from error
     where = f"weight {tensor.name!r} is in another file, {info.location!r},"
     path: Path = folder / info.location
-    if not info.location or not path.resolve().is_relative_to(folder.resolve()):
+    if not info.location or not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
         raise ModelError(f"{where} which does not lie beside the model", "Only files in the model's folder are read.")
+    if not any(path.resolve().is_relative_to(tree) for tree in _trees(folder)):
+        raise ModelError(f"{where} a link that leads out of the model's folder", "Copy the folder with `cp -rL`.")
     if not path.is_file():
         raise ModelError(f"{where} which is not there", f"Put it into {folder}.")
     if offset < 0 or length < 0 or offset + length > path.stat().st_size:
@@ -87,6 +90,25 @@ def external_file(tensor: TensorProto, folder: Path) -> Path:
     if length and tensor.data_type in BITS and length != claimed_bytes(tensor):
         raise ModelError(f"{where} of {length} bytes, but its shape takes {claimed_bytes(tensor)}")
     return path
+
+
+def _trees(folder: Path) -> list[Path]:
+    """Where links in `folder` may lead: to itself and, in Hugging Face's cache, to the blobs of the same model."""
+    here = folder.resolve()
+    hubs = [parent.parent for parent in (here, *here.parents) if parent.name == "snapshots"]
+    return [here, *(hub / "blobs" for hub in hubs)]
+
+
+def _without_external_data(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` for ONNX's checker, which refuses links: tensors in other files, checked here, as empty ones."""
+    bare = copy_of(model)
+    for tensor in tensors(bare):
+        if uses_external_data(tensor):
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            del tensor.dims[:]
+            tensor.dims.append(0)
+    return bare
 
 
 def opset_of(model: onnx.ModelProto) -> int | None:

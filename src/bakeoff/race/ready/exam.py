@@ -28,7 +28,7 @@ Answers = Callable[[Sequence[str], int], Sequence[Array]]
 """of an input set, as .npy files, and its batch size: the answer of each output, samples first"""
 
 INPUT_SETS = 3
-"""to race on; one more is kept back, see `InputSets.fresh`"""
+"""to race on, or as many as hold every sample; one more is kept back, see `InputSets.fresh`"""
 SAMPLES = 8
 """Distinct inputs per model; a larger batch repeats them. The float64 reference of each takes a second or two."""
 TRIED_TOGETHER = 3
@@ -60,12 +60,13 @@ class Exam:
         paths, expected = [], []
         rows_of_batch = batch_size if self.model.fixed_batch is None else 1
         axes = [spec.batch_axis for spec in self.model.inputs]
-        for k, (arrays, rows) in enumerate(input_sets(self.samples, rows_of_batch, INPUT_SETS + 1, axes)):
+        sets = max(INPUT_SETS + 1, -(-len(np.load(self.samples[0], mmap_mode="r")) // rows_of_batch))
+        for k, (arrays, rows) in enumerate(input_sets(self.samples, rows_of_batch, sets, axes)):
             paths.append(tuple(saved(arrays, folder / f"{self.model.name}-batch{batch_size}-set{k}")))
             answers = self.by_batch(paths[-1], batch_size) if self.by_batch else [a[rows] for a in self.reference]
             expected.append(tuple(answers))
-        fresh = InputSets(paths=tuple(paths[INPUT_SETS:]), expected=tuple(expected[INPUT_SETS:]))
-        return InputSets(paths=tuple(paths[:INPUT_SETS]), expected=tuple(expected[:INPUT_SETS]), fresh=fresh)
+        fresh = InputSets(paths=tuple(paths[-1:]), expected=tuple(expected[-1:]))
+        return InputSets(paths=tuple(paths[:-1]), expected=tuple(expected[:-1]), fresh=fresh)
 
     def laid_out(self, plan: Plan, library: ModelLibrary, folder: Path) -> dict[int, InputSets]:
         """The input sets of every batch size, written under `folder`; labelled pictures go with the smallest.

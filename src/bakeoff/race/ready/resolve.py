@@ -25,6 +25,9 @@ def models(
         if name in plan.files:
             found[name] = importing.import_model(plan, name, importing.ImportContext(catalogue, library, observer))
             observer.note(signature(found[name]))
+            if found[name].data_given > found[name].data_samples:
+                used, given = found[name].data_samples, found[name].data_given
+                observer.note(f"{name}: the first {used} of {given} samples are used")
         else:
             found[name] = library.resolve(name, plan.weights, observer.say)
     if plan.pictures:

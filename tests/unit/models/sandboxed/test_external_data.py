@@ -6,7 +6,7 @@ import pytest
 from onnx import helper, numpy_helper
 from tests.hostile.broken_models import model
 
-from bakeoff.errors import UnsupportedModelError
+from bakeoff.errors import ModelError, UnsupportedModelError
 from bakeoff.models.sandboxed import external_data, tasks
 from bakeoff.models.sandboxed.opening import open_model
 
@@ -45,3 +45,35 @@ def test_a_model_that_is_too_large_for_one_file_keeps_its_weights_beside(
     assert np.array_equal(numpy_helper.to_array(taken.graph.initializer[0]), np.arange(4))
     with pytest.raises(UnsupportedModelError, match="larger than the 2 GB"):
         tasks.lower(report=lambda _: None, path=str(path), name="m", folder=str(tmp_path))
+
+
+def hub(folder: Path) -> Path:
+    """A model as Hugging Face's cache has it: its files are links into the blobs of its repository."""
+    source = outside(folder)
+    there = folder / "models--shop--net" / "snapshots" / "0a1b" / "onnx"
+    blobs = there.parents[2] / "blobs"
+    there.mkdir(parents=True)
+    blobs.mkdir()
+    for name in ("model.onnx", "w.bin"):
+        source.with_name(name).rename(blobs / f"sha-of-{name}")
+        (there / name).symlink_to(Path("../../../blobs") / f"sha-of-{name}")
+    return there / "model.onnx"
+
+
+def test_weights_behind_the_links_of_hugging_face_s_cache_are_read(tmp_path: Path) -> None:
+    source = hub(tmp_path)
+    external_data.write(open_model(str(source)), source.parent, tmp_path / "taken.onnx")
+    taken = open_model(str(tmp_path / "taken.onnx"))
+    assert np.array_equal(numpy_helper.to_array(taken.graph.initializer[0]), np.arange(4))
+
+
+def test_links_that_leave_the_cache_s_own_tree_are_refused_in_words(tmp_path: Path) -> None:
+    source = hub(tmp_path)
+    weights = source.with_name("w.bin")
+    elsewhere = tmp_path / "elsewhere.bin"
+    elsewhere.write_bytes(weights.read_bytes())
+    weights.unlink()
+    weights.symlink_to(elsewhere)
+    with pytest.raises(ModelError, match=r"'w\.bin', a link that leads out of the model's folder") as caught:
+        open_model(str(source))
+    assert caught.value.advice == "Copy the folder with `cp -rL`."

@@ -20,7 +20,16 @@ from bakeoff.models.sandbox import Limits
 from bakeoff.models.sandboxed import tasks
 from bakeoff.race.ready import arbitration, prepare
 from bakeoff.race.ready.exam import Exam, exam
-from bakeoff.records import UNCALIBRATED, EngineSpec, EnvironmentSpec, Installed, ModelForm, ModelRecord, Status
+from bakeoff.records import (
+    UNCALIBRATED,
+    EngineSpec,
+    EnvironmentSpec,
+    Installed,
+    ModelForm,
+    ModelRecord,
+    Status,
+    TensorSpec,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -165,6 +174,28 @@ def test_a_model_that_cannot_be_calibrated_has_fixed_tolerances_and_a_note_says_
     assert ready.exams["net"].model.tolerances == UNCALIBRATED
     assert ready.exams["net"].model.reference == "float64, each batch as a whole"  # a mean over no axes is over all
     assert re.search(f"{reason}.*; its tolerance is a fixed number$", watcher.notes[0])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 8, 12])
+def test_every_sample_given_is_raced_or_kept_back(size: int, tmp_path: Path) -> None:
+    """At batch 1 a stride over eight alternating samples would meet those of one kind alone."""
+    np.save(tmp_path / "x.npy", np.arange(8.0, dtype=np.float32).reshape(8, 1))
+    model = ModelRecord(
+        name="m",
+        digest="",
+        weights="",
+        inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 1)),),
+        outputs=(TensorSpec(name="y", dtype="float32", shape=(None, 1)),),
+    )
+    made = Exam(model, [tmp_path / "x.npy"], [np.arange(8.0).reshape(8, 1)]).input_sets(size, tmp_path)
+    assert made.fresh is not None
+    assert made.fresh.sets == 1
+    assert made.sets >= 3
+    sets = [*zip(made.paths, made.expected, strict=True), *zip(made.fresh.paths, made.fresh.expected, strict=True)]
+    rows = [np.load(path).ravel() for [path], _ in sets]
+    assert {*np.concatenate(rows)} == {*range(8)}
+    assert all(np.array_equal(row, expected.ravel()) for row, (_, [expected]) in zip(rows, sets, strict=True))
+    assert len({tuple(row) for row in rows}) == len(rows)
 
 
 def centred(folder: Path) -> ModelRecord:
