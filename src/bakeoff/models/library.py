@@ -226,7 +226,7 @@ class ModelLibrary:
         """The record in `index`, if its model is sound and the other files in the user's `folder` are the same."""
         try:
             record = msgspec.json.decode(index.read_bytes(), type=ModelRecord)
-            sound = _digest(self._folder(record)) == record.digest
+            sound = record.denormals is not None and _digest(self._folder(record)) == record.digest
             if folder:
                 beside = msgspec.json.decode(_beside(index).read_bytes(), type=dict[str, str])
                 sound = sound and all(sha256(folder / file) == digest for file, digest in beside.items())

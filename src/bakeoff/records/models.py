@@ -84,6 +84,9 @@ class ModelRecord(Record, frozen=True):
     """the only batch size it can be raced at: the model has no batch axis; None: any"""
     quantized: bool = False
     """it computes on quantized values: float64 means nothing"""
+    denormals: Mapping[str, int] | None = None
+    """how many denormal numbers each of its float32 weights holds, of those that hold any; None in records from before
+    they were counted"""
     data_digest: str = ""
     """sha256 of the user's own inputs, hex; empty if inputs are drawn"""
     data_samples: int = 0

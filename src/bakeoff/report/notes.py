@@ -98,7 +98,7 @@ OTHERWISE = "Ran otherwise than asked"
 ENGINE = "Look at the engine before you rely on it"
 ASKED_OF_READERS = {
     **dict.fromkeys(("canary", "provisional", "disturbed", "spread"), LONGER),
-    **dict.fromkeys(("failures", "profile", "leak", "memory", "chatter", "versions"), ENGINE),
+    **dict.fromkeys(("failures", "profile", "leak", "memory", "chatter", "versions", "denormals"), ENGINE),
     **dict.fromkeys(("bimodal", "warm-up", "slowdown", "step", "oscillation", "unsettled"), ENGINE),
 }
 """kind of caution, the word before its colon -> what it asks of a reader; all others are about a setting"""

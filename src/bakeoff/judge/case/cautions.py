@@ -1,21 +1,29 @@
 """What a reader should know before believing a row: one short line each, its subject before the colon."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean, median
 
 from bakeoff.judge.case import settings_check
 from bakeoff.judge.case.disturbance import disturbed, last_tries
+from bakeoff.printable import cut
 from bakeoff.records import Measurement, Status, Summary, Trial
 
 ENOUGH_ROUNDS = 5
 SPREAD = 0.05
 """largest gap between median-latency throughput and mean throughput that passes without a word"""
+NAMED = 3
+"""tensors that the caution on denormals names"""
 HIT = "disturbed: others used"
 """how the caution begins on rounds that had to count all the same"""
 
 
-def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tuple[str, ...]:
-    """Every caution that a measured row deserves. `good` are those of its `trials` that the figures rest on."""
+def cautions(
+    row: Summary, trials: Sequence[Trial], good: Sequence[Trial], denormals: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Every caution that a measured row deserves. `good` are those of its `trials` that the figures rest on.
+
+    `denormals` has how many denormal numbers the model's weights hold, by tensor.
+    """
     measured = [trial.measurement for trial in good if trial.measurement]
     every = [trial.measurement for trial in trials if trial.measurement]
     found = (
@@ -30,6 +38,7 @@ def cautions(row: Summary, trials: Sequence[Trial], good: Sequence[Trial]) -> tu
         _chatter(measured),
         _versions(good),
         _memory(row, measured),
+        _denormals(row, denormals),
     )
     return tuple(line for line in found if line)
 
@@ -109,6 +118,20 @@ def _chatter(measured: Sequence[Measurement]) -> str:
 def _versions(good: Sequence[Trial]) -> str:
     versions = sorted({trial.framework_version for trial in good})
     return f"versions: trials of {', '.join(versions)}" if len(versions) > 1 else ""
+
+
+def _denormals(row: Summary, held: Mapping[str, int]) -> str:
+    """Of a model on which processors may be slow, where the engine was not told to take its denormals for zero."""
+    if not held or row.effective.get("flush_denormals") is True:
+        return ""
+    worst = sorted(held, key=lambda name: -held[name])[:NAMED]
+    named = ", ".join(f"{cut(name, 60)} {held[name]}" for name in worst)
+    more = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""
+    flush = "; flush_denormals=true takes them for zero" if "flush_denormals" in row.effective else ""
+    return (
+        f"denormals: {sum(held.values())} of the weights are denormal numbers, on which most processors are many times "
+        f"slower ({named}{more}){flush}"
+    )
 
 
 def _memory(row: Summary, measured: Sequence[Measurement]) -> str:

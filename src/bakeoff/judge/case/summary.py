@@ -86,7 +86,8 @@ def _summary(
     # No speed is published of a case that is wrong, or that fails as often as not.
     if status is not Status.OK:
         return row
-    row = _with_speed(row, trials, good, speeds)
+    denormals = next((model.denormals for model in run.models if model.name == case.model), None)
+    row = _with_speed(row, trials, good, speeds, denormals or {})
     return msgspec.structs.replace(row, cautions=(UNJUDGED, *row.cautions)) if unjudged else row
 
 
@@ -131,11 +132,15 @@ def _describing_trial(trials: Sequence[Trial], status: Status) -> Trial | None:
 
 
 def _with_speed(
-    row: Summary, trials: Sequence[Trial], good: Sequence[Trial], speeds: Mapping[Case, Sequence[float]]
+    row: Summary,
+    trials: Sequence[Trial],
+    good: Sequence[Trial],
+    speeds: Mapping[Case, Sequence[float]],
+    denormals: Mapping[str, int],
 ) -> Summary:
     """`row` with what `good` of its `trials` tell.
 
-    `speeds` are images/s by trial, at the engine's other batch sizes too.
+    `speeds` are images/s by trial, at the engine's other batch sizes too; `denormals` are those of the model.
     """
     measured = [trial.measurement for trial in good if trial.measurement]
     # What a fresh process shows comes before the bursts: no matter whether others disturbed these.
@@ -159,7 +164,7 @@ def _with_speed(
     }
     row = msgspec.structs.replace(row, **changes)
     raced = [trial for trial in trials if not trial.profile]
-    found = (*cautions(row, raced, good), *profile_cautions(profile))
+    found = (*cautions(row, raced, good, denormals), *profile_cautions(profile))
     return msgspec.structs.replace(row, cautions=found)
 
 

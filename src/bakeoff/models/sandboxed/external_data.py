@@ -6,7 +6,7 @@ import onnx
 from onnx import TensorProto
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from bakeoff.models.sandboxed.opening import external_file, tensors
+from bakeoff.models.sandboxed.opening import claimed_bytes, external_file, tensors
 
 INSIDE = 2**31 - 2**27
 """What fits into one protobuf message, whose limit is 2 GiB, with 128 MiB to spare for the graph."""
@@ -28,7 +28,7 @@ def with_weights(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
             info = ExternalDataInfo(tensor)
             with external_file(tensor, folder).open("rb") as file:  # ONNX's own loader refuses links
                 file.seek(int(info.offset or 0))
-                tensor.raw_data = file.read(int(info.length) if info.length else -1)
+                tensor.raw_data = file.read(int(info.length or 0) or claimed_bytes(tensor))
             tensor.ClearField("external_data")
             tensor.data_location = TensorProto.DEFAULT
     return model

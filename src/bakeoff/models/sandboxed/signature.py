@@ -3,11 +3,13 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper
+from numpy.typing import NDArray
+from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from bakeoff.errors import ModelError, UnsupportedModelError
 from bakeoff.models.sandboxed.opening import copy_of, graphs, one_line
@@ -119,10 +121,14 @@ class Inspection(Record, frozen=True):
     flops: int
     fixed_batch: int | None
     quantized: bool
+    denormals: Mapping[str, int]
 
 
-def inspect(model: onnx.ModelProto) -> Inspection:
-    """Read the signature of a model whose only open axes are those of the batch; count its parameters and its work."""
+def inspect(model: onnx.ModelProto, folder: Path) -> Inspection:
+    """Read the signature of a model whose only open axes are those of the batch; count its parameters and its work.
+
+    Weights that are not in the model lie in `folder`.
+    """
     inputs, outputs = tensor_specs(model)
     single = concrete(model, 1)
     first = outputs[0]
@@ -135,6 +141,7 @@ def inspect(model: onnx.ModelProto) -> Inspection:
         flops=count_flops(single),
         fixed_batch=_fixed_batch(inputs),
         quantized=is_quantized(model),
+        denormals=count_denormals(model.graph, folder),
     )
 
 
@@ -233,6 +240,21 @@ def count_parameters(graph: GraphProto) -> int:
         for name, tensor in stored_tensors(graph).items()
         if name not in statistics and tensor.dims and tensor.data_type in WEIGHTS
     )
+
+
+def count_denormals(graph: GraphProto, folder: Path) -> dict[str, int]:
+    """How many numbers of each stored float32 tensor are denormal, of those that hold any."""
+    found = {
+        name: _denormals(numpy_helper.to_array(tensor, str(folder)))
+        for name, tensor in stored_tensors(graph).items()
+        if tensor.data_type == TensorProto.FLOAT
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+def _denormals(array: NDArray[np.float32]) -> int:
+    size = np.abs(array)
+    return int(np.count_nonzero((size > 0) & (size < np.finfo(np.float32).smallest_normal)))
 
 
 def count_flops(graph: GraphProto) -> int:

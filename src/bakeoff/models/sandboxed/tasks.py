@@ -87,7 +87,7 @@ def write_stand_in(*, report: Report, signature: str, path: str) -> None:
 def inspect(*, report: Report, path: str) -> dict[str, Any]:
     """Signature, parameters and work of a model."""
     report("reading the signature")
-    found = signature.inspect(open_model(path))
+    found = signature.inspect(open_model(path), Path(path).parent)
     described: dict[str, Any] = msgspec.to_builtins(found)
     return described
 

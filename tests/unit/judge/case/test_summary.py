@@ -358,3 +358,23 @@ def test_a_split_that_was_left_out_is_a_caution() -> None:
     assert "split 4 x 1: left out, no memory" in row.cautions
     assert row.load
     assert not row.load.probes
+
+
+DENORMALS = {"d": 1, "a": 7, "c": 2, "b": 5}
+
+
+@pytest.mark.parametrize(
+    ("effective", "flush"), [({}, ""), ({"flush_denormals": False}, "; flush_denormals=true takes them for zero")]
+)
+def test_denormal_weights_are_a_caution_that_names_the_tensors_with_most(effective: dict[str, Any], flush: str) -> None:
+    trials = [msgspec.structs.replace(ok(n), effective={"threads": 2} | effective) for n in range(1, 6)]
+    model = ModelRecord(name="m", digest="", weights="", inputs=(), outputs=(), denormals=DENORMALS)
+    row = summarise(msgspec.structs.replace(a_run(), models=(model,)), trials)[0]
+    said = "denormals: 15 of the weights are denormal numbers, on which most processors are many times slower "
+    assert row.cautions == (f"{said}(a 7, b 5, c 2 and 1 more){flush}",)
+
+
+def test_who_takes_denormals_for_zero_is_not_cautioned_of_them() -> None:
+    trials = [msgspec.structs.replace(ok(n), effective={"threads": 2, "flush_denormals": True}) for n in range(1, 6)]
+    model = ModelRecord(name="m", digest="", weights="", inputs=(), outputs=(), denormals=DENORMALS)
+    assert summarise(msgspec.structs.replace(a_run(), models=(model,)), trials)[0].cautions == ()

@@ -90,7 +90,8 @@ def test_the_written_model_is_what_old_and_new_readers_take(tiny: onnx.ModelProt
     operators = {node.op_type for node in tiny.graph.node}
     assert {"Flatten", "BatchNormalization"} <= operators
     assert "Reshape" not in operators
-    found = inspect(tiny)
+    found = inspect(tiny, Path())
+    assert found.denormals == {}
     assert found.outputs[0].shape == (None, 10)
     assert found.classes == 10
     assert found.parameters == count_parameters(ARCHITECTURES["resnet-tiny"])
@@ -110,11 +111,13 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def samples(model: onnx.ModelProto, seed: int) -> list[NDArray[Any]]:
-    return [draw(s.dtype, s.sample_shape, seed + i, 1, below=s.below) for i, s in enumerate(inspect(model).inputs)]
+    return [
+        draw(s.dtype, s.sample_shape, seed + i, 1, below=s.below) for i, s in enumerate(inspect(model, Path()).inputs)
+    ]
 
 
 def test_every_family_says_what_it_takes_and_gives(family: onnx.ModelProto) -> None:
-    found, architecture = inspect(family), ARCHITECTURES[family.graph.name]
+    found, architecture = inspect(family, Path()), ARCHITECTURES[family.graph.name]
     assert [(spec.name, spec.dtype, spec.shape) for spec in found.inputs] == [
         (spec.name, spec.dtype, spec.shape) for spec in architecture.inputs
     ]

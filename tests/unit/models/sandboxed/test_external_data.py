@@ -9,6 +9,7 @@ from tests.hostile.broken_models import model
 from bakeoff.errors import ModelError, UnsupportedModelError
 from bakeoff.models.sandboxed import external_data, tasks
 from bakeoff.models.sandboxed.opening import open_model
+from bakeoff.models.sandboxed.signature import count_denormals
 
 pytestmark = pytest.mark.unit
 
@@ -77,3 +78,13 @@ def test_links_that_leave_the_cache_s_own_tree_are_refused_in_words(tmp_path: Pa
     with pytest.raises(ModelError, match=r"'w\.bin', a link that leads out of the model's folder") as caught:
         open_model(str(source))
     assert caught.value.advice == "Copy the folder with `cp -rL`."
+
+
+def test_denormal_weights_are_counted_by_tensor_in_the_file_and_beside_it(tmp_path: Path) -> None:
+    smallest = np.finfo(np.float32).smallest_normal
+    arrays = {"w": np.array([1e-40, -1e-45, smallest, 0, 1], np.float32), "v": np.array([smallest, 0], np.float32)}
+    weights = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    made = model([helper.make_node("Add", ["x", "w"], ["a"]), helper.make_node("Add", ["x", "v"], ["y"])], weights)
+    assert count_denormals(made.graph, tmp_path) == {"w": 2}
+    onnx.save(made, tmp_path / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert count_denormals(open_model(str(tmp_path / "model.onnx")).graph, tmp_path) == {"w": 2}

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -30,7 +32,7 @@ def test_integers_are_drawn_below_what_is_looked_up_by_them() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
-    found = inspect(model).inputs
+    found = inspect(model, Path()).inputs
     assert {spec.name: spec.below for spec in found} == {"ids": 40, "kinds": 3, "attention_mask": 2, "count": None}
 
 

@@ -1,6 +1,7 @@
 """Which axis counts samples, and how large the others are."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -45,7 +46,7 @@ def relu(axes: Axes) -> onnx.ModelProto:
 
 def shapes(model: onnx.ModelProto, wish: Shaping | None = None, **data: Sequence[int]) -> tuple[list[object], ...]:
     """What comes of inputs and outputs."""
-    found = inspect(shape(model, wish or Shaping(), data))
+    found = inspect(shape(model, wish or Shaping(), data), Path())
     return [spec.shape for spec in found.inputs], [spec.shape for spec in found.outputs]
 
 
@@ -87,8 +88,8 @@ def test_a_batch_axis_that_cannot_be_is_refused(asked: str) -> None:
 
 def test_sizes_are_written_in_and_the_batch_axis_alone_stays_open() -> None:
     model = shape(relu(["N", 3, "h", "w"]), Shaping(shapes={"x": (1, 3, 32, 64)}), {})
-    assert inspect(model).inputs[0].shape == (None, 3, 32, 64)
-    assert inspect(model).outputs[0].shape == (None, 3, 32, 64)
+    assert inspect(model, Path()).inputs[0].shape == (None, 3, 32, 64)
+    assert inspect(model, Path()).outputs[0].shape == (None, 3, 32, 64)
 
 
 def test_what_stays_open_is_asked_for_with_the_flag_to_give() -> None:
@@ -144,9 +145,9 @@ def test_real_inputs_say_how_large_the_axes_are() -> None:
 
 def test_without_a_batch_axis_a_model_has_one_batch_size() -> None:
     for axes, size in ([4, 3], 4), ([7], 1):
-        found = inspect(shape(relu(axes), Shaping(), {}))
+        found = inspect(shape(relu(axes), Shaping(), {}), Path())
         assert (found.inputs[0].shape, found.outputs[0].shape, found.fixed_batch) == (tuple(axes), tuple(axes), size)
-    fixed = inspect(shape(relu(["N", 3]), Shaping(shapes={"x": (5, 3)}, batch_axis=("none",)), {}))
+    fixed = inspect(shape(relu(["N", 3]), Shaping(shapes={"x": (5, 3)}, batch_axis=("none",)), {}), Path())
     assert fixed.fixed_batch == 5
 
 
@@ -182,7 +183,7 @@ def test_whatever_is_asked_is_settled_or_refused(axes: list[int | str], sizes: l
     model = relu([None if axis == "?" else axis for axis in axes])
     wish = Shaping(shapes={"x": tuple(size or 1 for size in sizes)} if sizes else {})
     try:
-        found = inspect(shape(model, wish, {}))
+        found = inspect(shape(model, wish, {}), Path())
     except ModelError:
         return
     assert all(size is None or size > 0 for size in found.inputs[0].shape)
