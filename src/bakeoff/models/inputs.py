@@ -71,15 +71,16 @@ def input_sets(
     """`sets` input sets of `batch_size` rows: for each, one array per model input, and which sample each row is.
 
     `samples` are the files of `ModelLibrary.samples`, one per model input; `batch_axes` says where each input's
-    samples go, by default in front. Row j of set k is sample ``(k * stride + j) mod count``: sets differ in every row
-    as long as there are more samples than sets, and a batch larger than the number of samples repeats them.
+    samples go, by default in front. The sets begin at samples spread evenly and go on from there, around the end: sets
+    differ in every row as long as there are as many samples as sets, every sample is in one of them where the sets have
+    rows enough, and a batch larger than the number of samples repeats them.
     """
     stacks = [np.load(path, mmap_mode="r", allow_pickle=False) for path in samples]
     axes = [0] * len(stacks) if batch_axes is None else batch_axes
     count = len(stacks[0])
-    stride = max(1, count // sets)
     for k in range(sets):
-        rows = [(k * stride + j) % count for j in range(batch_size)]
+        first = k * max(count, sets) // sets
+        rows = [(first + j) % count for j in range(batch_size)]
         # `np.ascontiguousarray` would make a row of a single number.
         yield [np.asarray(stack(s[rows], axis), order="C") for s, axis in zip(stacks, axes, strict=True)], rows
 

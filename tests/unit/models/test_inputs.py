@@ -61,6 +61,18 @@ def test_input_sets_differ_and_every_row_is_a_known_sample(tmp_path: Path, batch
     assert all(len({rows[j] for rows in first_rows}) == 3 for j in range(batch_size))
 
 
+@pytest.mark.parametrize("count", range(1, 9))
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])
+def test_every_sample_is_in_some_set_where_the_sets_have_rows_enough(
+    tmp_path: Path, count: int, batch_size: int
+) -> None:
+    np.save(tmp_path / "0.npy", np.arange(count))
+    enough = max(4, -(-count // batch_size))
+    rows = [rows for _, rows in input_sets([tmp_path / "0.npy"], batch_size, enough)]
+    assert {row for each in rows for row in each} == set(range(count))
+    assert len({each[0] for each in rows}) == min(count, enough)
+
+
 def test_a_single_number_keeps_its_shape(tmp_path: Path) -> None:
     np.save(tmp_path / "rate.npy", draw("float32", (), seed=0, count=4))
     [(arrays, _)] = input_sets([tmp_path / "rate.npy"], 1, 1, [None])
