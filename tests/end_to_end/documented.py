@@ -48,8 +48,8 @@ SUBSTITUTES = (
     (r"^(bakeoff run(?!.*--engines).*)", r"\1 --engines honest,delayed"),
     (r"^(bakeoff run(?!.*--batch).*)", r"\1 --batch 1"),
     (r"^(bakeoff run\b.*)", r"\1 --rounds 2 --no-profile"),
-    (r"^(bakeoff gate .*--rerace.*)", r"\1 --budget 30s"),
-    (r"^bakeoff selftest", "bakeoff selftest --engine honest --model resnet-tiny --budget 15s"),
+    (r"^(bakeoff gate .*--rerace.*)", r"\1 --budget 12s"),
+    (r"^bakeoff selftest", "bakeoff selftest --engine honest --model resnet-tiny --budget 8s"),
     (r"^(bakeoff (run|resume|selftest|engines \w+|gate .*--rerace)\b.*)", r"\1 --engines-dir '{engines}'"),
 )
 """pattern -> what stands in its place, in this order"""

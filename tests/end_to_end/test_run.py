@@ -110,7 +110,7 @@ def test_the_self_test_says_what_it_found_and_its_exit_code_says_the_same(bakeof
 
     One time in twenty it may call equals different, as any verdict may; not twice in a row.
     """
-    arguments = ("selftest", "--engine", "honest", "--model", "resnet-tiny", "--threads", "1", "--budget", "40s")
+    arguments = ("selftest", "--engine", "honest", "--model", "resnet-tiny", "--threads", "1", "--budget", "20s")
     equal = re.compile(r"the same engine twice +(equivalent|undecided) .* as it should be")
     result = bakeoff(*arguments, "--engines-dir", rogues)
     if not equal.search(result.out):

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tuned(folder: Path, bakeoff_in: Callable[[Path], Any], rogues: str) -> Any:
-    done = bakeoff_in(folder)(*ARGUMENTS, "--budget", "100s", "--tag", "mine", "--json", "--engines-dir", rogues)
+    done = bakeoff_in(folder)(*ARGUMENTS, "--budget", "75s", "--tag", "mine", "--json", "--engines-dir", rogues)
     assert done.code == 0, done.err
     return json.loads(done.out)
 
