@@ -23,6 +23,11 @@ def logical_lines(lock: str) -> list[str]:
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
+def normal(name: str) -> str:
+    """A package's name as PyPA's specification normalises it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def name_and_version(requirement: str) -> tuple[str, str]:
     """("torch", "2.13.0") of "torch==2.13.0 ; marker --hash=..."; two empty strings if it is no exact pin."""
     match = _PIN.match(requirement)

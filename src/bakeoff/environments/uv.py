@@ -152,4 +152,4 @@ def _resolve(spec: EnvironmentSpec, wanted: str, work: Path, *flags: str) -> str
 def _as_locked(requirement: str) -> str:
     """A requirement as a lock has it: ``Some_Package[extra]==1.0`` -> ``some-package==1.0``."""
     name, _, version = requirement.partition("==")
-    return f"{re.sub(r'[-_.]+', '-', name.partition('[')[0].strip()).lower()}=={version.strip()}"
+    return f"{torch_build.normal(name.partition('[')[0].strip())}=={version.strip()}"

@@ -49,7 +49,7 @@ def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Whe
     """
     packages = sorted(metadata.distributions(path=[str(site)]), key=lambda each: each.name.lower())
     located = _locate([f"{each.name}=={each.version}" for each in packages], installed)
-    files = files_of(located, {_normal(each.name): each.read_text("WHEEL") or "" for each in packages})
+    files = files_of(located, {torch_build.normal(each.name): each.read_text("WHEEL") or "" for each in packages})
     hashes = {pin: file["hashes"]["sha256"] for pin, file in files.items()}
     locked = _locked(folders.read_lock(spec))
     for pin, digest in hashes.items():
@@ -61,7 +61,7 @@ def installed_in(site: Path, spec: EnvironmentSpec, installed: Installed) -> Whe
         requirements="".join(f"{pin} --hash=sha256:{digest}\n" for pin, digest in hashes.items()),
         licences={path: file for each in packages for path, file in licences(each).items()},
         hashes=hashes,
-        terms={f"{_normal(each.name)}=={each.version}": line for each in packages if (line := _terms(each))},
+        terms={f"{torch_build.normal(each.name)}=={each.version}": line for each in packages if (line := _terms(each))},
         files=tuple(f"{file['url']}#sha256={hashes[pin]}" for pin, file in files.items()),
     )
 
@@ -156,14 +156,9 @@ def _locked(lock: str) -> dict[str, set[str]]:
     """``name==version`` -> the SHA-256 that a lock allows; none where it leaves them open."""
     lines = [(torch_build.name_and_version(line), line) for line in torch_build.logical_lines(lock)]
     return {
-        f"{_normal(name)}=={version}": set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
+        f"{torch_build.normal(name)}=={version}": set(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
         for (name, version), line in lines
     }
-
-
-def _normal(name: str) -> str:
-    """A package's name as PyPA's specification normalises it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _terms(package: metadata.Distribution) -> str:

@@ -1,6 +1,6 @@
 """Inputs of a model, and the answers to them in float64 and in coarser precisions: made once, kept in the cache."""
 
-import tempfile
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from bakeoff.errors import ModelError, ModelTaskError, NoReferenceError
 from bakeoff.models import inputs, sandbox
 from bakeoff.models.cached import holds_an_array, load_arrays, making
 from bakeoff.models.sandbox import Report
+from bakeoff.models.sources import sha256
 from bakeoff.records import PRECISIONS, ModelRecord
 
 SECONDS_PER_SAMPLE = 120.0
@@ -60,19 +61,20 @@ class Samples:
         """
         return self._extended("reference", report)
 
-    def reference_of(self, batch: Sequence[str], report: Report | None = None) -> Arrays:
-        """The answers in float64 to one batch, which lies in these .npy files: of each output, samples first.
+    def reference_of(self, batches: Sequence[Sequence[str]], report: Report | None = None) -> list[Arrays]:
+        """The answers in float64 to each batch, which lies in one .npy file per input: of each output, samples first.
 
-        Raises `NoReferenceError` as `reference` does.
+        Kept in the cache by what the batch holds. Raises `NoReferenceError` as `reference` does.
         """
-        with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
-            target = Path(folder) / "answers.npz"
-            arguments = {"path": str(must_be_there(self.model, self._path)), "inputs": batch, "target": str(target)}
-            try:
-                sandbox.run("answer", arguments, limits=sandbox.Limits(), report=report, what=self.model.name)
-            except ModelTaskError as error:
-                raise NoReferenceError(f"no float64 reference: {error}") from error
-            return load_arrays(target)
+        names = [hashlib.sha256("".join(map(sha256, map(Path, files))).encode()).hexdigest() for files in batches]
+        targets = [self._folder / f"batch-{name[:16]}.npz" for name in names]
+        missing = {
+            str(target): list(files) for target, files in zip(targets, batches, strict=True) if not load_arrays(target)
+        }
+        if missing:
+            arguments: dict[str, object] = {"path": str(must_be_there(self.model, self._path)), "batches": missing}
+            self._compute("answer_batches", arguments, self.count * len(missing), report)
+        return [load_arrays(target) for target in targets]
 
     def other_answers(self, report: Report | None = None) -> Arrays:
         """What else rounding to fp32 may make of each answer: the answer itself where nothing, False of floats.
@@ -86,35 +88,37 @@ class Samples:
         with FileLock(f"{target}.lock"):
             have = load_arrays(target)
             if not have or len(have[0]) < self.count:
-                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * self.count)
-                arguments = {**self._asked(self.count), "target": str(target)}
-                try:
-                    sandbox.run(f"extend_{what}", arguments, limits=limits, report=report, what=self.model.name)
-                except ModelTaskError as error:
-                    raise NoReferenceError(f"no float64 reference: {error}") from error
+                self._compute(f"extend_{what}", {**self._asked(), "target": str(target)}, self.count, report)
                 have = load_arrays(target)
         return [array[: self.count] for array in have]
+
+    def _compute(self, task: str, arguments: dict[str, object], count: int, report: Report | None) -> None:
+        """Let a model worker compute `count` samples in float64."""
+        limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count)
+        try:
+            sandbox.run(task, arguments, limits=limits, report=report, what=self.model.name)
+        except ModelTaskError as error:
+            raise NoReferenceError(f"no float64 reference: {error}") from error
 
     def rounded(self, report: Report | None = None) -> dict[str, Arrays]:
         """Precision -> what the model answers when computed in it.
 
         Arrays like those of `reference`, cached beside them. Raises `ModelError` where they cannot be computed.
         """
-        count = self.count
         targets = {precision: self._folder / f"rounded-{precision}-{self._drawn}.npz" for precision in PRECISIONS}
         with FileLock(f"{self._folder / f'rounded-{self._drawn}'}.lock"):
             have = {precision: load_arrays(target) for precision, target in targets.items()}
-            if any(not arrays or len(arrays[0]) < count for arrays in have.values()):
+            if any(not arrays or len(arrays[0]) < self.count for arrays in have.values()):
                 files = {precision: str(target) for precision, target in targets.items()}
-                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * count * len(targets))
-                arguments = {**self._asked(count), "targets": files}
+                limits = sandbox.Limits(seconds=SECONDS_PER_SAMPLE * self.count * len(targets))
+                arguments = {**self._asked(), "targets": files}
                 sandbox.run("extend_rounded", arguments, limits=limits, report=report, what=self.model.name)
                 have = {precision: load_arrays(target) for precision, target in targets.items()}
-        return {precision: [array[:count] for array in arrays] for precision, arrays in have.items()}
+        return {precision: [array[: self.count] for array in arrays] for precision, arrays in have.items()}
 
-    def _asked(self, count: int) -> dict[str, object]:
-        must_be_there(self.model, self._path)
-        return {"path": str(self._path), "samples": [str(file) for file in self.files], "count": count}
+    def _asked(self) -> dict[str, object]:
+        path = must_be_there(self.model, self._path)
+        return {"path": str(path), "samples": [str(file) for file in self.files], "count": self.count}
 
     @property
     def _drawn(self) -> str:

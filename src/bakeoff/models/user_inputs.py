@@ -55,7 +55,10 @@ def samples(arrays: dict[str, Array], model: ModelRecord) -> tuple[list[Array], 
     if given == 0:
         raise ModelError("the inputs given hold no sample")
     count = min(MOST_SAMPLES, given)
-    return [np.ascontiguousarray(np.resize(array, (count, *array.shape[1:]))) for array in found.values()], given
+    kept = [
+        np.resize(found[spec.name][:count].astype(spec.dtype), (count, *spec.sample_shape)) for spec in model.inputs
+    ]
+    return [np.ascontiguousarray(array) for array in kept], given
 
 
 def _is_shared(spec: TensorSpec, model: ModelRecord) -> bool:
@@ -67,7 +70,7 @@ def _spec(model: ModelRecord, name: str) -> TensorSpec:
 
 
 def _of_input(array: Array, spec: TensorSpec, *, shared: bool) -> Array:
-    """Samples in front. Without a batch axis they may lie along one more axis, or be a single one."""
+    """Samples in front, as given. Without a batch axis they may lie along one more axis, or be a single one."""
     many = spec.batch_axis is None and not shared and array.ndim == len(spec.shape) + 1
     rows = array if many else unstack(array, spec.batch_axis)
     if rows.shape[1:] != spec.sample_shape:
@@ -75,4 +78,4 @@ def _of_input(array: Array, spec: TensorSpec, *, shared: bool) -> Array:
         raise ModelError(f"the array given for input {spec.name} is {list(array.shape)}, not {wanted}")
     if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise ModelError(f"the array given for input {spec.name} is {array.dtype}, not {spec.dtype}")
-    return rows.astype(spec.dtype, copy=False)
+    return rows

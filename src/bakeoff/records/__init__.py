@@ -27,7 +27,7 @@ from bakeoff.records.engines import (
     Knob,
     ModelForm,
 )
-from bakeoff.records.models import PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
+from bakeoff.records.models import FLOAT64, PRECISIONS, UNCALIBRATED, ModelRecord, Shaping, TensorSpec, Tolerances
 from bakeoff.records.reports import BreakEven, Heat, Latencies, Lead, Peak, PeakShare, Recipe
 from bakeoff.records.requests import INDIFFERENCE, Limits, Request, SearchRequest
 from bakeoff.records.runs import EngineInfo, Plan, RunRecord, Scenario
@@ -36,6 +36,7 @@ from bakeoff.records.verdicts import Outcome, Standing, Summary, Verdict
 
 __all__ = [
     "CANARY",
+    "FLOAT64",
     "FRAMEWORKS_OWN",
     "INDIFFERENCE",
     "OWN",

@@ -34,6 +34,8 @@ class TensorSpec(Record, frozen=True):
         return tuple(batch_size if size is None else size for size in self.shape)
 
 
+FLOAT64 = "float64"
+"""what the reference is called that is computed in it"""
 PRECISIONS = ("fp32", "fp16", "bf16")
 """the floating-point precisions that outputs are classified by, the finest first"""
 
@@ -103,7 +105,7 @@ class ModelRecord(Record, frozen=True):
     """sha256 of the user's file, hex"""
     unconverted: str = ""
     """why there is no ONNX of it, so that only engines that take `source` itself can run it; empty where there is"""
-    reference: str = "float64"
+    reference: str = FLOAT64
     """what its outputs are judged against; anything but float64 in words: "ONNX Runtime without optimisations",
     "openvino alone" """
 

@@ -88,7 +88,7 @@ class Limits(Record, frozen=True):
 class SearchRequest(Record, frozen=True):
     """A search over settings, as `bakeoff tune` was asked for it: what it takes to go on with it."""
 
-    asked: Request
+    request: Request
     objective: str
     limits: Limits
     before: tuple[str, ...] = ()

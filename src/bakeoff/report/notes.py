@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from bakeoff.judge.results import Results
-from bakeoff.records import Case, Load, RunRecord, Status, Summary
+from bakeoff.records import FLOAT64, Case, Load, RunRecord, Status, Summary
 from bakeoff.report import wording
 
 
@@ -41,7 +41,7 @@ def tolerances(run: RunRecord) -> list[str]:
     """What the errors of each model mean; models of which the same is known are named together."""
     alike: dict[str, list[str]] = defaultdict(list)
     for model in run.models:
-        against = "" if model.reference == "float64" else f"against {model.reference}, "
+        against = "" if model.reference == FLOAT64 else f"against {model.reference}, "
         alike[against + wording.tolerances(model.tolerances)].append(model.name)
     return [f"errors on {', '.join(models)}: {text}" for text, models in alike.items()]
 

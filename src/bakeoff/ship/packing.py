@@ -8,7 +8,8 @@ import functools
 import json
 import shutil
 import string
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -24,19 +25,19 @@ from bakeoff.engines.catalogue import Catalogue
 from bakeoff.engines.snapshot import snapshot_of
 from bakeoff.environments import kinds, programs, wheels
 from bakeoff.errors import PackError, UsageError
+from bakeoff.judge.case.output_error import BESIDE, answer_of
 from bakeoff.models import sources
 from bakeoff.models.cached import scratch_in
-from bakeoff.models.inputs import input_sets, stack
+from bakeoff.models.inputs import stack
 from bakeoff.models.library import ModelLibrary
 from bakeoff.printable import visible
-from bakeoff.race.ready import arbitration
 from bakeoff.race.ready.conversion import run_limited
-from bakeoff.race.ready.exam import INPUT_SETS, SAMPLES, with_other_answers
+from bakeoff.race.ready.exam import INPUT_SETS, SAMPLES, exam
 from bakeoff.race.ready.observer import Observer
-from bakeoff.race.ready.prepare import make_ready
+from bakeoff.race.ready.prepare import arbiter_of, make_ready
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.race.stored.recipes import as_raced, standing_here
-from bakeoff.records import OWN, EngineSpec, ModelRecord, RunRecord, Scenario, Status, Summary, TensorSpec
+from bakeoff.records import FLOAT64, OWN, EngineSpec, ModelRecord, RunRecord, Scenario, Status, Summary, TensorSpec
 from bakeoff.ship.certificate import statement
 from bakeoff.ship.pack.verify import MANIFEST, sha256
 from bakeoff.ship.tensors import encode
@@ -69,6 +70,8 @@ class Shipment:
     model: ModelRecord
     engine: EngineSpec
     runnable: Runnable
+    arbiter: Callable[[], Runnable | tuple[Status, str]]
+    """of `exam`"""
 
 
 def prepare(
@@ -106,7 +109,8 @@ def prepare(
     if not isinstance(found, Runnable):
         advice = f"bakeoff engines install {engine.name}" if found[0] is Status.UNAVAILABLE else None
         raise UsageError(f"{name} cannot be packed: {found[1]}", advice)
-    return Shipment(run, row, model, engine, found)
+    arbiter = functools.partial(arbiter_of, run.plan, model, catalogue, library, observer)
+    return Shipment(run, row, model, engine, found, arbiter)
 
 
 def write(
@@ -126,7 +130,7 @@ def write(
     not verify.
     """
     if target.exists():
-        raise UsageError(f"--to {target}: it is there already", "Name a folder that is not.")
+        raise UsageError(f"--to {target}: it is there already", "Name one that is not there yet.")
     target = target.absolute()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -253,29 +257,26 @@ def _pack_model(folder: Path, runnable: Runnable) -> str:
 
 
 def _pack_cases(folder: Path, shipment: Shipment, library: ModelLibrary, observer: Observer) -> str:
-    """Known answers put into `folder`; whose they are."""
+    """Known answers put into `folder`, those that the race's judge has; whose they are."""
     run, model, case = shipment.run, shipment.model, shipment.row.case
-    samples = library.samples(model, run.plan.seed, SAMPLES)
-    known: Sequence[NDArray[Any]]
-    if model.reference == "float64":
-        known = with_other_answers(samples, samples.reference(observer.say), observer)
-        whose = "float64 arithmetic"
-    else:
-        known, _ = arbitration.consensus([shipment.runnable], run.plan, model, samples.files)
-        whose = f"{case.contender.name} itself when it was packed"
-    rows_of_batch = case.batch_size if model.fixed_batch is None else 1
-    axes = [spec.batch_axis for spec in model.inputs]
-    for k, (arrays, rows) in enumerate(input_sets(samples.files, rows_of_batch, INPUT_SETS, axes)):
+    judged = exam(
+        run.plan, library.samples(model, run.plan.seed, SAMPLES), [shipment.runnable], observer, shipment.arbiter
+    )
+    with tempfile.TemporaryDirectory(prefix="bakeoff-") as scratch:
+        sets = judged.input_sets(case.batch_size, Path(scratch))
+        inputs = [[np.load(file, allow_pickle=False) for file in files] for files in sets.paths[:INPUT_SETS]]
+    for k, (arrays, answers) in enumerate(zip(inputs, sets.expected, strict=False)):
         place = folder / f"test_data_set_{k}"
         _put_tensors(place, "input", model.inputs, arrays)
-        answers: list[NDArray[Any]] = [
-            stack(output[rows], spec.batch_axis) for output, spec in zip(known, model.outputs, strict=True)
-        ]
-        _put_tensors(place, "output", model.outputs, [each["answer"] if each.dtype.names else each for each in answers])
-        others = {i: each["other"] for i, each in enumerate(answers) if each.dtype.names}
-        for i, other in others.items():
-            _put(place / f"other_output_{i}.pb", encode(other, model.outputs[i].name))
-    return whose
+        for i, (spec, answer) in enumerate(zip(model.outputs, answers, strict=True)):
+            stacked: NDArray[Any] = stack(answer, spec.batch_axis)
+            for name in stacked.dtype.names or ():
+                if name in BESIDE:
+                    _put(place / f"{name}_output_{i}.pb", encode(stacked[name], spec.name))
+            _put(place / f"output_{i}.pb", encode(answer_of(stacked).astype(spec.dtype), spec.name))
+    if judged.model.unjudged:
+        return f"{case.contender.name} itself when it was packed"
+    return judged.model.reference.replace(FLOAT64, "float64 arithmetic")
 
 
 def _put_tensors(folder: Path, kind: str, specs: Sequence[TensorSpec], arrays: Sequence[NDArray[np.generic]]) -> None:

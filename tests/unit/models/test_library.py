@@ -99,6 +99,28 @@ def test_damaged_samples_and_weights_are_made_anew(
     assert not [path for path in samples.parent.iterdir() if path.name.startswith(".making")]
 
 
+@pytest.mark.usefixtures("in_process")
+def test_a_record_from_before_denormals_were_counted_is_made_anew(
+    library: ModelLibrary, tiny_record: ModelRecord
+) -> None:
+    index = library.root / f"{TINY}-seeded.json"
+    kept = json.loads(index.read_text())
+    assert kept.pop("denormals") == {}
+    index.write_text(json.dumps(kept))
+    assert library.resolve(TINY) == tiny_record
+    assert json.loads(index.read_text())["denormals"] == {}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_model_in_training_mode_is_refused_when_it_is_taken(library: ModelLibrary, tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 4])
+    node = helper.make_node("RandomNormalLike", ["x"], ["y"])
+    graph = helper.make_graph([node], "g", [value], [helper.make_tensor_value_info("y", 1, ["N", 4])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"m\.onnx: operator RandomNormalLike draws random numbers"):
+        library.add(tmp_path / "m.onnx", Shaping(shapes={}))
+
+
 def test_what_a_converter_wrote_is_made_anew_where_it_is_not_sound(
     library: ModelLibrary, tiny_record: ModelRecord
 ) -> None:

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import onnx
 import pytest
 import vermin
 from google.protobuf.json_format import ParseDict
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from tests.unit.made import a_case, a_plan, a_row
 
 from bakeoff.engines.catalogue import Catalogue
 from bakeoff.errors import UsageError
+from bakeoff.judge.case.output_error import error_of
 from bakeoff.models.library import ModelLibrary
 from bakeoff.race.ready.runnable import Runnable
 from bakeoff.records import (
@@ -26,12 +30,15 @@ from bakeoff.records import (
     Request,
     RunRecord,
     Scenario,
+    Status,
     Summary,
     TensorSpec,
     Tolerances,
 )
 from bakeoff.ship import packing
 from bakeoff.ship.certificate import statement
+from bakeoff.ship.pack import verify
+from bakeoff.ship.tensors import decode
 from bakeoff.store import Store
 from bakeoff.views.racing import Silence
 
@@ -141,6 +148,46 @@ def test_a_model_is_packed_with_all_its_files_and_nothing_that_lies_beside_it(tm
     assert packed("own-xml", cache / "source/source.xml") == ("model/source.xml", {"source.xml", "source.bin"})
     saved = packed("own-saved_model", cache / "source/source.saved_model")
     assert saved == ("model/source.saved_model", {"source.saved_model/saved_model.pb"})
+
+
+def cases_of(folder: Path, nodes: list[NodeProto], **weights: float) -> tuple[str, list[Path]]:
+    """Whose the known answers are, and their folders, of a network from x to y, [N, 3]."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy")
+    arrays = [numpy_helper.from_array(np.array([value], np.float32), name) for name, value in weights.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y], arrays), opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    )
+    onnx.save(model, folder / "net.onnx")
+    library = ModelLibrary(folder / "cache")
+    nobody: Any = None
+    record = library.add(folder / "net.onnx", name="net")
+    shipment = packing.Shipment(RUN, ROW, record, nobody, nobody, lambda: (Status.UNAVAILABLE, ""))
+    whose = packing._pack_cases(folder / "cases", shipment, library, Silence())
+    return whose, sorted((folder / "cases").iterdir())
+
+
+@pytest.mark.usefixtures("in_process")
+def test_known_answers_are_of_whole_batches_where_they_depend_on_the_batch(tmp_path: Path) -> None:
+    mean = helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0])
+    whose, cases = cases_of(tmp_path, [mean, helper.make_node("Sub", ["x", "mean"], ["y"])])
+    assert (whose, len(cases)) == ("float64 arithmetic, each batch as a whole", 3)
+    for case in cases:
+        x, y = (decode((case / name).read_bytes()) for name in ("input_0.pb", "output_0.pb"))
+        assert x.shape == (2, 3)
+        np.testing.assert_allclose(y, x - x.astype(np.float64).mean(axis=0), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_cancelling_has_left_is_packed_with_the_size_of_its_terms(tmp_path: Path) -> None:
+    chain = (("Mul", ["x", "third"], "a"), ("Mul", ["a", "three"], "b"), ("Sub", ["b", "x"], "y"))
+    nodes = [helper.make_node(operator, inputs, [output]) for operator, inputs, output in chain]
+    whose, cases = cases_of(tmp_path, nodes, third=1 / 3, three=3.0)
+    assert whose == "float64 arithmetic"
+    known = verify.expected(cases[0], 0)
+    x = decode((cases[0] / "input_0.pb").read_bytes())
+    assert error_of(x * np.float32(1 / 3) * 3 - x, known)[0] < 1e-5 < error_of(0.01 * x, known)[0]
+    (cases[0] / "size_output_0.pb").unlink()
+    assert error_of(x * np.float32(1 / 3) * 3 - x, verify.expected(cases[0], 0))[0] > 0.1
 
 
 def test_a_certificate_is_an_in_toto_statement_of_what_was_measured() -> None:

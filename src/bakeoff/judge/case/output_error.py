@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+OTHER, SIZE = BESIDE = ("other", "size")
+"""what may stand beside the answers of a reference, see `either` and `of_size`"""
+
 
 def either(answer: Array, other: Array) -> Array:
     """A reference of integers or truths, in the shape of both, of which each value may be `answer` or `other`."""
-    found = np.empty(answer.shape, [("answer", answer.dtype), ("other", answer.dtype)])
-    found["answer"], found["other"] = answer, other
-    return found
+    return beside(answer, OTHER, other.astype(answer.dtype))
 
 
 def of_size(answer: Array, size: Array) -> Array:
@@ -22,8 +23,13 @@ def of_size(answer: Array, size: Array) -> Array:
 
     So where the terms of a difference cancel out: what is left of them in float64 says nothing of how large they were.
     """
-    found = np.empty(answer.shape, [("answer", np.float64), ("size", np.float64)])
-    found["answer"], found["size"] = answer, size.reshape(-1, *[1] * (answer.ndim - 1))
+    return beside(answer, SIZE, size.reshape(-1, *[1] * (answer.ndim - 1)))
+
+
+def beside(answer: Array, name: str, values: Array) -> Array:
+    """`answer` with `values` beside it, under one of the names that `either` and `of_size` have them by."""
+    found = np.empty(answer.shape, [("answer", answer.dtype), (name, values.dtype)])
+    found["answer"], found[name] = answer, values
     return found
 
 
@@ -35,8 +41,8 @@ def answer_of(reference: Array) -> Array:
 def error_of(got: Array, expected: Array) -> tuple[float, str]:
     """The worst sample's relative error, as `compare` has it, and "" or else what makes the two incomparable."""
     fields = expected.dtype.names or ()
-    other = expected["other"] if "other" in fields else answer_of(expected)
-    size = _by_sample(expected["size"]) if "size" in fields and expected.size else None
+    other = expected[OTHER] if OTHER in fields else answer_of(expected)
+    size = _by_sample(expected[SIZE]) if SIZE in fields and expected.size else None
     expected = answer_of(expected)
     if got.shape != expected.shape:
         return 0.0, f"has shape {list(got.shape)} instead of {list(expected.shape)}"

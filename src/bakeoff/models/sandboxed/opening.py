@@ -96,11 +96,13 @@ def _trees(folder: Path) -> list[Path]:
     """Where links in `folder` may lead: to itself and, in Hugging Face's cache, to the blobs of the same model."""
     here = folder.resolve()
     hubs = [parent.parent for parent in (here, *here.parents) if parent.name == "snapshots"]
-    return [here, *(hub / "blobs" for hub in hubs)]
+    return [here, *(hub / "blobs" for hub in hubs if hub.name.startswith("models--"))]
 
 
 def _without_external_data(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model` for ONNX's checker, which refuses links: tensors in other files, checked here, as empty ones."""
+    if not any(map(uses_external_data, tensors(model))):
+        return model
     bare = copy_of(model)
     for tensor in tensors(bare):
         if uses_external_data(tensor):

@@ -6,7 +6,7 @@ nothing fused. What engines answer is judged against this.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,12 @@ def extend(
         _save(have, path)
 
 
-def answer(model: ModelProto, files: Sequence[Path], path: Path) -> None:
-    """Write the answers to one batch, which lies in a .npy file per input, to `path`, as `extend` those of samples."""
-    outputs = Float64Model(model)([np.load(file, allow_pickle=False) for file in files])
-    specs = tensor_specs(model)[1]
-    _save([unstack(array, spec.batch_axis) for array, spec in zip(outputs, specs, strict=True)], path)
+def answer_batches(model: ModelProto, batches: Mapping[Path, Sequence[Path]]) -> None:
+    """Write the answers to whole batches as `extend` those of samples; each lies in a .npy file per input."""
+    evaluate, (_, specs) = Float64Model(model), tensor_specs(model)
+    for path, files in batches.items():
+        outputs = evaluate([np.load(file, allow_pickle=False) for file in files])
+        _save([unstack(array, spec.batch_axis) for array, spec in zip(outputs, specs, strict=True)], path)
 
 
 def _longer(have: Sequence[Array], one: Sequence[Array]) -> list[Array]:

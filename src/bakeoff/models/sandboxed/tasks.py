@@ -116,11 +116,11 @@ def extend_reference(*, report: Report, path: str, samples: Sequence[str], count
     reference.extend(model, [Path(sample) for sample in samples], count, Path(target), report)
 
 
-def answer(*, report: Report, path: str, inputs: Sequence[str], target: str) -> None:
-    """What the model answers in float64 to one batch."""
-    report("reference of a batch")
+def answer_batches(*, report: Report, path: str, batches: Mapping[str, Sequence[str]]) -> None:
+    """What the model answers in float64 to whole batches: by the file to write, the batch's files."""
+    report("reference of whole batches")
     model = external_data.with_weights(open_model(path), Path(path).parent)
-    reference.answer(model, [Path(file) for file in inputs], Path(target))
+    reference.answer_batches(model, {Path(target): list(map(Path, files)) for target, files in batches.items()})
 
 
 def extend_other_answers(*, report: Report, path: str, samples: Sequence[str], count: int, target: str) -> None:
@@ -157,6 +157,6 @@ TASKS: Mapping[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(write_seeded, write_trained, count_flops, write_shaped, describe, write_stand_in, inspect),
-        *(convert, lower, extend_reference, answer, extend_other_answers, extend_rounded, preprocess),
+        *(convert, lower, extend_reference, answer_batches, extend_other_answers, extend_rounded, preprocess),
     )
 }

@@ -92,13 +92,6 @@ def answers_to(
             return [_answer(session, k, folder, model, batch_size) for k in range(len(sets))]
 
 
-def answers_to_batch(
-    runnable: Runnable, plan: Plan, model: ModelRecord, files: Sequence[str], batch_size: int
-) -> list[Array]:
-    """What an engine answers to one input set, samples first. Raises `WorkerError`."""
-    return answers_to(runnable, plan, model, [files], batch_size)[0]
-
-
 def _answer(session: WorkerSession, k: int, folder: Path, model: ModelRecord, batch_size: int) -> list[Array]:
     """The outputs for one set, samples first. Raises `WorkerError` if they are too few, too many or no numbers."""
     outputs = answers_in(session.outputs(k, folder), model, batch_size)

@@ -21,11 +21,11 @@ from bakeoff.models.samples import Samples
 from bakeoff.race.ready import arbitration, labelled_pictures
 from bakeoff.race.ready.observer import Observer
 from bakeoff.race.ready.runnable import InputSets, Runnable
-from bakeoff.records import ModelRecord, Plan, Status
+from bakeoff.records import FLOAT64, ModelRecord, Plan, Status
 
 Array = NDArray[Any]
-Answers = Callable[[Sequence[str], int], Sequence[Array]]
-"""of an input set, as .npy files, and its batch size: the answer of each output, samples first"""
+Answers = Callable[[Sequence[Sequence[str]], int], Sequence[Sequence[Array]]]
+"""of input sets, each as .npy files, and their batch size: of each set the answer of each output, samples first"""
 
 INPUT_SETS = 3
 """to race on, or as many as hold every sample; one more is kept back, see `InputSets.fresh`"""
@@ -57,16 +57,16 @@ class Exam:
 
     def input_sets(self, batch_size: int, folder: Path) -> InputSets:
         """The input sets of one batch size, written under `folder`, and the answers to each; the last is kept back."""
-        paths, expected = [], []
+        paths, expected = [], list[Sequence[Array]]()
         rows_of_batch = batch_size if self.model.fixed_batch is None else 1
         axes = [spec.batch_axis for spec in self.model.inputs]
         sets = max(INPUT_SETS + 1, -(-len(np.load(self.samples[0], mmap_mode="r")) // rows_of_batch))
         for k, (arrays, rows) in enumerate(input_sets(self.samples, rows_of_batch, sets, axes)):
             paths.append(tuple(saved(arrays, folder / f"{self.model.name}-batch{batch_size}-set{k}")))
-            answers = self.by_batch(paths[-1], batch_size) if self.by_batch else [a[rows] for a in self.reference]
-            expected.append(tuple(answers))
-        fresh = InputSets(paths=tuple(paths[-1:]), expected=tuple(expected[-1:]))
-        return InputSets(paths=tuple(paths[:-1]), expected=tuple(expected[:-1]), fresh=fresh)
+            expected.append([output[rows] for output in self.reference])
+        answers = tuple(map(tuple, self.by_batch(paths, batch_size) if self.by_batch else expected))
+        fresh = InputSets(paths=tuple(paths[-1:]), expected=answers[-1:])
+        return InputSets(paths=tuple(paths[:-1]), expected=answers[:-1], fresh=fresh)
 
     def laid_out(self, plan: Plan, library: ModelLibrary, folder: Path) -> dict[int, InputSets]:
         """The input sets of every batch size, written under `folder`; labelled pictures go with the smallest.
@@ -112,8 +112,9 @@ def exam(
         return _judged_by(*arbitration.consensus(runnables, plan, model, samples.files), samples)
     try:
         calibrated_model, answers = calibrate(samples, samples.reference(observer.say), observer)
-        found = Exam(calibrated_model, samples.files, with_other_answers(samples, answers, observer))
-        return in_company(found, plan, lambda batch, _: samples.reference_of(batch, observer.say), observer)
+        judged = msgspec.structs.replace(calibrated_model, reference=FLOAT64)  # a resumed run's may say more
+        found = Exam(judged, samples.files, with_other_answers(samples, answers, observer))
+        return in_company(found, plan, lambda sets, _: samples.reference_of(sets, observer.say), observer)
     except NoReferenceError as error:
         observer.note(str(error))
     observer.say(f"asking ONNX Runtime without optimisations about {model.name}")
@@ -121,8 +122,7 @@ def exam(
         reader = arbitration.unoptimised(arbiter())
         answers = arbitration.answers(reader, plan, model, samples.files)
         found = _judged_by(answers, "ONNX Runtime without optimisations", samples)
-        together = partial(arbitration.answers_to_batch, reader, plan, model)
-        return in_company(found, plan, together, observer)
+        return in_company(found, plan, partial(arbitration.answers_to, reader, plan, model), observer)
     except WorkerError as error:
         observer.note(f"{model.name}: no answer of ONNX Runtime without optimisations: {error}")
         return _judged_by(*arbitration.consensus(runnables, plan, model, samples.files), samples)
@@ -139,7 +139,7 @@ def in_company(found: Exam, plan: Plan, together: Answers, observer: Observer) -
     with tempfile.TemporaryDirectory(prefix="bakeoff-") as folder:
         arrays, rows = next(input_sets(found.samples, TRIED_TOGETHER, 1, axes))
         try:
-            answers = together(saved(arrays, Path(folder)), TRIED_TOGETHER)
+            [answers] = together([saved(arrays, Path(folder))], TRIED_TOGETHER)
         except (ModelError, WorkerError) as error:
             observer.note(f"{model.name}: samples in a batch are taken to be answered as each alone: {error}")
             return found

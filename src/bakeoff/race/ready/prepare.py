@@ -1,5 +1,6 @@
 """Before the race: environments built, models in every form, references at hand, or the reason why not."""
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,8 +91,6 @@ def prepare(
     runnables: dict[str, list[Runnable]] = {}
     unready: list[Trial] = []
     contenders = [(contender, catalogue.engine_of(contender)) for contender in plan.contenders]
-    engine = catalogue.engines[ARBITER]
-    judge = Contender(name=ARBITER, engine=ARBITER).having(threads=plan.threads)
     under_load = plan.scenario is not Scenario.LATENCY
     for name, model in models.items():
         observer.say(f"preparing {name}")
@@ -106,9 +105,7 @@ def prepare(
             if case.model == name and not isinstance(found := ready[case.contender], Runnable)
         ]
 
-        def arbiter(model: ModelRecord = model) -> Runnable | tuple[Status, str]:
-            return make_ready(judge, engine, model, install([engine], observer), library, observer.note)
-
+        arbiter = functools.partial(arbiter_of, plan, model, catalogue, library, observer)
         exams[name] = exam(plan, library.samples(model, plan.seed, SAMPLES), runnables[name], observer, arbiter)
     return Preparation(
         exams=exams,
@@ -118,6 +115,15 @@ def prepare(
         canary=catalogue.hidden.get(CANARY),
         unready=tuple(unready),
     )
+
+
+def arbiter_of(
+    plan: Plan, model: ModelRecord, catalogue: Catalogue, library: ModelLibrary, observer: Observer
+) -> Runnable | tuple[Status, str]:
+    """What judges `model` where float64 cannot, or why it is not to be had; its environment is built if need be."""
+    engine = catalogue.engines[ARBITER]
+    judge = Contender(name=ARBITER, engine=ARBITER).having(threads=plan.threads)
+    return make_ready(judge, engine, model, install([engine], observer), library, observer.note)
 
 
 def install(engines: Sequence[EngineSpec], observer: Observer) -> dict[str, Installed | EnvironmentUnavailableError]:

@@ -54,9 +54,7 @@ SEARCH_TAG, TAG = "tune-search", "tune"
 class Search:
     """A search on its way: its runs, and what they tell so far."""
 
-    request: Request
-    objective: str
-    limits: Limits
+    asked: SearchRequest
     points: dict[str, Point]
     catalogue: Catalogue
     machine: Machine
@@ -89,7 +87,7 @@ class Search:
     def learn(self, results: Results) -> None:
         """Take in what a run of the search measured."""
         self.interrupted = results.run.state == "interrupted"
-        reasons = unfit(results, self.points, self.limits, SLACK)
+        reasons = unfit(results, self.points, self.asked.limits, SLACK)
         self.runs.append(results)
         self.unfit |= reasons
         fair = {row.case for row in results.rows if row.fps and row.league == row.case.contender.precision}
@@ -101,13 +99,12 @@ class Search:
 
     def confirm(self, names: Sequence[str], budget_s: float) -> Outcome:
         """Race these contenders afresh, for figures to print."""
-        return self._start(names, budget_s, TAG, rounds=self.request.rounds, bursts=self.request.bursts)
+        return self._start(names, budget_s, TAG, rounds=self.asked.request.rounds, bursts=self.asked.request.bursts)
 
     def _start(self, names: Sequence[str], budget_s: float, tag: str, **how: int | None) -> Outcome:
-        before = tuple(each.run.name for each in self.runs)
-        search = SearchRequest(asked=self.request, objective=self.objective, limits=self.limits, before=before)
+        search = msgspec.structs.replace(self.asked, before=tuple(each.run.name for each in self.runs))
         request = msgspec.structs.replace(
-            self.request, engines=tuple(names), settings={}, release=None, exclude=(), budget_s=budget_s, **how
+            self.asked.request, engines=tuple(names), settings={}, release=None, exclude=(), budget_s=budget_s, **how
         )
         request = msgspec.structs.replace(
             request, tags=(tag, *request.tags) if tag == TAG else (tag,), profile=False, search=search
@@ -122,7 +119,7 @@ class Search:
         """Points that cannot be an answer, but for defaults, which all are compared with."""
         if not trials:
             return ()
-        reasons = unfit(Results(run, trials), self.points, self.limits, SLACK)
+        reasons = unfit(Results(run, trials), self.points, self.asked.limits, SLACK)
         return {name for name in reasons if not self.points[name].is_default}
 
     @property
@@ -173,8 +170,8 @@ def tune(
 
     The budget is `request`'s, or half an hour. Raises `UsageError` for what cannot be searched.
     """
-    request = _checked(request, objective, limits)
-    search = _begin(request, objective, limits, catalogue, machine, store, output, observer)
+    asked = SearchRequest(request=_checked(request, objective, limits), objective=objective, limits=limits)
+    search = _begin(asked, catalogue, machine, store, output, observer)
     observer.note(f"searching {len(search.points)} points: {sizes([*search.points.values()])}")
     return _go_on(search)
 
@@ -195,8 +192,8 @@ def resume(
 
     Raises as `resume` of a race does, and `UsageError` where the engines' knobs are no longer what was searched.
     """
-    request = msgspec.structs.replace(asked.asked, budget_s=(asked.asked.budget_s or BUDGET_S) + more_s)
-    search = _begin(request, asked.objective, asked.limits, catalogue, machine, store, output, observer)
+    request = msgspec.structs.replace(asked.request, budget_s=(asked.request.budget_s or BUDGET_S) + more_s)
+    search = _begin(msgspec.structs.replace(asked, request=request), catalogue, machine, store, output, observer)
     if unknown := [name for name in run.plan.names if name not in search.points]:
         raise UsageError(f"run {run.name} cannot go on: {unknown[0]} is no setting any more", "Start a new search.")
     for name in asked.before:
@@ -206,24 +203,16 @@ def resume(
 
 
 def _begin(
-    request: Request,
-    objective: str,
-    limits: Limits,
-    catalogue: Catalogue,
-    machine: Machine,
-    store: Store,
-    output: Path,
-    observer: Observer,
+    asked: SearchRequest, catalogue: Catalogue, machine: Machine, store: Store, output: Path, observer: Observer
 ) -> Search:
-    points = space(request, catalogue, machine)
-    points = counted(points) if request.scenario == Scenario.OFFLINE else points
-    by_name = {point.name: point for point in points}
-    return Search(request, objective, limits, by_name, catalogue, machine, store, output, observer)
+    points = space(asked.request, catalogue, machine)
+    points = counted(points) if asked.request.scenario == Scenario.OFFLINE else points
+    return Search(asked, {point.name: point for point in points}, catalogue, machine, store, output, observer)
 
 
 def _go_on(search: Search, last: Outcome | None = None) -> Tuning:
     """The steps that follow `last`, or else all: propose and race, race the best together, confirm."""
-    budget_s = search.request.budget_s or BUDGET_S
+    budget_s = search.asked.request.budget_s or BUDGET_S
     points = [*search.points.values()]
     defaults = [point.name for point in points if point.is_default]
     clock = _Clock(search)
@@ -235,7 +224,7 @@ def _go_on(search: Search, last: Outcome | None = None) -> Tuning:
         if len(points) > WHOLE and batches and not search.interrupted:
             count = f"the space has {len(points)} points ({sizes(points)})"
             reason = f"{count}, and at most {WHOLE} are raced whole; {NARROW}"
-            proposer = Proposer(points, search.request.seed, reason, search.worth)
+            proposer = Proposer(points, search.asked.request.seed, reason, search.worth)
             last = _propose(search, proposer, defaults[0], PROPOSING * budget_s, clock)
             names = [*defaults, *search.best(FINALISTS)]
         if not search.interrupted and (not last or (batches and len(points) > WHOLE)):
@@ -297,17 +286,17 @@ def _checked(request: Request, objective: str, limits: Limits) -> Request:
 
 
 def _said(search: Search, results: Results) -> Tuned:
-    confirmed, comparison = confirm(results, search.points, search.limits)
+    confirmed, comparison = confirm(results, search.points, search.asked.limits)
     chosen = answer(confirmed, comparison)
     values = search.values
     plan = results.run.plan
     return Tuned(
         model=plan.models[0],
-        objective=search.objective,
+        objective=search.asked.objective,
         batch_size=plan.sizes(plan.models[0])[0],
         indifference=results.indifference,
-        limits=search.limits,
-        sentence=sentence(chosen, confirmed, comparison, "ms" if search.objective == "latency" else "samples/s"),
+        limits=search.asked.limits,
+        sentence=sentence(chosen, confirmed, comparison, "ms" if search.asked.objective == "latency" else "samples/s"),
         answer=chosen.point.name if chosen else None,
         confirmed=tuple(confirmed),
         effects=tuple(judged.effects([*search.points.values()], values)),

@@ -97,11 +97,13 @@ def array_in(file: Path) -> Any:
 
 
 def expected(case: Path, i: int) -> Any:
-    """The known answer for output `i`; where rounding allows for another integer, both."""
-    from bakeoff.judge.case.output_error import either  # not before the manifest holds
+    """The known answer for output `i`, with what the race's judge had beside it: another integer, the terms' size."""
+    from bakeoff.judge.case.output_error import BESIDE, beside  # not before the manifest holds
 
-    answer, other = array_in(case / f"output_{i}.pb"), case / f"other_output_{i}.pb"
-    return either(answer, array_in(other)) if other.exists() else answer
+    answer = array_in(case / f"output_{i}.pb")
+    files = {name: case / f"{name}_output_{i}.pb" for name in BESIDE}
+    found = [(name, array_in(file)) for name, file in files.items() if file.exists()]
+    return beside(answer, *found[0]) if found else answer
 
 
 def samples_first(array: Any, axis: int | None) -> Any:

@@ -90,7 +90,7 @@ def fail(task: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "install", lambda engines, _: {engine.environment.name: None for engine in engines})
     monkeypatch.setattr(arbitration, "unoptimised", lambda _: "the arbiter")
     monkeypatch.setattr(arbitration, "answers", lambda *_: ANSWER)
-    monkeypatch.setattr(arbitration, "answers_to_batch", lambda *_: [ANSWER[0][:3]])
+    monkeypatch.setattr(arbitration, "answers_to", lambda *_: [[ANSWER[0][:3]]])
 
 
 def engine(name: str, form: str, folder: Path) -> EngineSpec:
@@ -216,10 +216,10 @@ def test_where_an_answer_depends_on_the_batch_each_batch_is_judged_as_a_whole(
 ) -> None:
     fail("nothing", "never", monkeypatch)
     model, watcher = centred(tmp_path), Watcher()
-    samples = ModelLibrary(tmp_path / "cache").samples(model, 0, 8)
 
-    def made(*sizes: int) -> Exam:
+    def made(*sizes: int, model: ModelRecord = model) -> Exam:
         plan = a_plan(models=("net",), engines=(), batch_sizes=sizes, threads=1)
+        samples = ModelLibrary(tmp_path / "cache").samples(model, 0, 8)
         return exam(plan, samples, [], watcher, lambda: (Status.UNAVAILABLE, ""))
 
     assert made(1).by_batch is None
@@ -233,3 +233,8 @@ def test_where_an_answer_depends_on_the_batch_each_batch_is_judged_as_a_whole(
             x = np.load(file).astype(np.float64)
             np.testing.assert_allclose(y.astype(np.float64), x - x.mean(axis=0), atol=1e-15)
             np.testing.assert_array_equal(z, np.maximum(x, 0))
+    # A run that goes on says the same of it, and computes nothing again.
+    monkeypatch.setattr(sandbox, "run", None)
+    again = made(1, 4, model=both.model)
+    assert again.model == both.model
+    assert all(map(np.array_equal, again.input_sets(4, tmp_path / "again").expected[0], sets.expected[0]))

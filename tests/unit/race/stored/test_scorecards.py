@@ -8,6 +8,7 @@ from tests.unit.made import a_case, a_measurement, a_plan
 from bakeoff.judge.between_runs.scorecard import scorecard
 from bakeoff.judge.case.cautions import rests_on_disturbed
 from bakeoff.judge.case.summary import summarise
+from bakeoff.judge.figures.statistics import t_quantile
 from bakeoff.race.stored.scorecards import from_file, with_absolute_paths, with_relative_paths
 from bakeoff.records import Disturbance, Plan, RunRecord, Shaping, Status, Trial
 
@@ -96,6 +97,20 @@ def test_of_a_results_file_the_canary_and_what_others_disturbed_are_known(
     assert score.cautions == (caution,)
     assert score.moments
     assert score.moments.disturbed is disturbed
+
+
+def test_an_interval_of_a_results_file_is_read_by_its_degrees_of_freedom(tmp_path: Path) -> None:
+    def sd(**more: int) -> float:
+        path = a_results_file(tmp_path, "")
+        document = msgspec.json.decode(path.read_bytes())
+        document["cases"][0] |= more
+        path.write_bytes(msgspec.json.encode(document))
+        moments = from_file(path).run.scores[0].moments
+        assert moments
+        return moments.sd
+
+    assert sd() == sd(fps_df=4)
+    assert sd(fps_df=6) == pytest.approx(sd() * t_quantile(0.975, 4) / t_quantile(0.975, 6))
 
 
 def test_the_caution_is_the_one_that_a_row_bears() -> None:

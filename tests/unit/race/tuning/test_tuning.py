@@ -204,8 +204,8 @@ def test_every_run_of_a_search_remembers_what_was_asked_and_what_came_before(rac
     assert confirmation
     assert (search.objective, search.limits, search.before) == ("latency", Limits(memory_mb=200.0), ())
     assert confirmation.before == ("run-1",)
-    assert search.asked == confirmation.asked
-    assert search.asked.settings == SMALL
+    assert search.request == confirmation.request
+    assert search.request.settings == SMALL
     assert msgspec.json.decode(msgspec.json.encode(races.plans[1]), type=Plan) == races.plans[1]
 
 
